@@ -40,6 +40,18 @@ type Geometry struct {
 	BlockSize int64
 }
 
+// Validate is nil when Length and BlockSize are within their bounds. The other
+// methods rely on that.
+func (g Geometry) Validate() error {
+	if g.Length < 0 || g.Length > MaxLength {
+		return fmt.Errorf("length %d is not between 0 and %d", g.Length, int64(MaxLength))
+	}
+	if err := checkBlockSize(g.BlockSize); err != nil {
+		return fmt.Errorf("block size %w", err)
+	}
+	return nil
+}
+
 // BlockCount is the number of blocks: ceil(Length/BlockSize), 0 for an empty target.
 func (g Geometry) BlockCount() int64 {
 	if g.Length == 0 {

@@ -1,7 +1,6 @@
 package format
 
 import (
-	"bufio"
 	"time"
 
 	"github.com/zsyncfs/zsyncfs/format/checksum"
@@ -60,14 +59,6 @@ type FileHash struct {
 	Digest    []byte
 }
 
-// ReadHeader reads a header from r up to and with the empty line; the next
-// byte of r is the first record's. It never reads more than MaxHeaderSize
-// bytes beside the Z-Map2's own, and takes memory only as bytes arrive.
-//
-// Errors: *ParseError for what is wrong in it; io.ErrUnexpectedEOF (wrapped)
-// when r ends before the empty line; any other error of r as it is.
-func ReadHeader(r *bufio.Reader) (*Header, error) { panic("contract") }
-
 // Geometry is how the target is cut into blocks.
 func (h *Header) Geometry() Geometry { return Geometry{Length: h.Length, BlockSize: h.BlockSize} }
 
@@ -84,24 +75,3 @@ func (h *Header) ControlLength() int64 {
 func (h *Header) RecordRange(r BlockRange) Range {
 	return Range{Start: h.Size + int64(r.Start)*h.RecordSize(), End: h.Size + int64(r.End)*h.RecordSize()}
 }
-
-// VerifyBlocks checks data, which starts at block first and holds whole blocks
-// (the target's last may be short), against records, the same blocks' records
-// as the control file stores them. It returns how many blocks match their
-// strong checksum before the first that does not. Safe for concurrent use.
-func (h *Header) VerifyBlocks(first BlockID, data, records []byte) int { panic("contract") }
-
-// FileVerifier takes a whole target and checks every digest of its header.
-type FileVerifier struct{ _ int }
-
-// NewFileVerifier is a verifier for h's target. With no FileHashes in h, Check
-// returns ErrNoFileHash.
-func (h *Header) NewFileVerifier() *FileVerifier { panic("contract") }
-
-// Write takes the next bytes of the target; it never fails.
-func (v *FileVerifier) Write(p []byte) (int, error) { panic("contract") }
-
-// Check compares the digests. Errors: *FileHashError naming the algorithm, the
-// digest in the header and the one found; ErrNoFileHash; ErrLength when more or
-// fewer bytes than Length were written.
-func (v *FileVerifier) Check() error { panic("contract") }
