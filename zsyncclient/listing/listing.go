@@ -1,9 +1,33 @@
 package listing
 
-import "net/url"
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"mime"
+	"net/url"
+	"strings"
+)
 
 // MaxEntries is the largest number of entries that a listing may have.
 const MaxEntries = 100_000
+
+// MaxNameLength is the largest length in bytes of a directory's name and of a
+// file's name without ".zsync": what Linux allows for one path element.
+const MaxNameLength = 255
+
+// Suffix ends the name of every control file.
+const Suffix = ".zsync"
+
+var (
+	// ErrFormat says that a document's type is none that lists a directory.
+	ErrFormat = errors.New("not a known format of a directory listing")
+	// ErrNotListing says that a document has a fitting type, and is no listing
+	// all the same: a login page, an error page, an empty document.
+	ErrNotListing = errors.New("the page is not a directory listing")
+	// ErrTooMany says that a listing has more than MaxEntries entries.
+	ErrTooMany = fmt.Errorf("the listing has more than %d entries", MaxEntries)
+)
 
 // Listing is what a directory holds: control files and directories.
 // JSON-encodable (for the store).
@@ -26,9 +50,78 @@ type Entry struct {
 }
 
 // Parse reads the body of a listing that came from final (after redirects)
-// with this Content-Type.
-func Parse(final *url.URL, contentType string, body []byte) (*Listing, error) { panic("contract") }
+// with this Content-Type. final must be absolute.
+//
+// Errors: ErrFormat, ErrNotListing and ErrTooMany, each wrapped with what is
+// known; an error of the JSON or XML syntax. Safe for concurrent use.
+func Parse(final *url.URL, contentType string, body []byte) (*Listing, error) {
+	if final == nil || final.Host == "" {
+		return nil, fmt.Errorf("listing: the URL of the page is not absolute")
+	}
+	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
+	c := newCollector(final)
+	var err error
+	switch kindOf(contentType, body) {
+	case kindHTML:
+		err = parseHTML(c, body)
+	case kindJSON:
+		err = parseJSON(c, body)
+	case kindXML:
+		err = parseXML(c, body)
+	default:
+		return nil, fmt.Errorf("%w: Content-Type %.100q", ErrFormat, contentType)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c.listing(), nil
+}
 
-// ParseIndex reads an index file: one URL (absolute, or relative to base, which may be nil)
-// per line; empty lines and lines that start with "#" are skipped. Only URLs that end in ".zsync" (query aside).
-func ParseIndex(base *url.URL, body []byte) (*Listing, error) { panic("contract") }
+type kind int
+
+const (
+	kindNone kind = iota
+	kindHTML
+	kindJSON
+	kindXML
+)
+
+// kindOf chooses the format by the Content-Type, and by the body's first bytes
+// only when that type says nothing.
+func kindOf(contentType string, body []byte) kind {
+	media, _, err := mime.ParseMediaType(contentType)
+	if err != nil {
+		// A wrong parameter does not make the type itself unreadable.
+		media, _, _ = strings.Cut(contentType, ";")
+		media = strings.ToLower(strings.TrimSpace(media))
+	}
+	switch media {
+	case "text/html", "application/xhtml+xml":
+		return kindHTML
+	case "application/json", "text/json":
+		return kindJSON
+	case "application/xml", "text/xml":
+		return kindXML
+	case "", "application/octet-stream", "text/plain":
+		return sniff(body)
+	}
+	return kindNone
+}
+
+func sniff(body []byte) kind {
+	start := bytes.TrimLeft(body, " \t\r\n")
+	start = bytes.ToLower(start[:min(len(start), 1024)])
+	switch {
+	case len(start) == 0:
+		return kindNone
+	case start[0] == '[', bytes.Equal(bytes.TrimSpace(start), []byte("null")):
+		return kindJSON
+	case start[0] != '<':
+		return kindNone
+	case bytes.HasPrefix(start, []byte("<listbucketresult")), bytes.HasPrefix(start, []byte("<list>")):
+		return kindXML
+	case bytes.HasPrefix(start, []byte("<?xml")) && !bytes.Contains(start, []byte("<html")):
+		return kindXML
+	}
+	return kindHTML
+}

@@ -1,0 +1,77 @@
+package listing
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+)
+
+// ParseIndex reads an index file: one URL (absolute, or relative to base, which
+// may be nil) in each line. Empty lines and lines that start with "#" are
+// skipped, and so is every URL whose path does not end in ".zsync": the output
+// of a crawler will do. The names are the URLs' last path elements.
+//
+// Errors name the line: a URL that cannot be read, is not http or https, is
+// relative without a base, holds a user name or password (they belong in the
+// options), or whose name another URL has already. ErrNotListing when no line
+// is left; ErrTooMany.
+func ParseIndex(base *url.URL, body []byte) (*Listing, error) {
+	files := map[string]string{}
+	number, text := 0, strings.TrimPrefix(string(body), "\ufeff")
+	for line := range strings.Lines(text) {
+		number++
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		u, name, err := indexLine(base, line)
+		if err != nil {
+			return nil, fmt.Errorf("index file: line %d: %w", number, err)
+		}
+		if u == nil {
+			continue
+		}
+		target := u.String()
+		if old, seen := files[name]; seen && old != target {
+			return nil, fmt.Errorf("index file: line %d: the name %q is taken by an earlier line", number, name)
+		}
+		if len(files) >= MaxEntries {
+			return nil, fmt.Errorf("index file: %w", ErrTooMany)
+		}
+		files[name] = target
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("index file: %w: no line is the URL of a %s file", ErrNotListing, Suffix)
+	}
+	return &Listing{Files: entries(files), Dirs: []Entry{}}, nil
+}
+
+// indexLine reads one line; a nil URL means that it is no control file's.
+func indexLine(base *url.URL, line string) (*url.URL, string, error) {
+	line, _, _ = strings.Cut(line, "#")
+	ref, err := url.Parse(repairPercent(line))
+	if err != nil {
+		return nil, "", errors.New("not a URL")
+	}
+	u := ref
+	if base != nil {
+		u = base.ResolveReference(ref)
+	}
+	elems, ok := splitPath(u)
+	if !ok || u.Opaque != "" || !strings.HasSuffix(elems[len(elems)-1], Suffix) {
+		return nil, "", nil
+	}
+	if ref.User != nil {
+		return nil, "", errors.New("a URL with a user name: give it as an option")
+	}
+	if (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		return nil, "", fmt.Errorf("neither http nor https: %.200q", line)
+	}
+	u.User = nil
+	name, ok := cleanName(elems[len(elems)-1], false)
+	if !ok {
+		return nil, "", fmt.Errorf("a name that cannot be shown: %.200q", line)
+	}
+	return u, name, nil
+}
