@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/zsyncfs/zsyncfs/format/checksum"
 )
 
 // maxDigestSize is the length in bytes of the longest strong checksum.
@@ -94,6 +92,17 @@ func (h *Header) RefuseUnknown() error {
 	return nil
 }
 
+// CheckControlSize says whether a control file of size bytes in all can hold
+// h's header and all of its records: nil, or a *ParseError. Bytes after the
+// last record are no fault.
+func (h *Header) CheckControlSize(size int64) error {
+	if size < h.ControlLength() {
+		return &ParseError{Err: fmt.Errorf("it has %d bytes, but its header and the records of %d blocks take up %d",
+			size, h.Geometry().BlockCount(), h.ControlLength())}
+	}
+	return nil
+}
+
 // Lengths are h's SeqMatches, RsumLength and StrongLength.
 func (h *Header) Lengths() Lengths {
 	return Lengths{SeqMatches: h.SeqMatches, Rsum: h.RsumLength, Strong: h.StrongLength}
@@ -102,6 +111,6 @@ func (h *Header) Lengths() Lengths {
 // usable says whether the numbers of h are within their bounds, as they are
 // after ReadHeader; the zero Header's are not.
 func (h *Header) usable() bool {
-	return h.Geometry().Validate() == nil && h.Strong >= checksum.MD4 && h.Strong <= checksum.SHA224 &&
+	return h.Geometry().Validate() == nil && h.Strong.Valid() &&
 		h.Lengths().check(h.Strong.Size()) == nil
 }

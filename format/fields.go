@@ -202,12 +202,12 @@ func parseFileHash(hr *headerReader, value string) error {
 
 // fileHash adds a digest in hexadecimal of the whole target.
 func (hr *headerReader) fileHash(algorithm, digits string) error {
+	if want := 2 * fileHashSize(algorithm); len(digits) != want {
+		return fmt.Errorf("%s has %d digits, a digest of %s has %d", quote(digits), len(digits), algorithm, want)
+	}
 	digest, err := hex.DecodeString(digits)
 	if err != nil {
 		return fmt.Errorf("%s is not a hexadecimal digest", quote(digits))
-	}
-	if size := fileHashSize(algorithm); len(digest) != size {
-		return fmt.Errorf("%s has %d bytes, a %s has %d", quote(digits), len(digest), algorithm, size)
 	}
 	for _, other := range hr.h.FileHashes {
 		if other.Algorithm != algorithm {

@@ -203,7 +203,7 @@ func (hr *headerReader) field(line []byte) error {
 	first, again := hr.seen[name]
 	if again && !f.repeats {
 		// Equal repetitions do no harm; of conflicting ones none can be believed.
-		if first == value {
+		if first == value && !f.raw {
 			return nil
 		}
 		return hr.at(name, fmt.Errorf("given twice, as %s and %s", quote(first), quote(value)))

@@ -43,11 +43,15 @@ func ParseStrong(name string) (Strong, bool) {
 
 // String is the name as control files have it.
 func (s Strong) String() string {
-	if s < 0 || int(s) >= len(strongs) {
+	if !s.Valid() {
 		return fmt.Sprintf("Strong(%d)", int(s))
 	}
 	return strongs[s].name
 }
+
+// Valid says whether s is one of the algorithms above. The other methods but
+// String panic when it is not.
+func (s Strong) Valid() bool { return s >= 0 && int(s) < len(strongs) }
 
 // Size is the number of bytes of a digest.
 func (s Strong) Size() int { return strongs[s].size }
