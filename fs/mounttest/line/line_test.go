@@ -1,0 +1,93 @@
+package line
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+// through returns a client whose requests to server go through l.
+func through(t *testing.T, server *httptest.Server, o Options) (*Line, *http.Client) {
+	t.Helper()
+	l, err := Open(server.Listener.Addr().String(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(l.Close)
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	return l, &http.Client{Transport: transport}
+}
+
+func TestLineCarries(t *testing.T) {
+	body := bytes.Repeat([]byte("line"), 100_000)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = w.Write(body)
+	}))
+	defer server.Close()
+	for _, o := range []Options{{}, {BytesPerSecond: 4 << 20}, {RoundTrip: 20 * time.Millisecond}} {
+		l, client := through(t, server, o)
+		for range 3 {
+			resp, err := client.Get("http://" + l.Addr())
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := io.ReadAll(resp.Body)
+			resp.Body.Close()
+			if err != nil || !bytes.Equal(got, body) {
+				t.Fatalf("%+v: %d bytes, %v", o, len(got), err)
+			}
+		}
+		if n := l.Received(); n < 3*int64(len(body)) {
+			t.Errorf("Received: %d", n)
+		}
+	}
+}
+
+func TestLineStalls(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, "answer")
+	}))
+	defer server.Close()
+	l, client := through(t, server, Options{})
+	l.Stall()
+	l.Stall()
+	answered := make(chan string)
+	go func() {
+		resp, err := client.Get("http://" + l.Addr())
+		if err != nil {
+			answered <- err.Error()
+			return
+		}
+		defer resp.Body.Close()
+		body, _ := io.ReadAll(resp.Body)
+		answered <- string(body)
+	}()
+	select {
+	case s := <-answered:
+		t.Fatalf("answer on a stalled line: %s", s)
+	case <-time.After(50 * time.Millisecond):
+	}
+	l.Resume()
+	l.Resume()
+	if s := <-answered; s != "answer" {
+		t.Fatal(s)
+	}
+	l.Stall()
+	go func() {
+		_, err := client.Post("http://"+l.Addr(), "text/plain", strings.NewReader("x"))
+		if err == nil {
+			answered <- "answered"
+			return
+		}
+		answered <- "cut"
+	}()
+	l.Close()
+	if s := <-answered; s != "cut" {
+		t.Fatalf("after Close: %s", s)
+	}
+}

@@ -1,0 +1,9 @@
+// Package readcheck compares a file in a mount with the original, in every way
+// that programs read files: from front to back, at random places, across the
+// end, through mmap, with O_DIRECT, several readers at once.
+//
+// It is a test-only package. The reading through mmap is done by a child
+// process: a page fault on a FUSE file holds a processor of the Go scheduler
+// until the daemon answers, which a program that has a server of its own must
+// not risk. Programs that use Mmap call RunChild first of all.
+package readcheck
