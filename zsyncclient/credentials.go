@@ -1,0 +1,135 @@
+package zsyncclient
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+
+	"github.com/jdx/go-netrc"
+)
+
+// maxNetrcSize bounds the netrc file, in bytes.
+const maxNetrcSize = 1 << 20
+
+// credentials knows the origins and what is sent to them. Safe for concurrent use.
+type credentials struct {
+	user   *url.Userinfo
+	header http.Header
+	netrc  *netrc.Netrc // nil: none
+
+	mu     sync.Mutex
+	origin map[string]*url.Userinfo // originKey -> from the URL, may be nil; guarded by mu
+	dial   map[string]bool          // hostPort; guarded by mu
+}
+
+func newCredentials(o Options) (*credentials, error) {
+	c := &credentials{user: o.User, header: o.Header.Clone(),
+		origin: map[string]*url.Userinfo{}, dial: map[string]bool{}}
+	if o.Netrc != "" {
+		n, err := readNetrc(o.Netrc)
+		if err != nil {
+			return nil, fmt.Errorf("netrc file: %w", err)
+		}
+		c.netrc = n
+	}
+	for _, u := range o.Origins {
+		c.add(u)
+	}
+	return c, nil
+}
+
+func (c *credentials) add(u *url.URL) {
+	if u == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key := originKey(u)
+	if u.User != nil || c.origin[key] == nil {
+		c.origin[key] = u.User
+	}
+	c.dial[hostPort(u)] = true
+}
+
+// mayDial says whether the user named u's host and port.
+func (c *credentials) mayDial(u *url.URL) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.dial[hostPort(u)]
+}
+
+// apply sets what u's origin is to get; nothing for any other URL.
+func (c *credentials) apply(u *url.URL, h http.Header) {
+	c.mu.Lock()
+	own, ok := c.origin[originKey(u)]
+	c.mu.Unlock()
+	if !ok {
+		return
+	}
+	for name, values := range c.header {
+		h[http.CanonicalHeaderKey(name)] = append([]string(nil), values...)
+	}
+	if h.Get("Authorization") != "" && own == nil {
+		return
+	}
+	login, password, ok := c.login(own, u.Hostname())
+	if ok {
+		r := http.Request{Header: h}
+		r.SetBasicAuth(login, password)
+	}
+}
+
+func (c *credentials) login(own *url.Userinfo, host string) (login, password string, ok bool) {
+	if own == nil {
+		own = c.user
+	}
+	if own != nil {
+		password, _ = own.Password()
+		return own.Username(), password, true
+	}
+	if c.netrc == nil {
+		return "", "", false
+	}
+	m := c.netrc.Machine(host)
+	if m == nil || m.IsDefault {
+		m = c.netrc.Machine("default")
+	}
+	if m == nil || m.Get("login") == "" {
+		return "", "", false
+	}
+	return m.Get("login"), m.Get("password"), true
+}
+
+// readNetrc reads a netrc file. Lines of comment are cut before parsing: the
+// parser counts their words as entries.
+func readNetrc(path string) (n *netrc.Netrc, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxNetrcSize+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(text) > maxNetrcSize {
+		return nil, fmt.Errorf("%s: more than %d bytes", path, maxNetrcSize)
+	}
+	// The parser runs over the end of a file that stops after "machine".
+	defer func() {
+		if recover() != nil {
+			n, err = nil, fmt.Errorf("%s: not a netrc file", path)
+		}
+	}()
+	var kept []string
+	for line := range strings.Lines(string(text)) {
+		if !strings.HasPrefix(strings.TrimSpace(line), "#") {
+			kept = append(kept, line)
+		}
+	}
+	return netrc.ParseString(strings.TrimSpace(strings.Join(kept, "")) + "\n")
+}

@@ -1,0 +1,119 @@
+package zsyncclient
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/zsyncfs/zsyncfs/zsyncclient/listing"
+)
+
+const (
+	// maxPage bounds one page of a listing, in bytes.
+	maxPage = 64 << 20
+	// maxPages bounds the pages of one listing.
+	maxPages = 1000
+)
+
+// List fetches and parses the listing at u, following pages (S3), with prev's
+// conditional headers when not zero. Bounded: 64 MiB a page, 1,000 pages,
+// listing.MaxEntries entries. The validators of a listing of several pages are
+// zero, since those of its first page say nothing of the others. Temporary
+// failures are tried again for two seconds at most for each page.
+//
+// Errors: ErrNotModified; *StatusError; listing.Parse's (wrapped); transport errors.
+func (c *Client) List(ctx context.Context, u *url.URL, prev Validators) (*listing.Listing, Validators, error) {
+	l, v, err := c.list(ctx, u, prev)
+	if err != nil {
+		return nil, Validators{}, fmt.Errorf("fetch listing %s: %w", redact(u), err)
+	}
+	return l, v, nil
+}
+
+func (c *Client) list(ctx context.Context, u *url.URL, prev Validators) (*listing.Listing, Validators, error) {
+	all, v, err := c.page(ctx, u, prev)
+	if err != nil || all.Next == nil {
+		return all, v, err
+	}
+	for pages := 1; all.Next != nil; pages++ {
+		if pages == maxPages {
+			return nil, v, refuse("more than %d pages", maxPages)
+		}
+		if originKey(all.Next) != originKey(u) {
+			return nil, v, refuse("its next page lies elsewhere: %s", redact(all.Next))
+		}
+		l, _, err := c.page(ctx, all.Next, Validators{})
+		if err != nil {
+			return nil, v, err
+		}
+		all.Files = append(all.Files, l.Files...)
+		all.Dirs = append(all.Dirs, l.Dirs...)
+		all.Next = l.Next
+		if len(all.Files)+len(all.Dirs) > listing.MaxEntries {
+			return nil, v, refuse("more than %d entries", listing.MaxEntries)
+		}
+	}
+	all.Files, all.Dirs = merged(all.Files), merged(all.Dirs)
+	return all, Validators{Length: -1}, nil
+}
+
+// merged sorts entries by name and drops repeated names.
+func merged(es []listing.Entry) []listing.Entry {
+	slices.SortStableFunc(es, func(a, b listing.Entry) int { return strings.Compare(a.Name, b.Name) })
+	return slices.CompactFunc(es, func(a, b listing.Entry) bool { return a.Name == b.Name })
+}
+
+// page fetches and parses one page.
+func (c *Client) page(ctx context.Context, u *url.URL, prev Validators) (*listing.Listing, Validators, error) {
+	var body []byte
+	var a *answer
+	err := patiently(ctx, func(wait time.Duration) error {
+		var err error
+		h := http.Header{"Accept": {"text/html, application/xhtml+xml, application/json, application/xml, text/xml, text/plain;q=0.8, */*;q=0.5"}}
+		prev.conditional(h)
+		a, err = c.get(ctx, ask{url: u, header: h, class: control, patience: wait})
+		if err != nil {
+			return err
+		}
+		if a.code == http.StatusNotModified && !prev.empty() {
+			a.body.done()
+			return ErrNotModified
+		}
+		if a.code != http.StatusOK {
+			return a.statusError()
+		}
+		body, err = readPage(a)
+		return err
+	})
+	if err != nil {
+		return nil, Validators{}, err
+	}
+	l, err := listing.Parse(a.final, a.header.Get("Content-Type"), body)
+	if err != nil {
+		return nil, Validators{}, &refusal{err: err}
+	}
+	return l, validatorsOf(a.header, int64(len(body))), nil
+}
+
+// readPage reads the whole body of a.
+func readPage(a *answer) ([]byte, error) {
+	if a.length > maxPage {
+		a.body.done()
+		return nil, refuse("page of %d bytes", a.length)
+	}
+	body, err := io.ReadAll(io.LimitReader(a.body, maxPage+1))
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, a.body.broke(err)
+	}
+	a.body.done()
+	if len(body) > maxPage {
+		return nil, refuse("page of more than %d bytes", maxPage)
+	}
+	return body, nil
+}

@@ -1,0 +1,65 @@
+package zsyncclient
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"time"
+)
+
+// newTransport is a transport with o's TLS options and the dial guard. It has
+// no limit of connections: the hosts' gates keep it, because they know that a
+// control file's request must never wait for a data request that waits for it.
+func newTransport(o Options) (*http.Transport, error) {
+	conf, err := tlsConfig(o)
+	if err != nil {
+		return nil, err
+	}
+	return &http.Transport{
+		Proxy: func(r *http.Request) (*url.URL, error) {
+			right, _ := r.Context().Value(dialRightKey{}).(dialRight)
+			return right.proxy, nil
+		},
+		DialContext:            guardedDial,
+		TLSClientConfig:        conf,
+		ForceAttemptHTTP2:      true,
+		DisableCompression:     true,
+		MaxIdleConns:           4 * o.MaxConnsPerHost,
+		MaxIdleConnsPerHost:    o.MaxConnsPerHost,
+		IdleConnTimeout:        90 * time.Second,
+		MaxResponseHeaderBytes: 256 << 10,
+	}, nil
+}
+
+func tlsConfig(o Options) (*tls.Config, error) {
+	conf := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: o.Insecure}
+	if o.CACert != "" {
+		pem, err := os.ReadFile(o.CACert)
+		if err != nil {
+			return nil, fmt.Errorf("CA certificate: %w", err)
+		}
+		pool, err := x509.SystemCertPool()
+		if err != nil {
+			pool = x509.NewCertPool()
+		}
+		if !pool.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("CA certificate: %s holds no PEM certificate", o.CACert)
+		}
+		conf.RootCAs = pool
+	}
+	if (o.ClientCert == "") != (o.ClientKey == "") {
+		return nil, errors.New("a client certificate and its key must be given together")
+	}
+	if o.ClientCert != "" {
+		pair, err := tls.LoadX509KeyPair(o.ClientCert, o.ClientKey)
+		if err != nil {
+			return nil, fmt.Errorf("client certificate: %w", err)
+		}
+		conf.Certificates = []tls.Certificate{pair}
+	}
+	return conf, nil
+}

@@ -1,0 +1,159 @@
+package zsyncclient
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"sync/atomic"
+	"time"
+)
+
+// drainLimit is the most that is read of a body's unwanted rest to keep its
+// connection, in bytes, and drainTime the longest that is waited for it.
+const (
+	drainLimit = 64 << 10
+	drainTime  = 100 * time.Millisecond
+)
+
+// body is one try from its start to the end of its body. A watchdog ends it when
+// no byte arrives for the stall timeout; the time that the caller takes between
+// reads does not count. Not safe for concurrent use.
+type body struct {
+	ctx    context.Context // of the request
+	cancel context.CancelCauseFunc
+	stop   func() bool // undoes the tie to the client's Close
+	caller context.Context
+	timer  *time.Timer
+	stall  time.Duration
+	visit  *visit
+
+	rc      io.ReadCloser // nil before the header came
+	left    int64         // -1 unknown
+	read    int64
+	started time.Time // when the header came
+	rtt     time.Duration
+	err     error // of the first read that failed
+	ended   bool
+}
+
+func newBody(c *Client, caller context.Context, v *visit) *body {
+	b := &body{caller: caller, stall: c.opt.StallTimeout, visit: v}
+	b.ctx, b.cancel = context.WithCancelCause(caller)
+	b.stop = context.AfterFunc(c.ctx, func() { b.cancel(ErrClosed) })
+	b.timer = time.AfterFunc(b.stall, func() { b.cancel(ErrStalled) })
+	return b
+}
+
+// opened: the header came.
+func (b *body) opened(r *http.Response, rtt time.Duration) {
+	b.timer.Stop()
+	b.rc, b.left, b.rtt, b.started = r.Body, r.ContentLength, rtt, time.Now()
+}
+
+// Read reads the body. Errors: io.EOF at its clean end; ErrStalled; ErrClosed;
+// the caller's context's; transport errors.
+func (b *body) Read(p []byte) (int, error) {
+	if b.err != nil {
+		return 0, b.err
+	}
+	b.timer.Reset(b.stall)
+	n, err := b.rc.Read(p)
+	b.timer.Stop()
+	if n > 0 {
+		if b.read == 0 {
+			b.visit.progress()
+		}
+		b.read += int64(n)
+		b.visit.bytes = b.read
+		b.visit.h.received.Add(int64(n))
+		if b.left > 0 {
+			b.left -= int64(n)
+		}
+	}
+	if err != nil {
+		if err == io.EOF {
+			b.left = 0
+		} else {
+			err = b.cause(err)
+		}
+		b.err = err
+	}
+	return n, err
+}
+
+// cause is why the request ended, where err only says that it was cancelled.
+func (b *body) cause(err error) error {
+	if b.caller.Err() != nil {
+		return b.caller.Err()
+	}
+	if cause := context.Cause(b.ctx); cause != nil {
+		return cause
+	}
+	return err
+}
+
+// done ends the body: the answer was as it should be, and no more of it is wanted.
+func (b *body) done() {
+	if b.ended {
+		return
+	}
+	b.visit.h.measured(b.rtt, b.read, time.Since(b.started))
+	if b.left > 0 && b.left <= drainLimit && b.err == nil {
+		t := time.AfterFunc(drainTime, func() { b.cancel(context.Canceled) })
+		_, _ = io.CopyN(io.Discard, b, b.left)
+		t.Stop()
+	}
+	b.finish()
+	b.visit.ok()
+}
+
+// broke ends the body, or the try before there was one, after err, and returns
+// what really happened. Only what is the host's fault moves its backoff.
+func (b *body) broke(err error) error {
+	err = b.cause(err)
+	if b.caller.Err() != nil || errors.Is(err, ErrClosed) || !temporary(err) {
+		b.finish()
+		b.visit.leave()
+		return err
+	}
+	b.failed(err, 0, false)
+	return err
+}
+
+// failed ends the body and tells the host's gate.
+func (b *body) failed(err error, retryAfter time.Duration, slower bool) {
+	b.finish()
+	b.visit.fail(err, retryAfter, slower)
+}
+
+func (b *body) finish() {
+	b.ended = true
+	b.timer.Stop()
+	b.stop()
+	if b.rc != nil {
+		_ = b.rc.Close()
+	}
+	b.cancel(context.Canceled)
+}
+
+// timing measures the round trip of a request: from the moment it has a
+// connection to the first byte of the answer. The transport may call the hooks
+// from other goroutines.
+type timing struct{ got, first atomic.Int64 }
+
+func (t *timing) trace() *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{
+		GotConn:              func(httptrace.GotConnInfo) { t.got.Store(time.Now().UnixNano()) },
+		GotFirstResponseByte: func() { t.first.Store(time.Now().UnixNano()) },
+	}
+}
+
+func (t *timing) rtt() time.Duration {
+	got, first := t.got.Load(), t.first.Load()
+	if got == 0 || first <= got {
+		return 0
+	}
+	return time.Duration(first - got)
+}
