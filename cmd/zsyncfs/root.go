@@ -1,0 +1,54 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+)
+
+const rootLong = `zsyncfs mounts a remote directory of zsync control files (NAME.zsync) as a
+local directory of read-only files. A file can be opened at once, however large
+it is: blocks are fetched when they are read, verified, and kept on disk.
+
+It can also make the control files of a directory, and serve one over HTTP.
+`
+
+// newRoot is the whole command tree.
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "zsyncfs COMMAND",
+		Short: "Mount remote archive directories and read before the download completes",
+		Long:  rootLong + "\n" + exitCodeHelp(),
+		Example: `  zsyncfs serve /srv/images --listen 127.0.0.1:8080
+  zsyncfs make -r /srv/images`,
+		Version:       currentVersion().Version,
+		SilenceUsage:  true, // report prints one error and one hint instead
+		SilenceErrors: true,
+		Args:          rootArgs,
+		RunE:          runRoot,
+	}
+	root.SetFlagErrorFunc(flagError)
+	root.SetUsageTemplate(usageTemplate)
+	root.AddCommand(newMakeCommand(), newServeCommand(), newVersionCommand())
+	return root
+}
+
+// rootArgs is called when the first word is no command's name.
+func rootArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var names []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
+		}
+	}
+	hint := "\"" + cmd.Name() + " --help\" lists the commands"
+	if near := nearest(args[0], names); near != "" {
+		hint = "did you mean \"" + cmd.Name() + " " + near + "\"?"
+	}
+	return withHint(usageErrorf("unknown command %q", args[0]), "%s", hint)
+}
+
+func runRoot(cmd *cobra.Command, _ []string) error {
+	return withHint(usageErrorf("no command given"), "\"%s --help\" lists the commands", cmd.Name())
+}
