@@ -16,6 +16,5 @@
 // The program is built with the race detector, whose reports go to files; a
 // report fails the test. A command that leaves its standard output open in the
 // daemon fails the test too: a shell that captures the output would hang. After
-// the test no daemon and no mount is left, and what was left fails the test
-// only where the test asked for the end itself.
+// the test no daemon and no mount is left.
 package daemon

@@ -176,6 +176,22 @@ func aligned(n int) []byte {
 	return b[skip : skip+n : skip+n]
 }
 
+// DirectAt reads n bytes at off with O_DIRECT, so that neither the kernel's
+// cache nor its readahead has a part in it. Both are multiples of 4096.
+func DirectAt(path string, off int64, n int) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_DIRECT, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b := aligned(n)
+	read, err := f.ReadAt(b, off)
+	if err == io.EOF {
+		err = nil
+	}
+	return b[:read], err
+}
+
 // Direct reads the whole file with O_DIRECT.
 func Direct(p Pair) error {
 	got, want, length, err := p.files()
