@@ -10,16 +10,44 @@
 // the lengths in the header "Hash-Lengths"; a record is one rsum and one strong
 // checksum, as the control file stores them.
 //
+// # Reading and writing
+//
+// ReadHeader reads what comes before the records, and a Header then checks
+// blocks and whole targets against what the control file says: VerifyBlocks,
+// NewFileVerifier. Records gives a matcher the single records. Geometry has
+// all arithmetic on offsets and blocks. Builder makes the control file of a
+// target in one pass; Header.Encode writes a header alone.
+//
 // # Bounds
 //
 // A control file is untrusted. Every number in it is checked for sign, bound
 // and overflow before arithmetic and before memory is allocated; the bounds
 // are the Max constants. What is wrong is told by *ParseError, which names the
-// header. SPEC.md beside this file has the byte tables and the quirks of real
-// files.
+// header. SPEC.md beside this file has the byte tables, the quirks of real
+// files, and what is done in each doubtful case.
+//
+// A header's texts are checked for control characters and no more: whether a
+// Filename may be a file's name, and whether a URL may be asked, is decided by
+// those who use them.
+//
+// # Concurrency
+//
+// There are no locks. A Header that nobody changes is safe for concurrent use;
+// Builder and FileVerifier belong to one goroutine. The package starts no
+// goroutines itself; package checksum uses several cores within a call.
 //
 // # Imports
 //
 // This package imports nothing of the project but its own subfolders, and uses
 // no files, network, clocks, goroutines or logging.
+//
+// # Design, and what comes later
+//
+// Headers are a table of fields for reading and one for writing, so a new one is
+// a line in each. The entries of Z-Map2 are kept as raw bytes: decoding them,
+// and writing them while a gzip file is made, belongs into files of its own here
+// that start from Header.ZMap. Checksum kernels for several blocks side by side
+// take their place in package checksum, behind SumBlocks and RsumBlocks, and
+// change nothing here: VerifyBlocks and Builder already give them many blocks at
+// a time.
 package format
