@@ -68,17 +68,20 @@ func open(root *os.Root, name string) (*os.File, fs.FileInfo, error) {
 	return f, info, nil
 }
 
-// isEscape: a symbolic link leads out of the root, or in a circle, or a file
-// stands where a directory should. To a client such a name does not exist.
-func isEscape(err error) bool {
-	var path *fs.PathError
-	if !errors.As(err, &path) {
-		return false
+// namesNothing: there is no such file, or a symbolic link leads out of the
+// root or in a circle, or a file stands where a directory should. To a client
+// that is all the same.
+func namesNothing(err error) bool {
+	for _, target := range []error{
+		os.ErrNotExist, making.ErrNotRegular, syscall.ELOOP, syscall.ENOTDIR, syscall.ENAMETOOLONG,
+	} {
+		if errors.Is(err, target) {
+			return true
+		}
 	}
 	// os has no name for its error "path escapes from parent".
-	return errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.ENOTDIR) ||
-		errors.Is(err, syscall.ENAMETOOLONG) || errors.Is(err, making.ErrNotRegular) ||
-		strings.Contains(path.Err.Error(), "escapes")
+	var path *fs.PathError
+	return errors.As(err, &path) && strings.Contains(path.Err.Error(), "escapes")
 }
 
 // redirectToDirectory leads to the same URL with a slash at its end, without

@@ -158,7 +158,7 @@ func (s *Server) serveName(w http.ResponseWriter, r *http.Request, name string, 
 // failWith answers for an error of the file system.
 func (s *Server) failWith(w http.ResponseWriter, err error) {
 	switch {
-	case errors.Is(err, os.ErrNotExist), isEscape(err):
+	case namesNothing(err):
 		fail(w, http.StatusNotFound)
 	case errors.Is(err, os.ErrPermission):
 		fail(w, http.StatusForbidden)
