@@ -82,10 +82,14 @@ func (c *collector) add(u *url.URL, name string, isDir bool) error {
 	if _, seen := into[name]; seen {
 		return nil
 	}
+	text := u.String()
+	if len(text) > MaxURLLength {
+		return nil
+	}
 	if len(c.files)+len(c.dirs) >= MaxEntries {
 		return ErrTooMany
 	}
-	into[name] = u.String()
+	into[name] = text
 	return nil
 }
 
@@ -101,6 +105,11 @@ func entries(m map[string]string) []Entry {
 	slices.SortFunc(out, func(a, b Entry) int { return strings.Compare(a.Name, b.Name) })
 	return out
 }
+
+// SafeName makes name fit to be shown as one path element: valid UTF-8, with
+// each other byte as "%XX". ok is false for what is no name: "", ".", "..", more
+// than MaxNameLength bytes, a "/" or a control character in it.
+func SafeName(name string) (safe string, ok bool) { return cleanName(name, true) }
 
 // cleanName checks a decoded path element and makes it valid UTF-8.
 func cleanName(name string, isDir bool) (string, bool) {

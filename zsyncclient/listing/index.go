@@ -70,8 +70,8 @@ func indexLine(base *url.URL, line string) (*url.URL, string, error) {
 	}
 	u.User = nil
 	name, ok := cleanName(elems[len(elems)-1], false)
-	if !ok {
-		return nil, "", fmt.Errorf("a name that cannot be shown: %.200q", line)
+	if !ok || len(u.String()) > MaxURLLength {
+		return nil, "", fmt.Errorf("a name that cannot be shown, or too long: %.200q", line)
 	}
 	return u, name, nil
 }

@@ -16,6 +16,10 @@ const MaxEntries = 100_000
 // file's name without ".zsync": what Linux allows for one path element.
 const MaxNameLength = 255
 
+// MaxURLLength is the largest length in bytes of an entry's URL; longer ones are
+// left out. The keys of S3 have at most 1024 bytes, three times that escaped.
+const MaxURLLength = 8192
+
 // Suffix ends the name of every control file.
 const Suffix = ".zsync"
 
