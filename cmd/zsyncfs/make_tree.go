@@ -10,9 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-
 )
-
 
 // makeAll makes the control files of all that args name, flags.jobs at a time.
 // It goes on after failures; the error at the end tells how many there were.
