@@ -1,3 +1,89 @@
-// Package blockstore keeps verified blocks of targets on the local disk. It
-// knows neither URLs nor FUSE.
+// Package blockstore keeps verified blocks of targets on the local disk: a
+// cache that survives kills and power cuts, in which losing blocks is allowed
+// and a wrong byte is not. It knows neither URLs nor FUSE.
+//
+// # Terms
+//
+// A store is one folder, owned by one process. A version is the local part of
+// one target: its control file, as far as it is here, and those of its blocks
+// that are here. A version has a Key as soon as its header is known and an ID
+// once its control file is whole. A block is here when it can be read without
+// the network, and checked when it was held against its record since Open or
+// came by Put since.
+//
+// # The folder
+//
+//	lock              locked by the owner (flock); holds its process number
+//	format            the layout's number, with a checksum
+//	index/            badger, metadata only; can be thrown away
+//	index.opening     there while the index is opened: a process that dies of a
+//	                  damaged index leaves it, and the next one makes a new index
+//	versions/NAME/    one version; NAME is "p-" and the Key in hex, or the ID in
+//	                  hex once the control file is whole; "x-..." is garbage
+//	    control       the control file up to ControlLength, sparse until whole
+//	    data          the blocks, each at its own offset, sparse
+//	    known         which blocks are here: pages with checksums (knownfile.go)
+//	    meta          state, which bytes of control are here, and a CRC-32C for
+//	                  each 16 KiB of control (metafile.go); replaced as a whole
+//
+// # Order of writing
+//
+// Blocks are written to data and can be read at once. A checkpoint (every
+// CheckpointInterval or CheckpointBytes, and at the last Close) then does, per
+// version: copy the pages of the map that changed; fdatasync of control and of
+// data; meta; the copied pages of known, fdatasync; then, once for all
+// versions, the index and its sync. So what is on the disk never speaks of
+// bytes that might not be. When an fdatasync fails, all that came since the
+// last good checkpoint is forgotten.
+//
+// # Damage
+//
+// Nothing on the disk is believed. A block is held against its record when it
+// is first read after Open; a page of the control file against its CRC-32C
+// when it is first used (hashing the whole file at open would cost 26 MB of
+// reading before the first byte of a large image, and would say nothing about
+// a control file that is not whole); a page of known and the meta file when
+// they are loaded. The checksums of known and meta take in the Key, so files
+// that were swapped between versions do not pass. What does not pass is
+// forgotten and can be put again: a block, 16 KiB of the control file with the
+// blocks whose records were there, or, with a meta file that cannot be made
+// anew from a whole control file, the version. An index that cannot be read is
+// made anew from the folders; values of MetaPut are then lost, as from any
+// cache. None of it needs a hand, and each case is told to Options.Warn.
+//
+// # Cost
+//
+// A version that is open takes 2 bits of memory per block, 4 bytes per 16 KiB
+// of its control file, and 3 descriptors; one that is closed takes none. Open
+// reads one record of the index and one name per version. Stats adds up what
+// the checkpoints noted.
+//
+// # Locks
+//
+// In this order, outermost first; each says in its place what it guards:
+//
+//	slot.opening, Version.promoting, Version.folder, Version.files,
+//	controlFile.writing, Version.mu, controlFile.mu, Store.mu
+//
+// Store.life is taken before slot.opening or alone. Version.mu,
+// controlFile.mu and Store.mu are never held during I/O, but for the reading
+// back of the map after a failed fdatasync. Version.files is read-held by
+// readers and writers during their I/O and write-held only for moments, when
+// the files are swapped or closed. A reader thus waits for no writer and for no
+// checkpoint.
+//
+// # What is left room for
+//
+// Where a block is, is asked of the location table (table.go) alone, by run:
+// a third place, a run in another version's segment, is one more value of
+// place, and one more kind of page in known. Eviction forgets runs and frees
+// their room; whole versions go by Discard. The accounting record of the index
+// has the time of last use. Put is the one place where room is taken, so a
+// quota is asked there. Known limit: badger maps its files, and a write to such
+// a map on a full disk ends the process; it is kept behind the type index so
+// that it can be kept from meeting one.
+//
+// # Imports
+//
+// Of the project only format. Linux only: flock, fdatasync, O_NOFOLLOW.
 package blockstore

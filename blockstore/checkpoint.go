@@ -1,0 +1,236 @@
+package blockstore
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/zsyncfs/zsyncfs/format"
+)
+
+// snapshot is what one checkpoint of a version makes durable.
+type snapshot struct {
+	pages       []knownPage
+	bytes       int64 // put since the last snapshot
+	controlFile bool  // the control file has new bytes
+	meta        *versionMeta
+}
+
+func (s *snapshot) empty() bool { return len(s.pages) == 0 && s.meta == nil }
+
+// Checkpoint makes all that was Put before durable, metadata included.
+//
+// Errors: of the disk; blocks that could not be made durable are no longer
+// here. ErrClosed.
+func (v *Version) Checkpoint() error {
+	v.folder.Lock()
+	if v.parts == nil {
+		v.folder.Unlock()
+		return ErrClosed
+	}
+	set, err := v.checkpoint()
+	v.folder.Unlock()
+	if err != nil {
+		return err
+	}
+	return v.store.commit(set)
+}
+
+// checkpoint writes the version's files in the order that a crash demands, and
+// returns what is then to be written to the index. It needs folder, and open
+// parts: these are only swapped and closed under folder, so no file lock is
+// needed, and readers go on.
+func (v *Version) checkpoint() ([]entry, error) {
+	if v.discarded {
+		return nil, nil
+	}
+	snap := v.snapshot()
+	if snap.empty() && !v.newName {
+		return nil, nil
+	}
+	if err := v.write(snap); err != nil {
+		return nil, fmt.Errorf("checkpoint of version %v: %w", v.key, err)
+	}
+	a := v.account()
+	v.store.book(&v.booked, a)
+	return []entry{keyEntry(v.key, v.name), accountEntry(v.name, a)}, nil
+}
+
+// snapshot takes what changed since the last one. The pages are copied before
+// the data is synced, so that they speak of no block that came later.
+func (v *Version) snapshot() *snapshot {
+	s := &snapshot{}
+	c := v.parts.control
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for i := range v.pages {
+		p := knownPage{number: i, data: make([]byte, pageSize)}
+		encodePage(p.data, v.table.own, i, v.key)
+		s.pages = append(s.pages, p)
+	}
+	clear(v.pages)
+	s.bytes, v.unsynced = v.unsynced, 0
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s.controlFile = c.dirty
+	if c.dirty || v.stateLost {
+		s.meta = &versionMeta{
+			key: v.key, state: v.state, geometry: v.geometry(), controlLength: c.length,
+			have: c.have, sums: append([]uint32(nil), c.sums...),
+		}
+	}
+	c.dirty, v.stateLost = false, false
+	return s
+}
+
+// write makes snap durable: bytes first, then what speaks of them; records
+// before the blocks that need them.
+func (v *Version) write(snap *snapshot) error {
+	v.store.dirtyBytes.Add(-snap.bytes)
+	dir := v.path()
+	if v.newName {
+		if err := syncDir(filepath.Dir(dir)); err != nil {
+			v.retry(snap)
+			return writeError("sync the folder of versions", err)
+		}
+		v.newName = false
+	}
+	if snap.controlFile {
+		if err := syncFile(v.parts.control.f); err != nil {
+			return v.condemn(snap, err)
+		}
+	}
+	if snap.bytes > 0 {
+		if err := syncFile(v.parts.data); err != nil {
+			return v.condemn(snap, err)
+		}
+	}
+	if snap.meta != nil {
+		if err := v.writeMeta(dir, snap.meta); err != nil {
+			v.retry(snap)
+			return writeError("write the meta file", err)
+		}
+	}
+	if len(snap.pages) > 0 {
+		if err := writeKnown(v.parts.known, snap.pages); err != nil {
+			v.retry(snap)
+			return err
+		}
+	}
+	return nil
+}
+
+// syncFile is fdatasync; tests make it fail.
+var syncFile = fdatasync
+
+func (v *Version) writeMeta(dir string, m *versionMeta) error {
+	err := replaceFile(filepath.Join(dir, metaName), filepath.Join(dir, metaTempName), m.encode(), true)
+	if err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
+
+// retry leaves snap to the next checkpoint: its data is on the disk or still
+// to be synced, only what speaks of it is not.
+func (v *Version) retry(snap *snapshot) {
+	v.store.dirtyBytes.Add(snap.bytes)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, p := range snap.pages {
+		v.pages[p.number] = struct{}{}
+	}
+	v.unsynced += snap.bytes
+	if snap.meta != nil {
+		v.stateLost = true
+		v.parts.control.mu.Lock()
+		v.parts.control.dirty = true
+		v.parts.control.mu.Unlock()
+	}
+}
+
+// condemn forgets all that came since the last good checkpoint: after a failed
+// fdatasync nobody knows which of it is on the disk, and a second fdatasync
+// would not tell.
+func (v *Version) condemn(snap *snapshot, cause error) error {
+	meta, _ := loadMeta(v.path())
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.epoch++
+	v.store.dirtyBytes.Add(-v.unsynced)
+	v.unsynced = 0
+	for _, p := range snap.pages {
+		v.pages[p.number] = struct{}{}
+	}
+	lost := int64(0)
+	var numbers []int64
+	for i := range v.pages {
+		numbers = append(numbers, i)
+		r := v.table.clip(format.BlockRange{Start: format.BlockID(i * pageBlocks), End: format.BlockID((i + 1) * pageBlocks)})
+		lost += v.table.forget(r)
+	}
+	// The pages on the disk are what the last good checkpoint wrote. Their
+	// damage only loses blocks. This is the one read under mu: a rare one.
+	_ = readKnown(v.parts.known, v.table.own, v.table.blocks, v.key, numbers)
+	v.table.count = v.table.own.count()
+	if snap.controlFile {
+		v.restoreControl(meta)
+	} else if snap.meta != nil {
+		v.stateLost = true
+	}
+	lost -= v.kept(numbers)
+	return fmt.Errorf("blockstore: %d blocks are given up: %w", lost, cause)
+}
+
+// kept is how many blocks of pages are here. It needs mu.
+func (v *Version) kept(pages []int64) (n int64) {
+	for _, i := range pages {
+		r := v.table.clip(format.BlockRange{Start: format.BlockID(i * pageBlocks), End: format.BlockID((i + 1) * pageBlocks)})
+		for b := int64(r.Start); b < int64(r.End); {
+			first := v.table.own.next(true, b, int64(r.End))
+			b = v.table.own.next(false, first, int64(r.End))
+			n += b - first
+		}
+	}
+	return n
+}
+
+// restoreControl goes back to the extents of meta, the last durable ones, and
+// drops the blocks that are then without a record. It needs mu.
+func (v *Version) restoreControl(meta *versionMeta) {
+	c := v.parts.control
+	c.mu.Lock()
+	c.have, c.dirty = nil, true
+	if meta != nil && meta.key == v.key && int64(len(meta.sums)) == int64(len(c.sums)) {
+		c.have = meta.have
+		copy(c.sums, meta.sums)
+	}
+	clear(c.checked)
+	c.agreed.Store(false)
+	gaps := c.have.missing(format.Range{End: c.length})
+	c.mu.Unlock()
+	for _, gap := range gaps {
+		v.forget(recordBlocks(v.header, gap))
+	}
+}
+
+// account is what the index is told about the version. It needs folder.
+func (v *Version) account() account {
+	v.mu.Lock()
+	a := account{key: v.key, data: v.table.bytes(), used: time.Now().Unix()}
+	v.mu.Unlock()
+	c := v.parts
+	for _, f := range []*os.File{c.control.f, c.data, c.known} {
+		if info, err := f.Stat(); err == nil {
+			a.disk += diskBytes(info)
+		}
+	}
+	if info, err := os.Lstat(filepath.Join(v.path(), metaName)); err == nil {
+		a.disk += diskBytes(info)
+	}
+	return a
+}
+
+// path is the version's folder. It needs folder.
+func (v *Version) path() string { return filepath.Join(v.store.versionsDir(), v.name) }

@@ -1,0 +1,49 @@
+package blockstore
+
+import (
+	"os"
+	"path/filepath"
+)
+
+// Discard takes the version out of the store: the next OpenVersion of its
+// header makes a new one, which is empty. Those who have this one open go on
+// with it; its files are removed by the last Close. It is used when the remote
+// control file has the same header and other records, or for what nobody wants
+// any more.
+//
+// Errors: of the disk; ErrClosed. Safe for concurrent use.
+func (v *Version) Discard() error {
+	v.folder.Lock()
+	defer v.folder.Unlock()
+	if v.parts == nil {
+		return ErrClosed
+	}
+	if v.discarded {
+		return nil
+	}
+	s := v.store
+	gone, err := s.setAside(v.name)
+	if err != nil {
+		return err
+	}
+	old := v.name
+	v.name, v.discarded = gone, true
+	s.book(&v.booked, account{key: v.key})
+	s.mu.Lock()
+	s.totals.versions--
+	if s.open[v.key] == v.slot {
+		delete(s.open, v.key)
+	}
+	s.orphans[v] = struct{}{}
+	s.mu.Unlock()
+	return s.putIndex([]entry{keyEntry(v.key, ""), {key: indexVersion + old}})
+}
+
+// removeFiles ends a discarded version. It needs folder.
+func (v *Version) removeFiles() error {
+	s := v.store
+	s.mu.Lock()
+	delete(s.orphans, v)
+	s.mu.Unlock()
+	return os.RemoveAll(filepath.Join(s.versionsDir(), v.name))
+}

@@ -1,0 +1,182 @@
+package blockstore
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// Layout is the version of the folder's layout that this program writes, and
+// the newest that it reads.
+const Layout = 1
+
+const (
+	lockName      = "lock"
+	formatName    = "format"
+	indexName     = "index"
+	openingName   = "index.opening"
+	versionsName  = "versions"
+	controlName   = "control"
+	dataName      = "data"
+	knownName     = "known"
+	metaName      = "meta"
+	metaTempName  = "meta.new"
+	provisionalID = "p-"
+	condemnedID   = "x-"
+)
+
+// takeLock makes this process the owner of the store in dir. The lock ends
+// with the process, however that ends.
+func takeLock(dir string) (*os.File, error) {
+	f, err := openFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE)
+	if err != nil {
+		return nil, fmt.Errorf("blockstore: lock: %w", err)
+	}
+	if err := tryLock(f); err != nil {
+		defer f.Close()
+		if !lockedByOther(err) {
+			return nil, fmt.Errorf("blockstore: lock %s: %w", dir, err)
+		}
+		text, _ := io.ReadAll(io.LimitReader(f, 32))
+		pid, _ := strconv.Atoi(strings.TrimSpace(string(text)))
+		return nil, &LockedError{Dir: dir, PID: max(pid, 0)}
+	}
+	// The number is only for the message above; a full disk must not keep the
+	// store from opening.
+	if err := f.Truncate(0); err == nil {
+		_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
+	}
+	return f, nil
+}
+
+// formatLine is the content of the file "format" of this layout. Its checksum
+// tells a newer layout from a damaged file.
+func formatLine(layout int) string {
+	text := "zsyncfs store, layout " + strconv.Itoa(layout)
+	return fmt.Sprintf("%s, crc32c %08x\n", text, crc32.Checksum([]byte(text), castagnoli))
+}
+
+// parseFormat is the layout in a format file; false when it is damaged.
+func parseFormat(p []byte) (int, bool) {
+	text, _, found := strings.Cut(string(p), ", crc32c ")
+	number, prefix := strings.CutPrefix(text, "zsyncfs store, layout ")
+	layout, err := strconv.Atoi(number)
+	if !found || !prefix || err != nil || layout < 1 || formatLine(layout) != string(p) {
+		return 0, false
+	}
+	return layout, true
+}
+
+// checkFormat makes sure that dir is a store of a known layout, or can become
+// one. A format file that is lost or damaged is written again, for every other
+// file tells by itself whether it is right.
+func checkFormat(dir string, warn func(error)) error {
+	path := filepath.Join(dir, formatName)
+	text, err := readSmall(path, 256)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("blockstore: %w", err)
+	}
+	if layout, ok := parseFormat(text); ok {
+		if layout > Layout {
+			return &LayoutError{Dir: dir, Layout: layout, Supports: Layout}
+		}
+		return nil
+	}
+	used, err := looksUsed(dir)
+	if err != nil {
+		return err
+	}
+	if used {
+		warn(fmt.Errorf("blockstore: the file %q was lost or damaged and is written again", formatName))
+	}
+	if err := replaceFile(path, path+".new", []byte(formatLine(Layout)), true); err != nil {
+		return fmt.Errorf("blockstore: %w", err)
+	}
+	return nil
+}
+
+// looksUsed reports whether dir, which has no good format file, was a store.
+// The index is thrown away when it cannot be read, so a folder of other things
+// in which something has the name of a part of a store is refused:
+// ErrNotStore.
+func looksUsed(dir string) (bool, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return false, fmt.Errorf("blockstore: %w", err)
+	}
+	used, foreign := false, ""
+	for _, e := range entries {
+		switch e.Name() {
+		case indexName, versionsName, formatName:
+			used = true
+		case lockName, openingName, formatName + ".new", "lost+found":
+		default:
+			foreign = e.Name()
+		}
+	}
+	if used && foreign != "" {
+		return false, fmt.Errorf("%w: %s has no good file %q, and other things such as %q", ErrNotStore, dir, formatName, foreign)
+	}
+	return used, nil
+}
+
+// readSmall reads at most limit bytes of a file.
+func readSmall(path string, limit int64) ([]byte, error) {
+	f, err := openFile(path, os.O_RDONLY)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, limit))
+}
+
+// replaceFile writes path as a whole, by way of temp. It is durable, but for
+// its name, when sync is true.
+func replaceFile(path, temp string, p []byte, sync bool) error {
+	f, err := openFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(p)
+	if err == nil && sync {
+		err = fdatasync(f)
+	}
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		err = os.Rename(temp, path)
+	}
+	if err != nil {
+		os.Remove(temp)
+	}
+	return err
+}
+
+// provisionalName is the name of the folder of a version without an ID.
+func provisionalName(k Key) string { return provisionalID + hex.EncodeToString(k[:]) }
+
+func (id ID) String() string { return hex.EncodeToString(id[:]) }
+
+func (k Key) String() string { return hex.EncodeToString(k[:]) }
+
+// parseName tells what the folder of a version is called: by its ID, or by its
+// Key. ok is false for other names.
+func parseName(name string) (id ID, key Key, whole, ok bool) {
+	text, provisional := strings.CutPrefix(name, provisionalID)
+	raw, err := hex.DecodeString(text)
+	if err != nil || len(raw) != len(id) || strings.ToLower(text) != text {
+		return ID{}, Key{}, false, false
+	}
+	if provisional {
+		return ID{}, Key(raw), false, true
+	}
+	return ID(raw), Key{}, true, true
+}

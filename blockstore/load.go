@@ -1,0 +1,106 @@
+package blockstore
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/zsyncfs/zsyncfs/format"
+)
+
+// loaded is what the files of a version say.
+type loaded struct {
+	parts *parts
+	table *table
+	state State
+	pages map[int64]struct{} // pages of "known" that must be written again
+}
+
+// loadParts opens the files in dir, making those that are not there. What they
+// hold is believed as far as it can be true: blocks without a record or past
+// the end of the data file are forgotten.
+func loadParts(dir string, key Key, h *format.Header, warn func(error)) (*loaded, error) {
+	l := &loaded{parts: &parts{}, table: newTable(h.Geometry()), pages: map[int64]struct{}{}}
+	meta, err := loadMeta(dir)
+	switch {
+	case err == nil && meta.key == key && meta.controlLength == h.ControlLength():
+		l.state = meta.state
+	case errors.Is(err, fs.ErrNotExist):
+		meta = &versionMeta{} // new, or not older than the first checkpoint
+	default:
+		warn(fmt.Errorf("blockstore: version %v starts anew: %w", key, errors.Join(errMeta, err)))
+		meta = &versionMeta{}
+	}
+	var files [3]*os.File
+	for i, name := range []string{controlName, dataName, knownName} {
+		if files[i], err = openRegular(filepath.Join(dir, name)); err != nil {
+			closeAll(files[:i])
+			return nil, err
+		}
+	}
+	l.parts.control = newControlFile(files[0], h.ControlLength(), meta.have, meta.sums)
+	l.parts.data, l.parts.known = files[1], files[2]
+	l.loadKnown(key, h, warn)
+	return l, nil
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
+}
+
+// openRegular opens a version's file. Something else under its name, such as a
+// link or a folder, is not ours and is removed.
+func openRegular(path string) (*os.File, error) {
+	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
+		if err := os.RemoveAll(path); err != nil {
+			return nil, fmt.Errorf("blockstore: %w", err)
+		}
+	}
+	f, err := openFile(path, os.O_RDWR|os.O_CREATE)
+	if err != nil {
+		return nil, writeError("open a version", err)
+	}
+	return f, nil
+}
+
+// loadKnown fills the table from the file "known".
+func (l *loaded) loadKnown(key Key, h *format.Header, warn func(error)) {
+	t := l.table
+	if err := readKnown(l.parts.known, t.own, t.blocks, key, nil); err != nil {
+		warn(fmt.Errorf("blockstore: version %v: %w", key, err))
+		for i := range pageCount(t.blocks) {
+			l.pages[i] = struct{}{}
+		}
+	}
+	t.count = t.own.count()
+	before := t.count
+	for _, gap := range l.parts.control.missing() {
+		t.forget(t.clip(recordBlocks(h, gap)))
+	}
+	size := int64(0)
+	if info, err := l.parts.data.Stat(); err == nil {
+		size = info.Size()
+	}
+	if g := t.geometry; size < g.Length {
+		t.forget(format.BlockRange{Start: g.Block(size), End: format.BlockID(t.blocks)})
+	}
+	if t.count != before {
+		for i := range pageCount(t.blocks) {
+			l.pages[i] = struct{}{}
+		}
+	}
+}
+
+// loadMeta reads the file "meta" of a version's folder. Errors: errMeta
+// (wrapped); fs.ErrNotExist; the disk's.
+func loadMeta(dir string) (*versionMeta, error) {
+	p, err := readSmall(filepath.Join(dir, metaName), maxMetaFile)
+	if err != nil {
+		return nil, err
+	}
+	return decodeMeta(p)
+}

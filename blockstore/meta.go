@@ -1,0 +1,63 @@
+package blockstore
+
+import (
+	"bytes"
+	"fmt"
+)
+
+// MetaGet is the value that was last put under key. Errors: ErrNotFound,
+// also when the value was lost to damage; ErrClosed. Safe for concurrent use.
+func (s *Store) MetaGet(key string) ([]byte, error) {
+	if err := s.enter(); err != nil {
+		return nil, err
+	}
+	defer s.leave()
+	return s.index.metaValue(key)
+}
+
+// MetaPut puts small metadata of the layers above: listings, headers,
+// validators. The key, at most MaxMetaKey bytes, and the value, at most
+// MaxMetaValue bytes, are theirs. It is durable after the next checkpoint.
+// It is a cache as all of the store: a value can be lost to damage.
+//
+// Errors: ErrInvalid; ErrFull (wrapped); ErrClosed. Safe for concurrent use.
+func (s *Store) MetaPut(key string, value []byte) error {
+	if len(key) > MaxMetaKey || len(value) > MaxMetaValue {
+		return fmt.Errorf("%w: metadata with a key of %d and a value of %d bytes", ErrInvalid, len(key), len(value))
+	}
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.leave()
+	first, rest := value, []byte(nil)
+	flag := byte(0)
+	if len(value) > metaSplit {
+		first, rest, flag = value[:metaSplit], bytes.Clone(value[metaSplit:]), 1
+	}
+	set := []entry{
+		{key: indexMeta + key, value: append([]byte{flag}, first...)},
+		{key: indexRest + key, value: rest},
+	}
+	return s.putIndex(set)
+}
+
+// MetaDelete removes the value of key, if it has one. Errors: as MetaPut.
+func (s *Store) MetaDelete(key string) error {
+	if len(key) > MaxMetaKey {
+		return fmt.Errorf("%w: a key of %d bytes", ErrInvalid, len(key))
+	}
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.leave()
+	return s.putIndex([]entry{{key: indexMeta + key}, {key: indexRest + key}})
+}
+
+// putIndex writes to the index and has the next checkpoint make it durable.
+func (s *Store) putIndex(set []entry) error {
+	if err := s.index.update(set); err != nil {
+		return err
+	}
+	s.indexDirty.Store(true)
+	return nil
+}

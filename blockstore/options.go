@@ -1,0 +1,40 @@
+package blockstore
+
+import "time"
+
+// MaxMetaValue is the length of the longest value that MetaPut takes, in bytes.
+const MaxMetaValue = 1 << 20
+
+// MaxMetaKey is the length of the longest key that MetaPut takes, in bytes.
+const MaxMetaKey = 4096
+
+const (
+	defaultCheckpointInterval = 2 * time.Second
+	defaultCheckpointBytes    = 64 << 20
+)
+
+// Options for Open. The zero value works.
+type Options struct {
+	// CheckpointInterval is how often blocks written since become durable.
+	// Default 2 s.
+	CheckpointInterval time.Duration
+	// CheckpointBytes starts a checkpoint early. Default 64 MiB.
+	CheckpointBytes int64
+	// Warn is told of damage that was found and healed. It is called
+	// from any goroutine, maybe from several at once, and must not call this
+	// package. Default: nobody.
+	Warn func(err error)
+}
+
+func (o Options) withDefaults() Options {
+	if o.CheckpointInterval <= 0 {
+		o.CheckpointInterval = defaultCheckpointInterval
+	}
+	if o.CheckpointBytes <= 0 {
+		o.CheckpointBytes = defaultCheckpointBytes
+	}
+	if o.Warn == nil {
+		o.Warn = func(error) {}
+	}
+	return o
+}

@@ -1,0 +1,45 @@
+package blockstore
+
+import (
+	"os"
+	"path/filepath"
+)
+
+// Peek is what is here of the version of key, open or not: its blocks (a count)
+// and its state. A version that the store does not have has none and is
+// Provisional. It makes nothing. Errors: ErrClosed; those of the disk.
+//
+// For a version that is not open the count is that of its last checkpoint. Safe
+// for concurrent use.
+func (s *Store) Peek(key Key) (blocks int64, state State, err error) {
+	if err := s.enter(); err != nil {
+		return 0, Provisional, err
+	}
+	defer s.leave()
+	s.mu.Lock()
+	e := s.open[key]
+	s.mu.Unlock()
+	if e != nil {
+		if v := e.version.Load(); v != nil {
+			return v.KnownCount(), v.State(), nil
+		}
+	}
+	name, err := s.findFolder(key)
+	if err != nil || name == "" {
+		return 0, Provisional, err
+	}
+	meta, err := loadMeta(filepath.Join(s.versionsDir(), name))
+	if err != nil || meta.key != key {
+		return 0, Provisional, nil // never checkpointed, or damaged: then it starts anew when it is opened
+	}
+	known, err := os.Open(filepath.Join(s.versionsDir(), name, knownName))
+	if err != nil {
+		return 0, meta.state, nil
+	}
+	defer known.Close()
+	own := newTable(meta.geometry)
+	if err := readKnown(known, own.own, own.blocks, key, nil); err != nil {
+		return 0, meta.state, nil
+	}
+	return own.own.count(), meta.state, nil
+}

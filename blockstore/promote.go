@@ -1,0 +1,163 @@
+package blockstore
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/zsyncfs/zsyncfs/format"
+)
+
+// moveTo gives the version, whose control file has become whole, its ID and
+// the folder of that name. It needs promoting.
+func (v *Version) moveTo(id ID) error {
+	v.folder.Lock()
+	defer v.folder.Unlock()
+	if v.parts == nil {
+		return ErrClosed
+	}
+	s := v.store
+	target := filepath.Join(s.versionsDir(), id.String())
+	if !v.discarded {
+		if _, err := os.Lstat(target); err == nil {
+			return v.mergeInto(id, target)
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("blockstore: %w", err)
+		}
+		if err := v.rename(id.String()); err != nil {
+			return err
+		}
+	}
+	v.mu.Lock()
+	v.id, v.hasID = id, true
+	v.mu.Unlock()
+	return nil
+}
+
+// rename moves the version's folder. The index hears of it at the next
+// checkpoint; when a crash comes before that, Open finds a folder that the
+// index does not know, and takes it in. It needs folder.
+func (v *Version) rename(name string) error {
+	old := v.name
+	if err := os.Rename(v.path(), filepath.Join(v.store.versionsDir(), name)); err != nil {
+		return writeError("name a version", err)
+	}
+	v.name, v.newName = name, true
+	return v.store.putIndex([]entry{keyEntry(v.key, name), {key: indexVersion + old}, accountEntry(name, v.booked)})
+}
+
+// mergeInto goes on with the folder that has the ID already, which the index
+// had lost: blocks that are only here are copied there. Readers go on; they
+// wait only while the last few blocks are copied. It needs folder.
+func (v *Version) mergeInto(id ID, target string) error {
+	s := v.store
+	if !s.usable(target, v.key) {
+		if err := s.condemn(id.String()); err != nil {
+			return err
+		}
+		if err := v.rename(id.String()); err != nil {
+			return err
+		}
+		v.mu.Lock()
+		v.id, v.hasID = id, true
+		v.mu.Unlock()
+		return nil
+	}
+	other, err := loadParts(target, v.key, v.header, s.options.Warn)
+	if err != nil {
+		return err
+	}
+	if !other.parts.control.whole() {
+		err = copyControl(other.parts.control, v.parts.control)
+	}
+	if err == nil {
+		err = v.copyBlocks(other)
+	}
+	if err != nil {
+		other.parts.close()
+		return err
+	}
+	v.files.Lock()
+	last := v.copyBlocks(other)
+	old, oldName := v.parts, v.name
+	v.adopt(id, other)
+	v.files.Unlock()
+	old.close()
+	if last != nil {
+		s.options.Warn(fmt.Errorf("blockstore: merge a version: %w", last))
+	}
+	s.mu.Lock()
+	s.totals.versions--
+	s.totals.data -= v.booked.data
+	s.totals.disk -= v.booked.disk
+	s.mu.Unlock()
+	v.booked = s.bookedAccount(v.name)
+	return errors.Join(
+		os.RemoveAll(filepath.Join(s.versionsDir(), oldName)),
+		s.putIndex([]entry{keyEntry(v.key, v.name), {key: indexVersion + oldName}}))
+}
+
+// adopt goes on with other. It needs folder, and files for writing.
+func (v *Version) adopt(id ID, other *loaded) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.parts, v.name, v.newName = other.parts, id.String(), true
+	v.table, v.pages = other.table, other.pages
+	v.id, v.hasID = id, true
+	if v.state != Suspect {
+		v.setState(other.state)
+	}
+	v.touch(format.BlockRange{End: format.BlockID(max(v.table.blocks, 1))})
+	// What was copied is to be synced, be it nothing.
+	v.unsynced++
+	v.store.dirtyBytes.Add(1)
+}
+
+// copyControl completes a control file whose pages were lost.
+func copyControl(to, from *controlFile) error {
+	for _, gap := range to.missing() {
+		for gap.Start < gap.End {
+			r := format.Range{Start: gap.Start, End: min(gap.End, gap.Start+checkBytes)}
+			p := make([]byte, r.Length())
+			if _, err := from.f.ReadAt(p, r.Start); err != nil {
+				return fmt.Errorf("blockstore: read the control file: %w", err)
+			}
+			if _, err := to.put(p, r.Start); err != nil {
+				return err
+			}
+			gap.Start = r.End
+		}
+	}
+	return nil
+}
+
+// copyBlocks copies the blocks that are here and not in other. They are
+// checked when they are next read, if they were not before.
+func (v *Version) copyBlocks(other *loaded) error {
+	buf := make([]byte, max(checkBytes, v.header.BlockSize))
+	end := format.BlockID(other.table.blocks)
+	for b := format.BlockID(0); b < end; {
+		v.mu.Lock()
+		here := v.table.run(b, end)
+		v.mu.Unlock()
+		there := other.table.run(b, here.end)
+		if here.at == nowhere || there.at != nowhere {
+			b = there.end
+			continue
+		}
+		r := format.BlockRange{Start: b, End: min(there.end, b+format.BlockID(int64(len(buf))/v.header.BlockSize))}
+		at := v.geometry().Bytes(r)
+		if _, err := v.parts.data.ReadAt(buf[:at.Length()], at.Start); err != nil {
+			b = r.End // a block that cannot be read is not taken along
+			continue
+		}
+		if _, err := other.parts.data.WriteAt(buf[:at.Length()], at.Start); err != nil {
+			return writeError("copy blocks", err)
+		}
+		other.table.put(r, here.checked)
+		b = r.End
+	}
+	return nil
+}

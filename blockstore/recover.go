@@ -1,0 +1,251 @@
+package blockstore
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/zsyncfs/zsyncfs/format"
+)
+
+// reconcile makes the index agree with the folders: records of folders that
+// are gone are dropped, folders that it does not know are taken in. It returns
+// the names of folders to be removed. Errors: errIndex (wrapped) when the index
+// cannot be read; nothing was changed then.
+func (s *Store) reconcile() (condemned []string, err error) {
+	folders, condemned, err := s.folders()
+	if err != nil {
+		return nil, err
+	}
+	var set []entry
+	var sum totals
+	err = s.index.each(indexVersion, func(name string, value []byte) {
+		a, ok := decodeAccount(value)
+		if _, there := folders[name]; !there || !ok {
+			set = append(set, entry{key: indexVersion + name})
+			return
+		}
+		delete(folders, name)
+		sum.add(a)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errIndex, err)
+	}
+	// Names of whole versions sort before "p-", so a provisional folder finds
+	// the key taken when there are both.
+	taken := map[Key]bool{}
+	for _, name := range slices.Sorted(maps.Keys(folders)) {
+		a, err := s.adoptFolder(name, taken)
+		if err != nil {
+			s.options.Warn(fmt.Errorf("blockstore: the folder %s is dropped: %w", name, err))
+			gone, err := s.setAside(name)
+			if err != nil {
+				return nil, err
+			}
+			condemned = append(condemned, gone)
+			continue
+		}
+		taken[a.key] = true
+		set = append(set, keyEntry(a.key, name), accountEntry(name, a))
+		sum.add(a)
+	}
+	s.totals = sum
+	if len(set) == 0 {
+		return condemned, nil
+	}
+	if err := s.commitIndex(set); err != nil {
+		// The next Open finds the same again.
+		s.options.Warn(fmt.Errorf("blockstore: %w", err))
+	}
+	return condemned, nil
+}
+
+var errIndex = errors.New("blockstore: the index cannot be read")
+
+func (t *totals) add(a account) {
+	t.versions++
+	t.data += a.data
+	t.disk += a.disk
+}
+
+// keyTaken reports whether the index knows another folder, which is there, for
+// the key of the folder name.
+func (s *Store) keyTaken(key Key, name string) bool {
+	text, err := s.index.value(keyEntry(key, "").key)
+	if err != nil || string(text) == name {
+		return false
+	}
+	if _, _, _, ok := parseName(string(text)); !ok {
+		return false
+	}
+	_, err = os.Lstat(filepath.Join(s.versionsDir(), string(text)))
+	return err == nil
+}
+
+// folders are the names of the versions' folders, and of those that are to be
+// removed.
+func (s *Store) folders() (map[string]struct{}, []string, error) {
+	d, err := os.Open(s.versionsDir())
+	if err != nil {
+		return nil, nil, fmt.Errorf("blockstore: %w", err)
+	}
+	defer d.Close()
+	names, err := d.Readdirnames(-1)
+	if err != nil {
+		return nil, nil, fmt.Errorf("blockstore: %w", err)
+	}
+	folders, condemned := make(map[string]struct{}, len(names)), []string(nil)
+	for _, name := range names {
+		if _, _, _, ok := parseName(name); ok {
+			folders[name] = struct{}{}
+		} else if strings.HasPrefix(name, condemnedID) {
+			condemned = append(condemned, name)
+		}
+	}
+	return folders, condemned, nil
+}
+
+// adoptFolder makes the record of a folder that the index does not know.
+// A provisional folder of a key that has a folder already is refused.
+func (s *Store) adoptFolder(name string, taken map[Key]bool) (account, error) {
+	dir := filepath.Join(s.versionsDir(), name)
+	_, key, whole, _ := parseName(name)
+	meta, err := loadMeta(dir)
+	if err != nil && whole {
+		if meta, err = rebuildMeta(dir); err == nil {
+			s.options.Warn(fmt.Errorf("blockstore: the meta file of %s was damaged and is made anew", name))
+		}
+	}
+	if err != nil {
+		return account{}, err
+	}
+	if !whole && meta.key != key {
+		return account{}, fmt.Errorf("meta file: %w: of another version", errMeta)
+	}
+	if !whole && (taken[key] || s.keyTaken(key, name)) {
+		return account{}, errors.New("there is a newer folder of this version")
+	}
+	a := account{key: meta.key, used: time.Now().Unix()}
+	g := meta.geometry
+	if f, err := openFile(filepath.Join(dir, knownName), os.O_RDONLY); err == nil {
+		if info, err := f.Stat(); err == nil && info.Size() <= pageCount(g.BlockCount())*pageSize {
+			known := newBitset(g.BlockCount())
+			_ = readKnown(f, known, g.BlockCount(), a.key, nil)
+			count := known.count()
+			a.data = blockBytes(g, count, count > 0 && known.has(g.BlockCount()-1))
+		}
+		f.Close()
+	}
+	for _, file := range []string{controlName, dataName, knownName, metaName} {
+		if info, err := os.Lstat(filepath.Join(dir, file)); err == nil {
+			a.disk += diskBytes(info)
+		}
+	}
+	return a, nil
+}
+
+// usable reports whether the folder path, named by an ID, can be the version
+// of key. A meta file that is damaged is made anew when the control file is
+// right.
+func (s *Store) usable(path string, key Key) bool {
+	meta, err := loadMeta(path)
+	if err != nil {
+		meta, err = rebuildMeta(path)
+		if err == nil {
+			s.options.Warn(fmt.Errorf("blockstore: the meta file of version %v was damaged and is made anew", key))
+		}
+	}
+	return err == nil && meta.key == key
+}
+
+// rebuildMeta makes the meta file of a folder named by its ID from the control
+// file, when that is whole and right. The state is Provisional.
+func rebuildMeta(dir string) (*versionMeta, error) {
+	f, err := openFile(filepath.Join(dir, controlName), os.O_RDONLY)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	h, err := format.ReadHeader(bufio.NewReader(f))
+	if err != nil {
+		return nil, err
+	}
+	length := h.ControlLength()
+	if info, err := f.Stat(); err != nil || info.Size() != length {
+		return nil, errors.Join(errMeta, err)
+	}
+	id, err := hashFile(f, length)
+	if err != nil {
+		return nil, err
+	}
+	if id.String() != filepath.Base(dir) {
+		return nil, fmt.Errorf("control file: %w", errMeta)
+	}
+	raw := make([]byte, h.Size)
+	if _, err := io.ReadFull(io.NewSectionReader(f, 0, h.Size), raw); err != nil {
+		return nil, err
+	}
+	c := newControlFile(f, length, nil, nil)
+	if err := c.rebuild(); err != nil {
+		return nil, err
+	}
+	m := &versionMeta{key: HeaderKey(raw, h), geometry: h.Geometry(), controlLength: length, have: c.have, sums: c.sums}
+	return m, replaceFile(filepath.Join(dir, metaName), filepath.Join(dir, metaTempName), m.encode(), true)
+}
+
+// setAside renames a folder so that it is no version any more.
+func (s *Store) setAside(name string) (string, error) {
+	for i := 0; ; i++ {
+		gone := condemnedID + strings.TrimPrefix(name, provisionalID) + "-" + strconv.Itoa(i)
+		if _, err := os.Lstat(filepath.Join(s.versionsDir(), gone)); err == nil {
+			continue
+		}
+		err := os.Rename(filepath.Join(s.versionsDir(), name), filepath.Join(s.versionsDir(), gone))
+		if err != nil {
+			return "", writeError("set a folder aside", err)
+		}
+		return gone, nil
+	}
+}
+
+// condemn removes the folder of a version that cannot be used, with all that
+// the index says about it.
+func (s *Store) condemn(name string) error {
+	s.options.Warn(fmt.Errorf("blockstore: the folder %s cannot be used and is dropped", name))
+	gone, err := s.setAside(name)
+	if err != nil {
+		return err
+	}
+	a := s.bookedAccount(name)
+	s.mu.Lock()
+	s.totals.versions--
+	s.totals.data -= a.data
+	s.totals.disk -= a.disk
+	s.mu.Unlock()
+	return errors.Join(
+		s.putIndex([]entry{{key: indexVersion + name}}),
+		os.RemoveAll(filepath.Join(s.versionsDir(), gone)))
+}
+
+// sweep removes folders that were set aside, until the store is closed.
+func (s *Store) sweep(condemned []string) {
+	defer s.work.Done()
+	for _, name := range condemned {
+		select {
+		case <-s.stop:
+			return
+		default:
+		}
+		if err := os.RemoveAll(filepath.Join(s.versionsDir(), name)); err != nil {
+			s.options.Warn(fmt.Errorf("blockstore: %w", err))
+		}
+	}
+}

@@ -1,0 +1,268 @@
+package blockstore
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Store is one folder, owned by one process. Safe for concurrent use.
+type Store struct {
+	dir     string
+	options Options
+	lock    *os.File
+	index   *index
+
+	// life is read-held during every use of the index outside of the
+	// checkpointer, and write-held to close the store.
+	life   sync.RWMutex
+	closed bool // guarded by life
+
+	mu     sync.Mutex    // no I/O while held
+	open   map[Key]*slot // guarded by mu
+	totals totals        // guarded by mu
+	// orphans are open versions that were discarded.
+	orphans map[*Version]struct{} // guarded by mu
+
+	dirtyBytes atomic.Int64 // put since the last checkpoint
+	indexDirty atomic.Bool
+
+	kick chan struct{} // has room for one
+	stop chan struct{}
+	work sync.WaitGroup
+}
+
+// totals are sums over all versions, as the index has them.
+type totals struct {
+	versions   int
+	data, disk int64
+}
+
+// Open locks dir (made with mode 0700 when absent) and reads its index. What
+// it does per version is one record of the index and one name of a folder; a
+// version's files are only read when the index does not know it.
+//
+// Errors: *LockedError when another process owns it; *LayoutError when it was
+// written by a newer program; ErrNotStore (wrapped); ErrFull (wrapped). Damage
+// is no error: what is lost is told to Options.Warn.
+func Open(dir string, o Options) (*Store, error) {
+	s := &Store{
+		dir: dir, options: o.withDefaults(), open: map[Key]*slot{}, orphans: map[*Version]struct{}{},
+		kick: make(chan struct{}, 1), stop: make(chan struct{}),
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, writeError("make the store's folder", err)
+	}
+	lock, err := takeLock(dir)
+	if err != nil {
+		return nil, err
+	}
+	s.lock = lock
+	condemned, err := s.load()
+	if err != nil {
+		if s.index != nil {
+			s.index.close()
+		}
+		lock.Close()
+		return nil, err
+	}
+	s.work.Add(2)
+	go s.checkpointer()
+	go s.sweep(condemned)
+	return s, nil
+}
+
+// load reads what Open must know. It returns the names of folders to remove.
+func (s *Store) load() ([]string, error) {
+	if err := checkFormat(s.dir, s.options.Warn); err != nil {
+		return nil, err
+	}
+	if err := os.Mkdir(s.versionsDir(), 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return nil, writeError("make the folder of versions", err)
+	}
+	var err error
+	if s.index, err = openIndex(s.dir, s.options.Warn); err != nil {
+		return nil, err
+	}
+	condemned, err := s.reconcile()
+	if errors.Is(err, errIndex) {
+		s.options.Warn(fmt.Errorf("it is made anew: %w", err))
+		_ = s.index.close()
+		if err := os.RemoveAll(filepath.Join(s.dir, indexName)); err != nil {
+			return nil, fmt.Errorf("blockstore: index: %w", err)
+		}
+		if s.index, err = openIndex(s.dir, s.options.Warn); err != nil {
+			return nil, err
+		}
+		condemned, err = s.reconcile()
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.index.opened(s.dir)
+	return condemned, nil
+}
+
+// Close checkpoints and unlocks. Versions must have been closed before; those
+// that were not are closed now. A second Close returns ErrClosed.
+func (s *Store) Close() error {
+	s.life.Lock()
+	if s.closed {
+		s.life.Unlock()
+		return ErrClosed
+	}
+	s.closed = true
+	s.life.Unlock()
+	close(s.stop)
+	s.work.Wait()
+	var errs []error
+	for _, v := range s.versions() {
+		set, err := v.end()
+		if err == nil {
+			err = s.index.update(set)
+		}
+		errs = append(errs, err)
+	}
+	errs = append(errs, s.index.sync(), s.index.close(), s.lock.Close())
+	return errors.Join(errs...)
+}
+
+// Dir is the store's folder.
+func (s *Store) Dir() string { return s.dir }
+
+func (s *Store) versionsDir() string { return filepath.Join(s.dir, versionsName) }
+
+// enter keeps the store open; leave must follow. Errors: ErrClosed.
+func (s *Store) enter() error {
+	s.life.RLock()
+	if s.closed {
+		s.life.RUnlock()
+		return ErrClosed
+	}
+	return nil
+}
+
+func (s *Store) leave() { s.life.RUnlock() }
+
+// versions are those that are open.
+func (s *Store) versions() []*Version {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []*Version
+	for _, e := range s.open {
+		if v := e.version.Load(); v != nil {
+			out = append(out, v)
+		}
+	}
+	for v := range s.orphans {
+		out = append(out, v)
+	}
+	return out
+}
+
+// wrote counts n bytes that the next checkpoint has to make durable.
+func (s *Store) wrote(n int64) {
+	if s.dirtyBytes.Add(n) < s.options.CheckpointBytes {
+		return
+	}
+	select {
+	case s.kick <- struct{}{}:
+	default:
+	}
+}
+
+// checkpointer makes durable what was written, until the store is closed.
+func (s *Store) checkpointer() {
+	defer s.work.Done()
+	tick := time.NewTicker(s.options.CheckpointInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.stop:
+			return
+		case <-tick.C:
+		case <-s.kick:
+		}
+		s.checkpoint()
+	}
+}
+
+// checkpoint makes durable what was written to all open versions.
+func (s *Store) checkpoint() {
+	var set []entry
+	for _, v := range s.versions() {
+		v.folder.Lock()
+		if v.parts != nil {
+			more, err := v.checkpoint()
+			if err != nil {
+				s.options.Warn(err)
+			}
+			set = append(set, more...)
+		}
+		v.folder.Unlock()
+	}
+	if len(set) == 0 && !s.indexDirty.Swap(false) {
+		return
+	}
+	if err := s.commitIndex(set); err != nil {
+		s.options.Warn(fmt.Errorf("blockstore: checkpoint: %w", err))
+	}
+}
+
+// commit writes set to the index and makes all of it durable.
+func (s *Store) commit(set []entry) error {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.leave()
+	return s.commitIndex(set)
+}
+
+func (s *Store) commitIndex(set []entry) error {
+	for len(set) > 0 {
+		// A transaction of badger has a bound on its size.
+		n := min(len(set), 1000)
+		if err := s.index.update(set[:n]); err != nil {
+			return err
+		}
+		set = set[n:]
+	}
+	return s.index.sync()
+}
+
+// book replaces what a version adds to the totals.
+func (s *Store) book(booked *account, now account) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.totals.data += now.data - booked.data
+	s.totals.disk += now.disk - booked.disk
+	*booked = now
+}
+
+// Stats is a snapshot of the store. The bytes of a version are those of its
+// last checkpoint.
+type Stats struct {
+	Versions  int
+	DataBytes int64 // bytes of blocks that are here
+	DiskBytes int64 // bytes on the disk that the folder takes up
+	FreeBytes int64 // bytes free on its file system
+}
+
+// Stats costs a few system calls, however many versions there are.
+func (s *Store) Stats() Stats {
+	s.mu.Lock()
+	t := s.totals
+	s.mu.Unlock()
+	out := Stats{Versions: t.versions, DataBytes: t.data, DiskBytes: t.disk, FreeBytes: freeBytes(s.dir)}
+	entries, _ := os.ReadDir(filepath.Join(s.dir, indexName))
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil {
+			out.DiskBytes += diskBytes(info)
+		}
+	}
+	return out
+}

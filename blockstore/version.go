@@ -1,0 +1,247 @@
+package blockstore
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"strconv"
+	"sync"
+
+	"github.com/zsyncfs/zsyncfs/format"
+)
+
+// Key names a version before its whole control file is known: SHA-256 of the
+// header's bytes followed by ControlLength in decimal.
+type Key [sha256.Size]byte
+
+// ID names a version whose whole control file is here: the SHA-256 of its
+// bytes up to ControlLength.
+type ID [sha256.Size]byte
+
+// HeaderKey is the Key of the header with these raw bytes (Header.Size of them).
+func HeaderKey(raw []byte, h *format.Header) Key {
+	sum := sha256.New()
+	sum.Write(raw)
+	sum.Write(strconv.AppendInt(nil, h.ControlLength(), 10))
+	return Key(sum.Sum(nil))
+}
+
+// State of a version.
+type State int
+
+const (
+	// Provisional: blocks agreed with the control file's strong checksums.
+	Provisional State = iota
+	// Verified: the whole target agreed with its digests.
+	Verified
+	// Suspect: the whole target did not agree with its digests.
+	Suspect
+)
+
+func (s State) String() string {
+	switch s {
+	case Provisional:
+		return "provisional"
+	case Verified:
+		return "verified"
+	case Suspect:
+		return "suspect"
+	}
+	return "State(" + strconv.Itoa(int(s)) + ")"
+}
+
+// Version is the local part of one target. Safe for concurrent use.
+type Version struct {
+	store  *Store
+	key    Key
+	header *format.Header
+	slot   *slot
+
+	// promoting is held while the control file grows, with its I/O.
+	promoting sync.Mutex
+	// folder is held during a checkpoint, a rename or the end, with their I/O.
+	folder    sync.Mutex
+	name      string // guarded by folder; the folder's name below versions/
+	discarded bool   // guarded by folder
+	newName   bool   // guarded by folder; the name is not durable yet
+	booked    account
+
+	// files is read-held during every use of parts, with its I/O; it is
+	// write-held only to swap or close them.
+	files sync.RWMutex
+	parts *parts // guarded by files; nil once closed
+
+	mu        sync.Mutex         // no I/O while held
+	table     *table             // guarded by mu
+	state     State              // guarded by mu
+	id        ID                 // guarded by mu
+	hasID     bool               // guarded by mu
+	pages     map[int64]struct{} // guarded by mu; pages of "known" to be written
+	unsynced  int64              // guarded by mu; bytes put since the last snapshot
+	stateLost bool               // guarded by mu; state differs from the disk's
+	epoch     int64              // guarded by mu; counts condemned checkpoints
+}
+
+// parts are the open files of a version.
+type parts struct {
+	control *controlFile
+	data    *os.File
+	known   *os.File
+}
+
+func (p *parts) close() {
+	for _, f := range []*os.File{p.control.f, p.data, p.known} {
+		if f != nil {
+			f.Close()
+		}
+	}
+}
+
+// Key is the version's name before its whole control file is here.
+func (v *Version) Key() Key { return v.key }
+
+// Header is the header that the version was opened with. It must not be changed.
+func (v *Version) Header() *format.Header { return v.header }
+
+// enter takes the files for use; leave must follow. Errors: ErrClosed.
+func (v *Version) enter() (*parts, error) {
+	v.files.RLock()
+	if v.parts == nil {
+		v.files.RUnlock()
+		return nil, ErrClosed
+	}
+	return v.parts, nil
+}
+
+func (v *Version) leave() { v.files.RUnlock() }
+
+// Known says how many blocks from b on, up to end, are here (run), starting
+// with b. When b is not here, run is 0 and missing counts the blocks from b on,
+// up to end, that are not. Blocks that the target does not have count as
+// neither.
+func (v *Version) Known(b, end format.BlockID) (run, missing int64) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	r := v.table.clip(format.BlockRange{Start: b, End: end})
+	if b < 0 || r.Count() == 0 {
+		return 0, 0
+	}
+	first, last := int64(r.Start), int64(r.End)
+	if v.table.own.has(first) {
+		return v.table.own.next(false, first, last) - first, 0
+	}
+	return 0, v.table.own.next(true, first, last) - first
+}
+
+// KnownCount is the number of blocks that are here.
+func (v *Version) KnownCount() int64 {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.table.count
+}
+
+// ID is the version's ID; false while its control file is not whole.
+func (v *Version) ID() (ID, bool) {
+	parts, err := v.enter()
+	if err != nil {
+		return ID{}, false
+	}
+	defer v.leave()
+	whole := parts.control.whole()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if !v.hasID || !whole {
+		return ID{}, false
+	}
+	return v.id, true
+}
+
+// State is what is known about the target as a whole.
+func (v *Version) State() State {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.state
+}
+
+// SetState sets the state; it is durable after the next checkpoint. A Put
+// that writes a block into a Verified version makes it Provisional again, for
+// what is then here is no longer what was verified.
+//
+// Errors: ErrInvalid; ErrClosed.
+func (v *Version) SetState(s State) error {
+	if s < Provisional || s > Suspect {
+		return fmt.Errorf("%w: %v", ErrInvalid, s)
+	}
+	if _, err := v.enter(); err != nil {
+		return err
+	}
+	defer v.leave()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.setState(s)
+	return nil
+}
+
+// setState needs mu.
+func (v *Version) setState(s State) {
+	if v.state != s {
+		v.state, v.stateLost = s, true
+	}
+}
+
+// Forget drops blocks: they are no longer here. It is used when they proved
+// wrong. Blocks that the target does not have are left out.
+//
+// Errors: ErrClosed.
+func (v *Version) Forget(r format.BlockRange) error {
+	if _, err := v.enter(); err != nil {
+		return err
+	}
+	defer v.leave()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.forget(r)
+	return nil
+}
+
+// forget needs mu.
+func (v *Version) forget(r format.BlockRange) {
+	r = v.table.clip(format.BlockRange{Start: max(r.Start, 0), End: r.End})
+	if r.Count() > 0 && v.table.forget(r) > 0 {
+		v.touch(r)
+	}
+}
+
+// touch has the pages of blocks r written at the next checkpoint. It needs mu.
+func (v *Version) touch(r format.BlockRange) {
+	for i := int64(r.Start) / pageBlocks; i <= int64(r.End-1)/pageBlocks; i++ {
+		v.pages[i] = struct{}{}
+	}
+}
+
+// forgetRecords drops the blocks whose records lie in bytes r of the control
+// file, which was found damaged: a block without its record cannot be checked.
+func (v *Version) forgetRecords(r format.Range) {
+	if r.Length() == 0 {
+		return
+	}
+	v.dropRecords(r)
+	v.store.options.Warn(fmt.Errorf("blockstore: version %v: bytes %v of the control file are damaged", v.key, r))
+}
+
+// dropRecords is forgetRecords of bytes that are not known to be damaged.
+func (v *Version) dropRecords(r format.Range) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.forget(recordBlocks(v.header, r))
+}
+
+// recordBlocks are the blocks whose records lie in bytes r of h's control
+// file, be it in part.
+func recordBlocks(h *format.Header, r format.Range) format.BlockRange {
+	size := h.RecordSize()
+	return format.BlockRange{
+		Start: format.BlockID(max(r.Start-h.Size, 0) / size),
+		End:   format.BlockID((max(r.End-h.Size, 0) + size - 1) / size),
+	}
+}
