@@ -125,6 +125,10 @@ func (f *fetch) run(ctx context.Context, stream bool) error {
 			continue
 		}
 		err = f.s.judge(cand, err)
+		if stream && err != nil && f.next >= f.end {
+			// Every block was right, and then there was more.
+			return &SourceError{Candidates: []CandidateError{{cand.text, err}}}
+		}
 		if err != nil && !errors.Is(err, errAskAgain) {
 			f.last = wrap(err, "range", asked, cand.url)
 		}
