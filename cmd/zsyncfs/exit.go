@@ -1,12 +1,20 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/zsyncfs/zsyncfs/blockstore"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
+	"github.com/zsyncfs/zsyncfs/format"
+	"github.com/zsyncfs/zsyncfs/fs"
+	"github.com/zsyncfs/zsyncfs/zsyncclient"
+	"github.com/zsyncfs/zsyncfs/zsyncclient/listing"
 )
 
 // exitCode is the status that the program ends with. The numbers are stable:
@@ -41,7 +49,7 @@ var exitCodeMeanings = []struct {
 	{exitControlFile, "a control file or listing cannot be used"},
 	{exitMount, "the file system cannot be mounted"},
 	{exitStoreLocked, "another process uses the cache directory"},
-	{exitStoreDamaged, "the cache directory is damaged"},
+	{exitStoreDamaged, "the cache directory is damaged, of a newer zsyncfs, or something else"},
 	{exitNotMounted, "nothing of zsyncfs is mounted there"},
 	{exitVerify, "the bytes are not those that the control file describes"},
 	{exitPartial, "some of several files failed, the others are done"},
@@ -164,10 +172,4 @@ func printable(s string) string {
 		}
 	}
 	return b.String()
-}
-
-// translations is the one table from errors to exit codes and hints. The first
-// row that matches decides, so particular ones come before general ones.
-var translations = []translation{
-	{is(context.Canceled), exitInterrupted, ""},
 }

@@ -27,6 +27,7 @@ func newRoot() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(flagError)
 	root.SetUsageTemplate(usageTemplate)
+	root.AddCommand(newMountCommand(), newUmountCommand(), newStatusCommand(), newDaemonCommand())
 	root.AddCommand(newMakeCommand(), newServeCommand(), newVersionCommand())
 	return root
 }

@@ -1,0 +1,88 @@
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrNoDaemon says that no daemon answers on a store's socket.
+var ErrNoDaemon = errors.New("no daemon runs for this cache directory")
+
+// answerLimit is the longest answer of a daemon, in bytes.
+const answerLimit = 256 << 20
+
+// Client talks to the daemon of a store.
+type Client struct {
+	http *http.Client
+}
+
+// NewClient is a client for the daemon that owns the store in dir, whether one
+// runs or not.
+func NewClient(dir string) *Client {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		store, err := os.OpenFile(dir, unix.O_PATH|unix.O_DIRECTORY, 0)
+		if err != nil {
+			return nil, err
+		}
+		defer store.Close()
+		return new(net.Dialer).DialContext(ctx, "unix", byDescriptor(store, socketName))
+	}
+	return &Client{http: &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}
+}
+
+// Status asks for a snapshot. Errors: ErrNoDaemon.
+func (c *Client) Status(ctx context.Context) (*Status, error) {
+	var s Status
+	if err := c.call(ctx, http.MethodGet, "/v1/status", nil, &s); err != nil {
+		return nil, err
+	}
+	return &s, nil
+}
+
+// Mount asks the daemon to add a mount, and returns when it can be used.
+// Errors: ErrNoDaemon; *Failure as the daemon told it.
+func (c *Client) Mount(ctx context.Context, spec Spec) error {
+	err := c.call(ctx, http.MethodPost, "/v1/mounts", spec, &struct{}{})
+	var failure *Failure
+	if errors.As(err, &failure) && failure.Ending {
+		return ErrNoDaemon
+	}
+	return err
+}
+
+func (c *Client) call(ctx context.Context, method, path string, body, out any) error {
+	encoded, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://daemon"+path, bytes.NewReader(encoded))
+	if err != nil {
+		return err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return fmt.Errorf("%w: %w", ErrNoDaemon, err)
+	}
+	defer resp.Body.Close()
+	answer := json.NewDecoder(io.LimitReader(resp.Body, answerLimit))
+	if resp.StatusCode != http.StatusOK {
+		failure := new(Failure)
+		if err := answer.Decode(failure); err != nil {
+			return fmt.Errorf("the daemon answered %s", resp.Status)
+		}
+		return failure
+	}
+	return answer.Decode(out)
+}

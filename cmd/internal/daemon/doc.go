@@ -1,0 +1,27 @@
+// Package daemon is the process behind mounts: it owns a store, serves the
+// mounts that were asked for, and answers on a socket beside the store.
+//
+// # Life
+//
+// One daemon runs per store. The first "zsyncfs mount" starts it, later ones
+// reach it through the socket; it ends when its last mount is gone, whoever
+// unmounted it, or on SIGTERM and SIGINT. Its end unmounts (detaching mounts
+// that have open files), ends all fetches, checkpoints the store and unlocks it.
+//
+// # The socket
+//
+// STORE/socket, mode 0600, speaks HTTP with JSON bodies; the peer's uid must be
+// the daemon's or root's. It is reached by way of /proc/self/fd, because the
+// path of a Unix socket has at most 108 bytes.
+//
+//	GET    /v1/status  -> Status
+//	POST   /v1/mounts  Spec -> 200, or Failure
+//
+// A Failure carries message, hint and exit code, so that a mount that a running
+// daemon refuses reads like one that was refused at once.
+//
+// # Imports and locks
+//
+// It may import everything below cmd. Daemon.mu guards the list of mounts and
+// is never held while mounting or unmounting.
+package daemon

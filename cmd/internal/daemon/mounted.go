@@ -1,0 +1,207 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/zsyncfs/zsyncfs/blockstore"
+	"github.com/zsyncfs/zsyncfs/fs"
+	"github.com/zsyncfs/zsyncfs/fs/archive"
+	"github.com/zsyncfs/zsyncfs/fs/target"
+	"github.com/zsyncfs/zsyncfs/zsyncclient"
+	"github.com/zsyncfs/zsyncfs/zsyncclient/listing"
+)
+
+// firstLook bounds how long a mount waits for its archive to answer.
+const firstLook = 20 * time.Second
+
+// indexLimit is the largest index file, in bytes.
+const indexLimit = 64 << 20
+
+// mounted is one archive that is mounted, and all that serves it.
+type mounted struct {
+	spec    Spec
+	since   time.Time
+	client  *zsyncclient.Client
+	archive *archive.Archive
+	pool    *target.Pool
+	fs      atomic.Pointer[fs.FS] // the archive may report changes before it is set
+	mount   *fs.Mount
+
+	closing  sync.Once
+	closeErr error
+}
+
+// open builds what serves spec and mounts it; on an error nothing is left.
+func open(ctx context.Context, spec Spec, store *blockstore.Store, userAgent string, log *slog.Logger) (*mounted, error) {
+	log = log.With("mount", spec.Dir)
+	m := &mounted{spec: spec, since: time.Now()}
+	warn := func(err error) { log.Warn(err.Error()) }
+	o, err := spec.clientOptions(userAgent, warn)
+	if err != nil {
+		return nil, err
+	}
+	if m.client, err = zsyncclient.New(o); err != nil {
+		return nil, err
+	}
+	if err := m.build(ctx, store, log); err != nil {
+		m.close()
+		return nil, err
+	}
+	return m, nil
+}
+
+func (m *mounted) build(ctx context.Context, store *blockstore.Store, log *slog.Logger) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, firstLook, fmt.Errorf("no answer within %v", firstLook))
+	defer cancel()
+	if err := m.openArchive(ctx, store, log); err != nil {
+		return err
+	}
+	if err := m.look(ctx); err != nil {
+		return err
+	}
+	m.pool = target.NewPool(store, m.client, target.Options{
+		ReadDeadline: m.spec.ReadDeadline,
+		Mirrors:      m.spec.mirrors(),
+		Warn:         func(path string, err error) { log.Warn(err.Error(), "artifact", path) },
+		Changed:      func(t *target.Target) { m.fs.Load().ContentChanged(t) },
+	})
+	f := fs.New(m.archive, m.pool, fs.Options{
+		Name:         m.name(),
+		Refresh:      m.spec.Refresh,
+		ReadDeadline: m.spec.ReadDeadline,
+		AllowOther:   m.spec.AllowOther,
+		UID:          m.spec.UID,
+		GID:          m.spec.GID,
+		Umask:        m.spec.Umask,
+		Debug:        m.spec.Debug,
+		Log:          func(path string, err error) { log.Error(err.Error(), "path", path) },
+	})
+	m.fs.Store(f)
+	var err error
+	m.mount, err = f.Mount(m.spec.Dir)
+	return err
+}
+
+// name is what df and mount show as the source: the URL without credentials.
+func (m *mounted) name() string {
+	u, err := webURL(m.spec.Source)
+	if err != nil {
+		return m.spec.IndexFile
+	}
+	u.User, u.RawQuery = nil, ""
+	return u.String()
+}
+
+// openArchive chooses the kind of archive that the spec names.
+func (m *mounted) openArchive(ctx context.Context, store *blockstore.Store, log *slog.Logger) error {
+	o := archive.Options{
+		Client:  m.client,
+		Meta:    store,
+		Refresh: m.spec.Refresh,
+		Warn:    func(err error) { log.Warn(err.Error()) },
+		Changed: func(dir, name string) {
+			if f := m.fs.Load(); f != nil {
+				f.EntryChanged(dir, name)
+			}
+		},
+	}
+	if m.spec.IndexFile != "" {
+		list, err := m.readIndex(ctx)
+		if err != nil {
+			return err
+		}
+		m.archive = archive.NewIndex(list, m.readIndex, o)
+		return nil
+	}
+	u, err := webURL(m.spec.Source)
+	if err != nil {
+		return err
+	}
+	if strings.HasSuffix(u.Path, ".zsync") {
+		m.archive = archive.NewSingle(u, o)
+	} else {
+		m.archive = archive.NewDirectory(u, o)
+	}
+	return nil
+}
+
+// readIndex reads the index file, and lets its URLs be reached: the user named
+// them.
+func (m *mounted) readIndex(ctx context.Context) (*listing.Listing, error) {
+	list, err := m.parseIndex(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read index file %s: %w", m.spec.IndexFile, err)
+	}
+	for _, e := range list.Files {
+		if u, err := webURL(e.URL); err == nil {
+			m.client.AddOrigin(u)
+		}
+	}
+	return list, nil
+}
+
+func (m *mounted) parseIndex(ctx context.Context) (*listing.Listing, error) {
+	if u, err := webURL(m.spec.IndexFile); err == nil {
+		return m.client.FetchIndex(ctx, u)
+	}
+	f, err := os.Open(m.spec.IndexFile)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	body, err := io.ReadAll(io.LimitReader(f, indexLimit+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(body) > indexLimit {
+		return nil, fmt.Errorf("it is larger than %d bytes", indexLimit)
+	}
+	return listing.ParseIndex(nil, body)
+}
+
+// look asks for what the root shows, so that a wrong URL is an error of the
+// mount and not of the first read.
+func (m *mounted) look(ctx context.Context) error {
+	entries, err := m.archive.Root().Entries(ctx)
+	if err != nil {
+		return err
+	}
+	if len(entries) == 1 && entries[0].File != nil && m.spec.IndexFile == "" && strings.HasSuffix(m.spec.Source, ".zsync") {
+		_, err = entries[0].File.Control(ctx)
+	}
+	return err
+}
+
+// unmount takes the mount away; open files of it fail from then on.
+func (m *mounted) unmount() error { return m.mount.Unmount() }
+
+// close ends what served the mount, once. It must be unmounted, or the process
+// about to end: programs that have files of a detached mount open get errors
+// from then on.
+func (m *mounted) close() error {
+	m.closing.Do(func() { m.closeErr = m.end() })
+	return m.closeErr
+}
+
+func (m *mounted) end() error {
+	var err error
+	if m.archive != nil {
+		m.archive.Close()
+	}
+	if m.pool != nil {
+		err = m.pool.Close()
+	}
+	if f := m.fs.Load(); f != nil {
+		f.Close()
+	}
+	m.client.Close()
+	return err
+}

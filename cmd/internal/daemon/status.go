@@ -1,0 +1,162 @@
+package daemon
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/zsyncfs/zsyncfs/fs/archive"
+	"github.com/zsyncfs/zsyncfs/fs/target"
+	"github.com/zsyncfs/zsyncfs/zsyncclient"
+)
+
+// Status is a snapshot of a daemon. Its JSON keys are stable: new ones are
+// added, none is changed.
+type Status struct {
+	PID     int           `json:"pid"`
+	Version string        `json:"version"`
+	Since   time.Time     `json:"since"`
+	Store   StoreStatus   `json:"store"`
+	Mounts  []MountStatus `json:"mounts"` // sorted by Dir
+}
+
+// StoreStatus is the block store. Sizes are bytes.
+type StoreStatus struct {
+	Dir       string `json:"dir"`
+	Versions  int    `json:"versions"`
+	DataBytes int64  `json:"data_bytes"`
+	DiskBytes int64  `json:"disk_bytes"`
+	FreeBytes int64  `json:"free_bytes"`
+}
+
+// MountStatus is one mount. Sizes are bytes.
+type MountStatus struct {
+	Dir      string           `json:"dir"`
+	Source   string           `json:"source"`
+	Since    time.Time        `json:"since"`
+	Entries  int64            `json:"entries"`  // names known so far
+	Known    int64            `json:"known"`    // artifacts whose header is known
+	Bytes    int64            `json:"bytes"`    // their lengths, added up
+	Requests int64            `json:"requests"` // HTTP requests made
+	Received int64            `json:"received"` // bytes received over HTTP
+	Errors   int64            `json:"errors"`   // HTTP attempts that failed
+	Hosts    []HostStatus     `json:"hosts"`    // sorted by Host
+	Open     []ArtifactStatus `json:"open"`     // artifacts that are open, sorted by URL
+	Faults   []FaultStatus    `json:"faults"`   // the latest faults, oldest first
+}
+
+// HostStatus is one host that the mount talks to.
+type HostStatus struct {
+	Host           string     `json:"host"`
+	Requests       int64      `json:"requests"`
+	Received       int64      `json:"received"`
+	Errors         int64      `json:"errors"`
+	FailingSince   *time.Time `json:"failing_since,omitempty"`
+	RTTSeconds     float64    `json:"rtt_seconds"`
+	BytesPerSecond float64    `json:"bytes_per_second"`
+}
+
+// ArtifactStatus is one artifact that is open, or was a moment ago.
+type ArtifactStatus struct {
+	URL         string `json:"url"` // of the control file
+	Length      int64  `json:"length"`
+	Blocks      int64  `json:"blocks"`
+	BlocksLocal int64  `json:"blocks_local"`
+	Fetched     int64  `json:"fetched"` // bytes since it was opened
+	Fetches     int    `json:"fetches"` // under way
+	Users       int    `json:"users"`   // handles
+	State       string `json:"state"`
+}
+
+// FaultStatus is something that went wrong.
+type FaultStatus struct {
+	Path  string    `json:"path"`
+	Error string    `json:"error"`
+	Time  time.Time `json:"time"`
+}
+
+// Status is a snapshot of d.
+func (d *Daemon) Status() *Status {
+	st := d.store.Stats()
+	s := &Status{
+		PID:     os.Getpid(),
+		Version: d.options.Version,
+		Since:   d.started,
+		Store: StoreStatus{
+			Dir:       d.options.Store,
+			Versions:  st.Versions,
+			DataBytes: st.DataBytes,
+			DiskBytes: st.DiskBytes,
+			FreeBytes: st.FreeBytes,
+		},
+		Mounts: []MountStatus{},
+	}
+	d.mu.Lock()
+	var all []*mounted
+	for _, m := range d.mounts {
+		if m != nil {
+			all = append(all, m)
+		}
+	}
+	d.mu.Unlock()
+	for _, m := range all {
+		s.Mounts = append(s.Mounts, m.status())
+	}
+	slices.SortFunc(s.Mounts, func(a, b MountStatus) int { return strings.Compare(a.Dir, b.Dir) })
+	return s
+}
+
+func (m *mounted) status() MountStatus {
+	a, c := m.archive.Stats(), m.client.Stats()
+	return MountStatus{
+		Dir:      m.spec.Dir,
+		Source:   m.name(),
+		Since:    m.since,
+		Entries:  int64(a.Entries),
+		Known:    int64(a.Known),
+		Bytes:    a.Bytes,
+		Requests: c.Requests,
+		Received: c.BytesReceived,
+		Errors:   c.Errors,
+		Hosts:    hostStatus(c.Hosts),
+		Open:     artifactStatus(m.pool.Stats()),
+		Faults:   faultStatus(a.Faults),
+	}
+}
+
+func hostStatus(hosts []zsyncclient.HostStats) []HostStatus {
+	out := []HostStatus{}
+	for _, h := range hosts {
+		s := HostStatus{
+			Host: h.Host, Requests: h.Requests, Received: h.BytesReceived, Errors: h.Errors,
+			RTTSeconds: h.RTT.Seconds(), BytesPerSecond: h.BytesPerSecond,
+		}
+		if !h.FailingSince.IsZero() {
+			s.FailingSince = &h.FailingSince
+		}
+		out = append(out, s)
+	}
+	slices.SortFunc(out, func(a, b HostStatus) int { return strings.Compare(a.Host, b.Host) })
+	return out
+}
+
+func artifactStatus(open []target.Stats) []ArtifactStatus {
+	out := []ArtifactStatus{}
+	for _, t := range open {
+		out = append(out, ArtifactStatus{
+			URL: t.URL, Length: t.Length, Blocks: t.Blocks, BlocksLocal: t.Local,
+			Fetched: t.Fetched, Fetches: t.Flights, Users: t.Users, State: t.State,
+		})
+	}
+	slices.SortFunc(out, func(a, b ArtifactStatus) int { return strings.Compare(a.URL, b.URL) })
+	return out
+}
+
+func faultStatus(faults []archive.Fault) []FaultStatus {
+	out := []FaultStatus{}
+	for _, f := range faults {
+		out = append(out, FaultStatus{Path: f.Path, Error: f.Err, Time: f.Time})
+	}
+	return out
+}

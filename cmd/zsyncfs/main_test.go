@@ -1,0 +1,146 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/zsyncfs/zsyncfs/format"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"zsyncfs": main})
+}
+
+// TestScripts runs the command lines in testdata/script and compares what the
+// program prints. Beside testscript's own commands they use those of commands.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:  "testdata/script",
+		Cmds: commands,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("XDG_CACHE_HOME", e.WorkDir+"/.cache")
+			return nil
+		},
+	})
+}
+
+var commands = map[string]func(*testscript.TestScript, bool, []string){
+	"random": randomCommand,
+	"line":   lineCommand,
+	"get":    getCommand,
+	"agrees": agreesCommand,
+	"exits":  exitsCommand,
+}
+
+// exits CODE PROGRAM...: the program must end with the code.
+func exitsCommand(ts *testscript.TestScript, _ bool, args []string) {
+	err := ts.Exec(args[1], args[2:]...)
+	code := 0
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		code = exit.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if fmt.Sprint(code) != args[0] {
+		ts.Fatalf("exit code %d, want %s", code, args[0])
+	}
+}
+
+// random FILE BYTES: makes a file of so many random bytes.
+func randomCommand(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	data := make([]byte, n)
+	r := rand.New(rand.NewPCG(uint64(n), 1))
+	for i := range data {
+		data[i] = byte(r.Uint32())
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), data, 0o644))
+}
+
+// line FILE REGEXP NAME: waits until a line of FILE matches, and sets the
+// variable NAME to its first group.
+func lineCommand(ts *testscript.TestScript, _ bool, args []string) {
+	re := regexp.MustCompile("(?m)" + args[1])
+	for range 3000 {
+		data, _ := os.ReadFile(ts.MkAbs(args[0]))
+		if m := re.FindSubmatch(data); m != nil {
+			ts.Setenv(args[2], string(m[1]))
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	ts.Fatalf("no line of %s matches %s", args[0], args[1])
+}
+
+// get STATUS URL FILE [NAME:VALUE...]: fetches URL into FILE; the answer must
+// have the status.
+func getCommand(ts *testscript.TestScript, _ bool, args []string) {
+	req, err := http.NewRequest(http.MethodGet, args[1], nil)
+	ts.Check(err)
+	for _, h := range args[3:] {
+		name, value, _ := strings.Cut(h, ":")
+		req.Header.Set(name, value)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	ts.Check(err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[2]), body, 0o644))
+	if fmt.Sprint(resp.StatusCode) != args[0] {
+		ts.Fatalf("GET %s: %s, want %s", args[1], resp.Status, args[0])
+	}
+}
+
+// agrees CONTROL FILE: every block and the digests of FILE are those of CONTROL.
+func agreesCommand(ts *testscript.TestScript, neg bool, args []string) {
+	err := agrees(ts.MkAbs(args[0]), ts.MkAbs(args[1]))
+	if (err != nil) != neg {
+		ts.Fatalf("%s and %s: %v", args[0], args[1], err)
+	}
+}
+
+func agrees(control, file string) error {
+	f, err := os.Open(control)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	r := bufio.NewReader(f)
+	h, err := format.ReadHeader(r)
+	if err != nil {
+		return err
+	}
+	records, err := io.ReadAll(r)
+	if err != nil {
+		return err
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	v := h.NewFileVerifier()
+	v.Write(data)
+	if err := v.Check(); err != nil {
+		return err
+	}
+	if n, want := h.VerifyBlocks(0, data, records), h.Geometry().BlockCount(); int64(n) != want {
+		return fmt.Errorf("%d of %d blocks agree", n, want)
+	}
+	return nil
+}

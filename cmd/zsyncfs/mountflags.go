@@ -1,0 +1,167 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
+)
+
+// mountFlags are the flags of "zsyncfs mount".
+type mountFlags struct {
+	foreground bool
+	verbose    bool
+	debug      bool
+	cacheDir   string
+	indexFile  string
+
+	refresh, readDeadline time.Duration
+	allowOther            bool
+	uid, gid              int64
+	umask                 string
+
+	user, netrc       string
+	header, mirrors   []string
+	caCert, cert, key string
+	insecure          bool
+	allowPrivate      bool
+}
+
+func (f *mountFlags) add(s *pflag.FlagSet) {
+	s.BoolVarP(&f.foreground, "foreground", "f", false, "stay in the foreground, with messages on standard error")
+	s.BoolVarP(&f.verbose, "verbose", "v", false, "log more")
+	s.BoolVar(&f.debug, "debug-fuse", false, "log every request of the kernel (with -f)")
+	s.StringVar(&f.cacheDir, "cache-dir", "", "folder of the block store (default $XDG_CACHE_HOME/zsyncfs)")
+	s.StringVar(&f.indexFile, "index-file", "", "file or URL with one control file's URL per line, instead of SOURCE")
+	s.DurationVar(&f.refresh, "refresh", time.Minute, "age after which listings and control files are asked for again")
+	s.DurationVar(&f.readDeadline, "read-deadline", 30*time.Second, "a read that waits longer fails with EIO")
+	s.BoolVar(&f.allowOther, "allow-other", false, "let other users in (needs user_allow_other in /etc/fuse.conf unless root)")
+	s.Int64Var(&f.uid, "uid", -1, "owner of everything (default: who mounts)")
+	s.Int64Var(&f.gid, "gid", -1, "group of everything (default: who mounts)")
+	s.StringVar(&f.umask, "umask", "0", "permission bits to take away, octal")
+	s.StringVar(&f.user, "user", "", "NAME:PASSWORD for the source (basic authentication)")
+	s.StringVar(&f.netrc, "netrc", "", "netrc file with credentials by host")
+	s.StringArrayVar(&f.header, "header", nil, "\"Name: value\" to send to the source, repeatable")
+	s.StringVar(&f.caCert, "cacert", "", "PEM file of certificate authorities to trust")
+	s.StringVar(&f.cert, "cert", "", "PEM file of the client certificate")
+	s.StringVar(&f.key, "key", "", "PEM file of the client certificate's key")
+	s.BoolVar(&f.insecure, "insecure", false, "do not check the server's certificate")
+	s.BoolVar(&f.allowPrivate, "allow-private", false, "let control files and redirects lead to private and loopback addresses")
+	s.StringArrayVar(&f.mirrors, "mirror", nil, "URL of a directory with the same artifacts, tried after their own URLs, repeatable")
+}
+
+func (f *mountFlags) checkArgs(args []string) error {
+	want := 2
+	if f.indexFile != "" {
+		want = 1
+	}
+	switch {
+	case len(args) == want:
+		return nil
+	case f.indexFile != "":
+		return usageErrorf("with --index-file only MOUNTPOINT is wanted, %d arguments were given", len(args))
+	}
+	return usageErrorf("SOURCE and MOUNTPOINT are wanted, %d arguments were given", len(args))
+}
+
+// spec is what the flags and arguments ask for, with absolute paths.
+func (f *mountFlags) spec(args []string) (daemon.Spec, error) {
+	s := daemon.Spec{
+		IndexFile:    f.indexFile,
+		Refresh:      f.refresh,
+		ReadDeadline: f.readDeadline,
+		AllowOther:   f.allowOther,
+		User:         f.user,
+		Header:       f.header,
+		Insecure:     f.insecure,
+		AllowPrivate: f.allowPrivate,
+		Mirrors:      f.mirrors,
+		Debug:        f.debug && f.foreground,
+	}
+	if f.indexFile == "" {
+		s.Source = args[0]
+	}
+	var err error
+	if s.Dir, err = mountPoint(args[len(args)-1]); err != nil {
+		return s, err
+	}
+	if !strings.Contains(s.IndexFile, "://") {
+		s.IndexFile, err = absolute(s.IndexFile)
+	}
+	for _, p := range []struct {
+		to   *string
+		path string
+	}{{&s.Netrc, f.netrc}, {&s.CACert, f.caCert}, {&s.Cert, f.cert}, {&s.Key, f.key}} {
+		var perr error
+		*p.to, perr = absolute(p.path)
+		err = errors.Join(err, perr)
+	}
+	if err != nil {
+		return s, err
+	}
+	if s.Umask, err = parseUmask(f.umask); err != nil {
+		return s, err
+	}
+	if s.UID, err = parseID("uid", f.uid); err != nil {
+		return s, err
+	}
+	if s.GID, err = parseID("gid", f.gid); err != nil {
+		return s, err
+	}
+	if f.refresh <= 0 || f.readDeadline <= 0 {
+		return s, usageErrorf("--refresh and --read-deadline must be more than 0")
+	}
+	if err := s.Check(); err != nil {
+		return s, withHint(withCode(exitUsage, err), "SOURCE is a URL such as https://example.org/images/")
+	}
+	return s, nil
+}
+
+func parseUmask(s string) (uint32, error) {
+	n, err := strconv.ParseUint(s, 8, 32)
+	if err != nil || n > 0o777 {
+		return 0, usageErrorf("--umask %q is not an octal number up to 777", s)
+	}
+	return uint32(n), nil
+}
+
+// parseID turns -1 into nil.
+func parseID(flag string, n int64) (*uint32, error) {
+	if n == -1 {
+		return nil, nil
+	}
+	if n < 0 || n > 1<<32-2 {
+		return nil, usageErrorf("--%s %d is not a user or group number", flag, n)
+	}
+	id := uint32(n)
+	return &id, nil
+}
+
+// absolute is the absolute form of path; "" stays "".
+func absolute(path string) (string, error) {
+	if path == "" {
+		return "", nil
+	}
+	return filepath.Abs(path)
+}
+
+// mountPoint is dir without symbolic links, as the kernel will name it. The
+// directory itself may be a dead mount, so only its parent is resolved then.
+func mountPoint(dir string) (string, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return "", fmt.Errorf("mount point: %w", err)
+	}
+	if real, err := filepath.EvalSymlinks(abs); err == nil {
+		return real, nil
+	}
+	if parent, err := filepath.EvalSymlinks(filepath.Dir(abs)); err == nil {
+		return filepath.Join(parent, filepath.Base(abs)), nil
+	}
+	return abs, nil
+}

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/zsyncfs/zsyncfs/blockstore"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
+)
+
+// spawnRequest is what a mount tells the daemon that it starts, on standard
+// input: passwords must not show in the list of processes.
+type spawnRequest struct {
+	Store   string
+	Verbose bool
+	Spec    daemon.Spec
+}
+
+// spawnReply is its answer, on descriptor 3.
+type spawnReply struct {
+	Failure *daemon.Failure
+	Locked  bool // another daemon owns the store
+}
+
+// errLocked says that another daemon owns the store.
+var errLocked = errors.New("another daemon owns the cache directory")
+
+func isLocked(err error) bool {
+	var locked *blockstore.LockedError
+	return errors.Is(err, errLocked) || errors.As(err, &locked)
+}
+
+// spawnDaemon starts a daemon in the background and returns when its first
+// mount can be used.
+func spawnDaemon(ctx context.Context, f mountFlags, spec daemon.Spec, store string) error {
+	request, err := json.Marshal(spawnRequest{Store: store, Verbose: f.verbose, Spec: spec})
+	if err != nil {
+		return err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	answer, theirs, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer answer.Close()
+	input, err := requestFile(request)
+	if err != nil {
+		theirs.Close()
+		return err
+	}
+	child := exec.Command(self, "daemon")
+	child.Dir = "/"
+	child.Stdin = input
+	child.Stderr = os.Stderr // fusermount3 tells the user what it refuses
+	child.ExtraFiles = []*os.File{theirs}
+	child.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	err = child.Start()
+	theirs.Close()
+	input.Close()
+	if err != nil {
+		return fmt.Errorf("start the daemon: %w", err)
+	}
+	stop := context.AfterFunc(ctx, func() { child.Process.Signal(syscall.SIGTERM) })
+	defer stop()
+	return readReply(answer, child)
+}
+
+// requestFile is an open file without a name that holds b.
+func requestFile(b []byte) (*os.File, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	go func() {
+		defer w.Close()
+		w.Write(b)
+	}()
+	return r, nil
+}
+
+func readReply(answer io.Reader, child *exec.Cmd) error {
+	var reply spawnReply
+	if err := json.NewDecoder(answer).Decode(&reply); err != nil {
+		return fmt.Errorf("the daemon ended before the mount was usable: %v", child.Wait())
+	}
+	if reply.Failure == nil && !reply.Locked {
+		return child.Process.Release()
+	}
+	child.Wait()
+	if reply.Locked {
+		return errLocked
+	}
+	return reply.Failure
+}
+
+// newDaemonCommand is the other side of spawnDaemon. Users do not call it.
+func newDaemonCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:    "daemon",
+		Short:  "Serve mounts in the background (started by zsyncfs mount)",
+		Hidden: true,
+		Args:   cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return daemonProcess(cmd.Context())
+		},
+	}
+}
+
+func daemonProcess(ctx context.Context) error {
+	answer := os.NewFile(3, "reply")
+	var request spawnRequest
+	if err := json.NewDecoder(os.Stdin).Decode(&request); err != nil || answer == nil {
+		return usageErrorf("this command is started by \"zsyncfs mount\"")
+	}
+	syscall.CloseOnExec(3)
+	reply := func(r spawnReply) {
+		json.NewEncoder(answer).Encode(r)
+		answer.Close()
+	}
+	file, err := daemon.OpenLog(request.Store)
+	if err != nil {
+		reply(spawnReply{Failure: describe(err)})
+		return err
+	}
+	defer file.Close()
+	level := slog.LevelInfo
+	if request.Verbose {
+		level = slog.LevelDebug
+	}
+	log := slog.New(slog.NewTextHandler(file, &slog.HandlerOptions{Level: level}))
+	usable := false
+	err = runDaemon(ctx, log, request.Spec, request.Store, func() {
+		usable = true
+		file.TakeStderr() // a crash must be told somewhere, and the terminal is not ours any more
+		reply(spawnReply{})
+	})
+	switch {
+	case err == nil:
+	case usable:
+		log.Error(err.Error())
+		return err
+	case isLocked(err):
+		reply(spawnReply{Locked: true})
+	default:
+		reply(spawnReply{Failure: describe(err)})
+	}
+	return nil // the mount command reports it
+}
+
+// describe is err as it crosses to another process.
+func describe(err error) *daemon.Failure {
+	code, hint := translate(err)
+	return &daemon.Failure{Message: err.Error(), Hint: hint, Code: int(code)}
+}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
+)
+
+func newStatusCommand() *cobra.Command {
+	var cacheDir string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show what is mounted, what is open and how much of it is here",
+		Example: `  zsyncfs status
+  zsyncfs status --json | jq '.mounts[].open'`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			store, err := storeDir(cacheDir)
+			if err != nil {
+				return err
+			}
+			s, err := daemon.NewClient(store).Status(cmd.Context())
+			if errors.Is(err, daemon.ErrNoDaemon) {
+				s, err = &daemon.Status{Store: daemon.StoreStatus{Dir: store}, Mounts: []daemon.MountStatus{}}, nil
+			}
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				out := json.NewEncoder(cmd.OutOrStdout())
+				out.SetIndent("", "  ")
+				return out.Encode(s)
+			}
+			return printStatus(cmd.OutOrStdout(), s)
+		},
+	}
+	cmd.Flags().StringVar(&cacheDir, "cache-dir", "", "folder of the block store (default $XDG_CACHE_HOME/zsyncfs)")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON; \"pid\" is 0 when no daemon runs")
+	return cmd
+}
+
+func printStatus(w io.Writer, s *daemon.Status) error {
+	if s.PID == 0 {
+		_, err := fmt.Fprintf(w, "nothing is mounted from the cache directory %s\n", s.Store.Dir)
+		return err
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "daemon\tpid %d, version %s, up %s\n", s.PID, s.Version, since(s.Since))
+	fmt.Fprintf(t, "cache\t%s: %d versions, %s of blocks, %s on disk, %s free\n", s.Store.Dir,
+		s.Store.Versions, size(s.Store.DataBytes), size(s.Store.DiskBytes), size(s.Store.FreeBytes))
+	for _, m := range s.Mounts {
+		printMount(t, m)
+	}
+	return t.Flush()
+}
+
+func printMount(t io.Writer, m daemon.MountStatus) {
+	fmt.Fprintf(t, "\n%s\t%s\n", printable(m.Dir), printable(m.Source))
+	fmt.Fprintf(t, "  names\t%d, of which %d looked at (%s)\n", m.Entries, m.Known, size(m.Bytes))
+	fmt.Fprintf(t, "  network\t%d requests, %s received, %d failed\n", m.Requests, size(m.Received), m.Errors)
+	for _, h := range m.Hosts {
+		if h.FailingSince != nil {
+			fmt.Fprintf(t, "  failing\t%s for %s\n", printable(h.Host), since(*h.FailingSince))
+		}
+	}
+	for _, a := range m.Open {
+		percent := 100.0
+		if a.Blocks > 0 {
+			percent = 100 * float64(a.BlocksLocal) / float64(a.Blocks)
+		}
+		fmt.Fprintf(t, "  open\t%s: %s, %d of %d blocks here (%.1f %%), %s, %d readers\n",
+			printable(a.URL), size(a.Length), a.BlocksLocal, a.Blocks, percent, a.State, a.Users)
+	}
+	for _, f := range m.Faults {
+		fmt.Fprintf(t, "  fault\t%s ago: %s: %s\n", since(f.Time), printable(f.Path), printable(f.Error))
+	}
+}
+
+func size(n int64) string { return humanize.IBytes(uint64(max(n, 0))) }
+
+func since(t time.Time) string { return time.Since(t).Round(time.Second).String() }

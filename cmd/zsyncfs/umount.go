@@ -1,0 +1,59 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
+	"github.com/zsyncfs/zsyncfs/fs"
+)
+
+func newUmountCommand() *cobra.Command {
+	var lazy bool
+	cmd := &cobra.Command{
+		Use:     "umount MOUNTPOINT...",
+		Aliases: []string{"unmount"},
+		Short:   "Unmount; the daemon ends with its last mount",
+		Example: `  zsyncfs umount /mnt/daily`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usageErrorf("MOUNTPOINT is wanted")
+			}
+			return nil
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			var errs []error
+			for _, dir := range args {
+				errs = append(errs, umount(dir, lazy))
+			}
+			return errors.Join(errs...)
+		},
+	}
+	cmd.Flags().BoolVarP(&lazy, "lazy", "l", false, "detach now, also with open files; they end with their programs")
+	return cmd
+}
+
+func umount(dir string, lazy bool) error {
+	dir, err := mountPoint(dir)
+	if err != nil {
+		return err
+	}
+	kind, err := daemon.MountType(dir)
+	if err != nil {
+		return fmt.Errorf("umount %s: %w", dir, err)
+	}
+	if kind != daemon.FSType {
+		return withCode(exitNotMounted, fmt.Errorf("umount %s: no archive is mounted there", dir))
+	}
+	if lazy {
+		err = fs.Detach(dir)
+	} else {
+		err = fs.Unmount(dir)
+	}
+	if err != nil {
+		return withHint(withCode(exitMount, fmt.Errorf("umount %s: %w", dir, err)),
+			"files of it may be open (see: fuser -vm %s); --lazy detaches it all the same", dir)
+	}
+	return nil
+}

@@ -1,0 +1,44 @@
+// Package fs shows an archive directory as a read-only FUSE file system.
+//
+// # Terms
+//
+// A directory of the archive is a dirNode, an artifact a fileNode, an open file
+// a handle. A node stands for one version: an artifact that is replaced on the
+// server is another fileNode with another inode number, so everything that is
+// open stays with the version that it opened, and the kernel may keep its pages
+// (FOPEN_KEEP_CACHE).
+//
+// # Inode numbers
+//
+// An inode number is the first 63 bits of SHA-256 over the path and the key of
+// the version, so it is the same after every mount of the same archive, and
+// another for another version. Names in a directory that nobody looked at yet
+// have no version; readdir shows the hash of the path alone for those.
+//
+// # Caching by the kernel
+//
+// Attributes of a node never change: the kernel keeps them for an hour. Names
+// are kept for Options.Refresh, and dropped at once when the archive finds a
+// change. READDIRPLUS is off, because it would fetch a header for each name of
+// a plain "ls"; "ls -l" sends its own look-ups and archive fetches ahead of
+// them.
+//
+// # Errors
+//
+// errno.go has the one table from errors to errno. What it maps is logged once
+// here, with path and offset; nothing below logs.
+//
+// # Interrupts
+//
+// FUSE tells of a signal to a waiting reader, but not of which. A reader that is
+// dying must be let go at once; one that got a harmless signal (a Go program's
+// preemption signal, SIGWINCH, a timer) must not see EINTR from a plain file.
+// interrupt.go tells them apart by what is pending for the thread.
+//
+// # Imports and locks
+//
+// It imports fs/archive, fs/target and what is below them. The kernel is
+// notified by one worker only, never from a handler and never under a lock:
+// a notification waits for locks that the kernel holds while it waits for a
+// handler. FS.mu is a leaf.
+package fs

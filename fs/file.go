@@ -1,0 +1,84 @@
+package fs
+
+import (
+	"context"
+	"syscall"
+
+	fusefs "github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"github.com/zsyncfs/zsyncfs/fs/archive"
+	"github.com/zsyncfs/zsyncfs/fs/target"
+	"github.com/zsyncfs/zsyncfs/zsyncclient"
+)
+
+// fileNode is one version of an artifact.
+type fileNode struct {
+	fusefs.Inode
+	fs      *FS
+	file    *archive.File
+	control *zsyncclient.Control
+}
+
+var (
+	_ fusefs.NodeOpener      = (*fileNode)(nil)
+	_ fusefs.NodeGetattrer   = (*fileNode)(nil)
+	_ fusefs.NodeGetxattrer  = (*fileNode)(nil)
+	_ fusefs.NodeListxattrer = (*fileNode)(nil)
+)
+
+// Open opens the version for reading; it makes no request.
+func (n *fileNode) Open(_ context.Context, flags uint32) (fusefs.FileHandle, uint32, syscall.Errno) {
+	if flags&syscall.O_ACCMODE != syscall.O_RDONLY {
+		return nil, 0, syscall.EROFS
+	}
+	t, err := n.fs.pool.Open(n.control)
+	if err != nil {
+		return nil, 0, n.fs.faults.fault("open", n.file.Path(), err)
+	}
+	n.fs.opened(t, n)
+	return &handle{node: n, target: t, reader: t.NewReader()}, fuse.FOPEN_KEEP_CACHE, 0
+}
+
+// Getattr answers from the header.
+func (n *fileNode) Getattr(_ context.Context, _ fusefs.FileHandle, out *fuse.AttrOut) syscall.Errno {
+	n.fs.fileAttr(n.control, &out.Attr)
+	out.SetTimeout(attrTimeout)
+	return 0
+}
+
+// handle is an open file.
+type handle struct {
+	node   *fileNode
+	target *target.Target
+	reader *target.Reader
+}
+
+var (
+	_ fusefs.FileReader   = (*handle)(nil)
+	_ fusefs.FileReleaser = (*handle)(nil)
+)
+
+// Read fills dest from byte off on; less only at the end of the file.
+func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadResult, syscall.Errno) {
+	n, done, err := h.reader.ReadLocal(dest, off)
+	if !done {
+		n, err = h.readRemote(ctx, dest, off)
+	}
+	if code := errno(err); code != 0 {
+		return nil, h.node.fs.faults.fault("read at "+formatOffset(off), h.node.file.Path(), err)
+	}
+	return fuse.ReadResultData(dest[:n]), 0
+}
+
+func (h *handle) readRemote(ctx context.Context, dest []byte, off int64) (int, error) {
+	ctx, cancel := requestContext(ctx, h.node.fs.options.ReadDeadline)
+	defer cancel()
+	return h.target.ReadAt(ctx, dest, off)
+}
+
+// Release gives the target back.
+func (h *handle) Release(context.Context) syscall.Errno {
+	h.node.fs.released(h.target, h.node)
+	h.target.Close()
+	return 0
+}

@@ -1,0 +1,111 @@
+package fs
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	fusefs "github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// maxRequest is the longest read that the kernel may send, in bytes.
+	maxRequest = 1 << 20
+	// maxBackground is how many readahead requests it may send at once.
+	maxBackground = 64
+)
+
+// ErrMount says that the kernel, or fusermount3 on its behalf, refused a mount.
+var ErrMount = errors.New("FUSE refuses the mount")
+
+// Mount is an FS that is mounted.
+type Mount struct {
+	dir    string
+	server *fuse.Server
+	ended  chan struct{} // closed when the kernel let go of the mount
+}
+
+// Mount mounts f on dir and returns when it can be used. Root mounts directly;
+// others, and root without the capability, go through fusermount3.
+func (f *FS) Mount(dir string) (*Mount, error) {
+	if os.Geteuid() == 0 {
+		m, err := f.mount(dir, true)
+		if err == nil || !errors.Is(err, syscall.EPERM) {
+			return m, err
+		}
+	}
+	return f.mount(dir, false)
+}
+
+func (f *FS) mount(dir string, direct bool) (*Mount, error) {
+	negative := time.Second
+	o := &fusefs.Options{
+		NegativeTimeout: &negative,
+		MountOptions: fuse.MountOptions{
+			Name:               "zsyncfs",
+			FsName:             strings.ReplaceAll(f.options.Name, ",", "%2C"),
+			AllowOther:         f.options.AllowOther,
+			MaxBackground:      maxBackground,
+			MaxWrite:           maxRequest,
+			DisableSplice:      true,
+			DisableReadDirPlus: true,
+			DirectMountStrict:  direct,
+			DirectMountFlags:   unix.MS_NOSUID | unix.MS_NODEV | unix.MS_RDONLY,
+			Debug:              f.options.Debug,
+		},
+	}
+	if !direct {
+		o.Options = append(o.Options, "ro")
+	}
+	if f.options.AllowOther {
+		o.Options = append(o.Options, "default_permissions")
+	}
+	server, err := fusefs.Mount(dir, f.root, o)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMount, err)
+	}
+	m := &Mount{dir: dir, server: server, ended: make(chan struct{})}
+	go func() {
+		defer close(m.ended)
+		server.Wait()
+	}()
+	return m, nil
+}
+
+// Dir is the mount point.
+func (m *Mount) Dir() string { return m.dir }
+
+// Ended is closed when the mount is gone, whoever unmounted it.
+func (m *Mount) Ended() <-chan struct{} { return m.ended }
+
+// Unmount unmounts, and detaches the mount when files of it are still open:
+// programs that have them then go on until the daemon ends. It returns when the
+// mount point is free.
+func (m *Mount) Unmount() error {
+	if err := m.server.Unmount(); err == nil {
+		<-m.ended
+		return nil
+	}
+	return Detach(m.dir)
+}
+
+// Unmount takes the mount off dir; it fails when files of it are open.
+func Unmount(dir string) error {
+	if os.Geteuid() == 0 {
+		return unix.Unmount(dir, 0)
+	}
+	return fusermount("-u", dir)
+}
+
+// Detach takes the mount off dir lazily, whether its server lives or not.
+func Detach(dir string) error {
+	if os.Geteuid() == 0 {
+		return unix.Unmount(dir, unix.MNT_DETACH)
+	}
+	return fusermount("-u", "-z", dir)
+}

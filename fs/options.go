@@ -1,0 +1,51 @@
+package fs
+
+import (
+	"os"
+	"time"
+)
+
+// Options of a mount. The zero value works.
+type Options struct {
+	// Name is shown by df and mount as the source. Default "zsyncfs".
+	Name string
+	// Refresh is how long the kernel keeps a name. Default 60 s.
+	Refresh time.Duration
+	// ReadDeadline is when a read that still waits gets EIO. Default 30 s.
+	ReadDeadline time.Duration
+	// AllowOther lets other users in; the kernel then checks the modes.
+	AllowOther bool
+	// UID and GID own everything; nil means the process's own.
+	UID, GID *uint32
+	// Umask is taken off 0444 for files and 0555 for directories. Default 0.
+	Umask uint32
+	// Log is told of every error that a program got, with the path; at most once
+	// in 10 s for the same text. Default nobody.
+	Log func(path string, err error)
+	// Debug prints every FUSE request to standard error.
+	Debug bool
+}
+
+func (o Options) withDefaults() Options {
+	if o.Name == "" {
+		o.Name = "zsyncfs"
+	}
+	if o.Refresh <= 0 {
+		o.Refresh = time.Minute
+	}
+	if o.ReadDeadline <= 0 {
+		o.ReadDeadline = 30 * time.Second
+	}
+	if o.UID == nil {
+		uid := uint32(os.Geteuid())
+		o.UID = &uid
+	}
+	if o.GID == nil {
+		gid := uint32(os.Getegid())
+		o.GID = &gid
+	}
+	if o.Log == nil {
+		o.Log = func(string, error) {}
+	}
+	return o
+}

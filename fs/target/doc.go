@@ -1,0 +1,58 @@
+// Package target is the one place that decides "local block or remote range".
+//
+// A Target is one version of a target file that is open: the blocks of it that
+// the store has (blockstore.Version) and the places where the others are
+// (zsyncclient.Source). It knows no FUSE, so it is tested without a mount.
+//
+// # The path of a read
+//
+//	Reader.ReadAt -> Target.ReadAt -> store, when every block is here
+//	                               -> piece per missing run -> flight -> Source.Fetch -> verify -> store -> pieces
+//
+// A flight is one fetch of a run of missing blocks. Flights of a target are
+// disjoint, so a block is fetched once however many readers wait for it. A
+// piece is one missing run of one read; flights copy verified blocks straight
+// into the reader's buffer as they arrive and wake it when its last block came,
+// not at the end of the flight. A store that has no room (a full disk) thus
+// costs the cache, not the read.
+//
+// Flights run on the target's context and end when no block arrived for
+// Options.ReadDeadline: a reader that goes away cancels nothing that others
+// wait for.
+//
+// # Readahead
+//
+// A random miss fetches its own blocks only. Each open handle has a Reader that
+// sees adjacent reads; after the second one it keeps a window ahead of the
+// reader, which starts at 256 KiB and doubles up to the larger of 8 MiB and two
+// round trips' worth of the measured rate, but never more than one second's
+// worth, because a reader that jumps into a window waits for what is before it.
+//
+// # The control file comes by parts
+//
+// Records are fetched with the blocks that need them, side by side, in slices
+// rounded to 4 KiB. The rest of the control file follows in the background once
+// what the readers fetched outweighs it, so that it at most doubles the traffic
+// of a short visit: for a 5 GiB image it is 10 to 26 MB, which a reader of a few
+// blocks never needs.
+//
+// # States
+//
+// A target of at most SmallLength bytes is fetched and verified as a whole
+// before its first byte is served. A larger one is verified in the background
+// when its last block has arrived; when its digest does not agree it is suspect
+// and its reads fail with ErrSuspect. A suspect version is forgotten and
+// fetched again when it is opened anew after a pause that doubles from a minute
+// to an hour.
+//
+// # Servers without ranges
+//
+// When no source answers range requests, one flight streams the whole target
+// into the store from its start; readers wait for their blocks to pass.
+//
+// # Imports and locks
+//
+// It imports blockstore, zsyncclient and format, and nothing that imports
+// go-fuse. Lock order: Pool.mu, then Target.mu. Nothing is read or fetched under
+// either; Target.mu is held while verified bytes are copied to readers' buffers.
+package target

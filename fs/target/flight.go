@@ -1,0 +1,165 @@
+package target
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/zsyncfs/zsyncfs/format"
+	"github.com/zsyncfs/zsyncfs/zsyncclient"
+)
+
+// flight is one fetch of a run of blocks.
+type flight struct {
+	blocks format.BlockRange // still to come: Start moves on; guarded by Target.mu
+	all    bool              // streams the whole target from a server without ranges
+}
+
+// schedule starts flights for those blocks of want that are neither here nor on
+// their way. t.mu is held.
+func (t *Target) schedule(want format.BlockRange) {
+	if t.streaming || t.closed {
+		return
+	}
+	for b := want.Start; b < want.End; {
+		run, missing := t.version.Known(b, want.End)
+		if run > 0 {
+			b += format.BlockID(run)
+			continue
+		}
+		end := b + format.BlockID(missing)
+		for b < end {
+			next, flying := t.flyingFrom(b, end)
+			if !flying {
+				t.launch(&flight{blocks: format.BlockRange{Start: b, End: next}})
+			}
+			b = next
+		}
+	}
+}
+
+// flyingFrom says whether block b is on its way and up to where that is so, at
+// most end. t.mu is held.
+func (t *Target) flyingFrom(b, end format.BlockID) (next format.BlockID, flying bool) {
+	next = end
+	for _, f := range t.flights {
+		switch {
+		case f.blocks.Start <= b && b < f.blocks.End:
+			return min(f.blocks.End, end), true
+		case b < f.blocks.Start:
+			next = min(next, f.blocks.Start)
+		}
+	}
+	return next, false
+}
+
+// launch starts f. t.mu is held.
+func (t *Target) launch(f *flight) {
+	t.flights = append(t.flights, f)
+	t.work.Add(1)
+	go func() {
+		defer t.work.Done()
+		t.land(f, t.fly(f))
+	}()
+}
+
+// fly fetches the blocks of f.
+func (t *Target) fly(f *flight) error {
+	ctx, cancel := context.WithCancelCause(t.ctx)
+	defer cancel(nil)
+	deadline := t.options.ReadDeadline
+	stall := time.AfterFunc(deadline, func() { cancel(ErrStalled) })
+	defer stall.Stop()
+	deliver := func(first format.BlockID, data []byte) error {
+		stall.Reset(deadline)
+		t.deliver(f, first, data)
+		return nil
+	}
+	var err error
+	if f.all {
+		err = t.source.FetchAll(ctx, t.records, deliver)
+	} else {
+		t.prefetchRecords(f.blocks)
+		err = t.source.Fetch(ctx, f.blocks, zsyncclient.Foreground, t.records, deliver)
+	}
+	if err != nil && ctx.Err() != nil && t.ctx.Err() == nil {
+		return fmt.Errorf("%w: %w", ErrStalled, err)
+	}
+	return t.explain(err)
+}
+
+// deliver stores blocks that arrived and verified, and wakes who waits for them.
+func (t *Target) deliver(f *flight, first format.BlockID, data []byte) {
+	t.fetched.Add(int64(len(data)))
+	start := t.geometry.Offset(first)
+	came := t.geometry.Covering(format.Range{Start: start, End: start + int64(len(data))})
+	known, _ := t.version.Known(came.Start, came.End)
+	if known < came.Count() {
+		if err := t.version.Put(first, data); err != nil {
+			t.options.Warn(t.control.URL.Redacted(), fmt.Errorf("blocks are served but not stored: %w", err))
+		}
+	}
+	t.mu.Lock()
+	f.blocks.Start = max(f.blocks.Start, came.End)
+	t.feed(came, data)
+	t.mu.Unlock()
+	if known < came.Count() {
+		t.afterDelivery()
+	}
+}
+
+// land takes f off the list and tells who still waits for its blocks.
+func (t *Target) land(f *flight, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i, g := range t.flights {
+		if g == f {
+			t.flights = append(t.flights[:i], t.flights[i+1:]...)
+			break
+		}
+	}
+	if f.all {
+		t.streaming = false
+	}
+	switch {
+	case err == nil && f.blocks.Count() > 0:
+		err = fmt.Errorf("fetch ended before %v", f.blocks)
+	case errors.Is(err, zsyncclient.ErrNoRanges) && !f.all:
+		t.stream()
+		return
+	}
+	if err != nil {
+		t.fail(f.blocks, err)
+	}
+}
+
+// stream starts the flight that takes the whole target from a server without
+// ranges. t.mu is held.
+func (t *Target) stream() {
+	if t.streaming || t.closed {
+		return
+	}
+	t.streaming = true
+	t.launch(&flight{blocks: t.geometry.All(), all: true})
+}
+
+// explain adds to an error of a fetch what only the control file can tell:
+// whether the artifact was replaced or removed meanwhile.
+func (t *Target) explain(err error) error {
+	var failed *zsyncclient.SourceError
+	var refused *zsyncclient.StatusError
+	if !errors.As(err, &failed) && !errors.As(err, &refused) || t.ctx.Err() != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(t.ctx, t.options.ReadDeadline/4)
+	defer cancel()
+	now, cerr := t.client.FetchControl(ctx, t.control.URL, t.control.Validators, headerPrefix)
+	var status *zsyncclient.StatusError
+	switch {
+	case cerr == nil && string(now.Raw) != string(t.control.Raw),
+		errors.As(cerr, &status) && (status.Code == 404 || status.Code == 410):
+		return fmt.Errorf("%w: %w", ErrTargetChanged, err)
+	}
+	return err
+}

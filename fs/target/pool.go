@@ -1,0 +1,275 @@
+package target
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/zsyncfs/zsyncfs/blockstore"
+	"github.com/zsyncfs/zsyncfs/format"
+	"github.com/zsyncfs/zsyncfs/zsyncclient"
+)
+
+const (
+	// lingerLimit is how many targets stay open without a user.
+	lingerLimit = 64
+	// suspectPause and suspectPauseLimit are how long a suspect version rests
+	// before it is fetched again.
+	suspectPause, suspectPauseLimit = time.Minute, time.Hour
+)
+
+// Pool opens targets; those of the same control file are shared. Safe for
+// concurrent use.
+type Pool struct {
+	store   *blockstore.Store
+	client  *zsyncclient.Client
+	options Options
+	drops   sync.WaitGroup // targets being closed in the background
+
+	mu      sync.Mutex
+	entries map[poolKey]*entry          // guarded by mu
+	rests   map[blockstore.Key]restPlan // guarded by mu: suspect versions
+	closed  bool                        // guarded by mu
+}
+
+// poolKey tells targets apart: the same version from two URLs has two sources.
+type poolKey struct {
+	version blockstore.Key
+	url     string
+}
+
+type entry struct {
+	ready  chan struct{} // closed when target or err is set
+	target *Target
+	err    error
+	users  int         // guarded by Pool.mu
+	linger *time.Timer // guarded by Pool.mu; set while users is 0
+}
+
+// restPlan is when a suspect version may be fetched anew.
+type restPlan struct {
+	pause time.Duration
+	until time.Time
+}
+
+// NewPool is a pool of targets whose blocks are kept in store and fetched by client.
+func NewPool(store *blockstore.Store, client *zsyncclient.Client, o Options) *Pool {
+	return &Pool{
+		store:   store,
+		client:  client,
+		options: o.withDefaults(),
+		entries: map[poolKey]*entry{},
+		rests:   map[blockstore.Key]restPlan{},
+	}
+}
+
+// Open opens the target that ctl describes, without a request. Every Open needs
+// one Target.Close. Errors: those of the store; ErrClosed.
+func (p *Pool) Open(ctl *zsyncclient.Control) (*Target, error) {
+	key := poolKey{blockstore.HeaderKey(ctl.Raw, ctl.Header), ctl.URL.String()}
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return nil, ErrClosed
+	}
+	e, ok := p.entries[key]
+	if ok {
+		e.users++
+		if e.linger != nil {
+			e.linger.Stop()
+			e.linger = nil
+		}
+		p.mu.Unlock()
+		<-e.ready
+		return e.target, e.err
+	}
+	e = &entry{ready: make(chan struct{}), users: 1}
+	p.entries[key] = e
+	p.mu.Unlock()
+	p.open(key, e, ctl)
+	return e.target, e.err
+}
+
+func (p *Pool) open(key poolKey, e *entry, ctl *zsyncclient.Control) {
+	defer close(e.ready)
+	e.target, e.err = newTarget(p.store, p.client, ctl, p.options)
+	if e.err != nil {
+		p.mu.Lock()
+		delete(p.entries, key)
+		p.mu.Unlock()
+		return
+	}
+	e.target.release = func() { p.release(key, e) }
+	p.reconsider(key.version, e.target)
+}
+
+// reconsider lets a suspect version be fetched anew when it has rested.
+func (p *Pool) reconsider(key blockstore.Key, t *Target) {
+	if !t.suspect {
+		return
+	}
+	p.mu.Lock()
+	plan, known := p.rests[key]
+	now := time.Now()
+	if !known {
+		plan.pause = suspectPause
+		plan.until = now // suspect from an earlier run: it has rested
+	}
+	again := !now.Before(plan.until)
+	if again {
+		plan = restPlan{pause: min(2*plan.pause, suspectPauseLimit), until: now.Add(plan.pause)}
+	}
+	p.rests[key] = plan
+	p.mu.Unlock()
+	if !again {
+		return
+	}
+	if err := t.version.Forget(t.geometry.All()); err != nil {
+		return
+	}
+	if err := t.version.SetState(blockstore.Provisional); err == nil {
+		t.suspect = false
+	}
+}
+
+// release takes one user off e; the last leaves the target lingering.
+func (p *Pool) release(key poolKey, e *entry) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e.users--
+	if e.users > 0 || p.closed {
+		return
+	}
+	if p.lingering() >= lingerLimit {
+		p.drop(key, e)
+		return
+	}
+	e.linger = time.AfterFunc(p.options.Linger, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if e.users == 0 && !p.closed && p.entries[key] == e {
+			p.drop(key, e)
+		}
+	})
+}
+
+// lingering counts targets without a user. p.mu is held.
+func (p *Pool) lingering() int {
+	n := 0
+	for _, e := range p.entries {
+		if e.linger != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// drop closes e's target in the background. p.mu is held.
+func (p *Pool) drop(key poolKey, e *entry) {
+	delete(p.entries, key)
+	p.drops.Add(1)
+	go func() {
+		defer p.drops.Done()
+		if err := e.target.shut(); err != nil {
+			p.options.Warn(e.target.control.URL.Redacted(), fmt.Errorf("close: %w", err))
+		}
+	}()
+}
+
+// Close ends all fetches, makes every target's reads fail and closes them.
+func (p *Pool) Close() error {
+	p.mu.Lock()
+	p.closed = true
+	entries := p.entries
+	p.entries = map[poolKey]*entry{}
+	p.mu.Unlock()
+	var errs []error
+	for _, e := range entries {
+		<-e.ready
+		if e.target != nil {
+			errs = append(errs, e.target.shut())
+		}
+	}
+	p.drops.Wait()
+	return errors.Join(errs...)
+}
+
+// Local is what is here of a version.
+type Local struct {
+	Blocks int64 // count
+	State  blockstore.State
+}
+
+// Local looks up what is here of ctl's version, open or not, and makes nothing.
+func (p *Pool) Local(ctl *zsyncclient.Control) Local {
+	blocks, state, err := p.store.Peek(blockstore.HeaderKey(ctl.Raw, ctl.Header))
+	if err != nil {
+		return Local{}
+	}
+	return Local{Blocks: blocks, State: state}
+}
+
+// SourceURL is where blocks of ctl's target come from, as far as it is known:
+// the URL in use, else the first candidate. It has no credentials and no query.
+func (p *Pool) SourceURL(ctl *zsyncclient.Control) string {
+	p.mu.Lock()
+	e := p.entries[poolKey{blockstore.HeaderKey(ctl.Raw, ctl.Header), ctl.URL.String()}]
+	p.mu.Unlock()
+	if e != nil {
+		if <-e.ready; e.err == nil {
+			return e.target.source.URL()
+		}
+	}
+	return p.client.NewSource(ctl, p.options.Mirrors).URL()
+}
+
+// Stats is a snapshot of one open target.
+type Stats struct {
+	URL           string // of its control file, without credentials
+	Length        int64
+	Blocks, Local int64 // counts
+	Fetched       int64 // bytes of blocks that arrived since it was opened
+	Flights       int   // fetches under way
+	Users         int   // handles that have it open
+	State         string
+	Geometry      format.Geometry
+}
+
+// Stats lists the open targets.
+func (p *Pool) Stats() []Stats {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var out []Stats
+	for _, e := range p.entries {
+		select {
+		case <-e.ready:
+		default:
+			continue
+		}
+		if e.target == nil {
+			continue
+		}
+		s := e.target.Stats()
+		s.Users = e.users
+		out = append(out, s)
+	}
+	return out
+}
+
+// Stats is a snapshot of t; Users is left 0.
+func (t *Target) Stats() Stats {
+	t.mu.Lock()
+	flights := len(t.flights)
+	t.mu.Unlock()
+	return Stats{
+		URL:      t.control.URL.Redacted(),
+		Length:   t.geometry.Length,
+		Blocks:   t.geometry.BlockCount(),
+		Local:    t.version.KnownCount(),
+		Fetched:  t.fetched.Load(),
+		Flights:  flights,
+		State:    t.version.State().String(),
+		Geometry: t.geometry,
+	}
+}

@@ -1,0 +1,183 @@
+package target
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/zsyncfs/zsyncfs/blockstore"
+	"github.com/zsyncfs/zsyncfs/format"
+)
+
+// piece is one missing run of one read. A flight that brings blocks of it
+// copies them into dst, under Target.mu and only while the piece is registered:
+// a reader that left has its buffer back.
+type piece struct {
+	blocks format.BlockRange
+	left   int64    // blocks still to come; guarded by Target.mu
+	got    []uint64 // which blocks came: a stream may bring one a second time
+	dst    []byte   // bytes [off, off+len(dst)) of the target; nil when only awaited
+	off    int64
+	done   chan struct{} // closed when left is 0 or err is set
+	err    error         // set before done is closed
+}
+
+// readMissing fills p, of which some block was not here: runs that are here are
+// read, the others are awaited. p lies within the target.
+func (t *Target) readMissing(ctx context.Context, p []byte, off int64) error {
+	want := t.geometry.Covering(format.Range{Start: off, End: off + int64(len(p))})
+	for want.Count() > 0 {
+		local, pieces := t.await(want, p, off)
+		err := t.finishRead(ctx, local, pieces, p, off)
+		if !errors.Is(err, errReread) {
+			return err
+		}
+	}
+	return nil
+}
+
+// errReread says that a block which was here is not any more: it was damaged.
+var errReread = errors.New("a local block was damaged")
+
+func (t *Target) finishRead(ctx context.Context, local []format.BlockRange, pieces []*piece, p []byte, off int64) error {
+	defer t.leave(pieces)
+	var reread bool
+	for _, run := range local {
+		dst, at := t.part(run, p, off)
+		if _, err := t.version.ReadAt(dst, at); err != nil {
+			if err := t.localFailure(err, run); err != nil {
+				return err
+			}
+			reread = true
+		}
+	}
+	for _, q := range pieces {
+		select {
+		case <-q.done:
+			if q.err != nil {
+				return q.err
+			}
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	if reread {
+		return errReread
+	}
+	return nil
+}
+
+// localFailure turns an error of a local read into nil when the blocks can be
+// fetched instead.
+func (t *Target) localFailure(err error, run format.BlockRange) error {
+	var damaged *blockstore.DamagedError
+	switch {
+	case errors.As(err, &damaged), errors.Is(err, blockstore.ErrUnknownBlock):
+		return nil
+	}
+	t.options.Warn(t.control.URL.Redacted(), fmt.Errorf("read %v from the store, fetching them instead: %w", run, err))
+	if ferr := t.version.Forget(run); ferr != nil {
+		return fmt.Errorf("read %v from the store: %w", run, errors.Join(err, ferr))
+	}
+	return nil
+}
+
+// part is the part of p (bytes from off on) that blocks cover, and its offset.
+func (t *Target) part(blocks format.BlockRange, p []byte, off int64) ([]byte, int64) {
+	r := t.geometry.Bytes(blocks)
+	start, end := max(r.Start, off), min(r.End, off+int64(len(p)))
+	return p[start-off : end-off], start
+}
+
+// await registers a piece for every run of want that is not here, starts
+// flights for what is not on its way, and returns the runs that are here.
+// p may be nil: then the blocks are only awaited.
+func (t *Target) await(want format.BlockRange, p []byte, off int64) (local []format.BlockRange, pieces []*piece) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for b := want.Start; b < want.End; {
+		run, missing := t.version.Known(b, want.End)
+		if run > 0 {
+			local = append(local, format.BlockRange{Start: b, End: b + format.BlockID(run)})
+			b += format.BlockID(run)
+			continue
+		}
+		blocks := format.BlockRange{Start: b, End: b + format.BlockID(missing)}
+		q := &piece{blocks: blocks, left: blocks.Count(), got: make([]uint64, (blocks.Count()+63)/64), done: make(chan struct{})}
+		if p != nil {
+			q.dst, q.off = t.part(blocks, p, off)
+		}
+		pieces = append(pieces, q)
+		t.pieces = append(t.pieces, q)
+		t.schedule(blocks)
+		b = blocks.End
+	}
+	return local, pieces
+}
+
+// leave takes pieces off the list; their buffers are the reader's own again.
+func (t *Target) leave(pieces []*piece) {
+	if len(pieces) == 0 {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, q := range pieces {
+		for i, r := range t.pieces {
+			if r == q {
+				last := len(t.pieces) - 1
+				t.pieces[i] = t.pieces[last]
+				t.pieces[last] = nil
+				t.pieces = t.pieces[:last]
+				break
+			}
+		}
+	}
+}
+
+// feed copies the verified blocks came, whose bytes are data, into the pieces
+// that wait for them. t.mu is held.
+func (t *Target) feed(came format.BlockRange, data []byte) {
+	for _, q := range t.pieces {
+		fresh := q.blocks.Intersect(came)
+		if fresh.Count() == 0 || q.left == 0 || q.err != nil {
+			continue
+		}
+		if q.dst != nil {
+			q.copyFrom(data, t.geometry.Offset(came.Start))
+		}
+		if q.take(fresh); q.left == 0 {
+			close(q.done)
+		}
+	}
+}
+
+// take marks blocks as come. Target.mu is held.
+func (q *piece) take(blocks format.BlockRange) {
+	for b := blocks.Start; b < blocks.End; b++ {
+		i := b - q.blocks.Start
+		if bit := uint64(1) << (i % 64); q.got[i/64]&bit == 0 {
+			q.got[i/64] |= bit
+			q.left--
+		}
+	}
+}
+
+// copyFrom copies the part of data, bytes of the target from off on, that q wants.
+func (q *piece) copyFrom(data []byte, off int64) {
+	start := max(off, q.off)
+	end := min(off+int64(len(data)), q.off+int64(len(q.dst)))
+	if start < end {
+		copy(q.dst[start-q.off:end-q.off], data[start-off:])
+	}
+}
+
+// fail ends the pieces that wait for a block of blocks. t.mu is held.
+func (t *Target) fail(blocks format.BlockRange, err error) {
+	for _, q := range t.pieces {
+		if q.left > 0 && q.err == nil && q.blocks.Intersect(blocks).Count() > 0 {
+			q.err = err
+			close(q.done)
+		}
+	}
+}

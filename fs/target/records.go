@@ -1,0 +1,249 @@
+package target
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/zsyncfs/zsyncfs/blockstore"
+	"github.com/zsyncfs/zsyncfs/format"
+)
+
+const (
+	// headerPrefix is how many bytes are asked for to see whether a header changed.
+	headerPrefix = 2 << 10
+	// sliceLength is what slices of records are rounded to, in bytes: about 200
+	// records of 20 bytes, so a random read costs at most one more block's worth.
+	sliceLength = 4 << 10
+	// restLength is the largest part of the rest of a control file that is asked
+	// for at once, so that foreground reads get their turn.
+	restLength = 512 << 10
+	// restPatience is how long the rest waits for readers to be idle.
+	restPatience = 2 * time.Second
+)
+
+// keptLimit is how many slices are kept in memory when the store has no room.
+const keptLimit = 16
+
+// slice is a part of the control file on its way.
+type slice struct {
+	bytes format.Range
+	done  chan struct{}
+	err   error  // set before done is closed
+	kept  []byte // set before done is closed: the bytes, when the store has no room for them
+}
+
+// records are the records of blocks r, fetched when they are not here. It is
+// called by fetches with the blocks already on their way.
+func (t *Target) records(ctx context.Context, r format.BlockRange) ([]byte, error) {
+	for {
+		recs, err := t.version.Records(r)
+		if err == nil || !errors.Is(err, blockstore.ErrUnknownRecords) {
+			return recs, err
+		}
+		s := t.slice(r)
+		if s == nil {
+			continue // it came between the two looks
+		}
+		select {
+		case <-s.done:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+		if s.err != nil {
+			return nil, s.err
+		}
+		if at := t.header.RecordRange(r); s.kept != nil && s.bytes.Start <= at.Start && at.End <= s.bytes.End {
+			return s.kept[at.Start-s.bytes.Start : at.End-s.bytes.Start], nil
+		}
+	}
+}
+
+// prefetchRecords starts fetching the records of r when they are not here, so
+// that they travel beside the blocks.
+func (t *Target) prefetchRecords(r format.BlockRange) { t.slice(r) }
+
+// slice returns a slice on its way that has the first missing record bytes of
+// r, started when there is none; nil when all are here.
+func (t *Target) slice(r format.BlockRange) *slice {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	want := t.header.RecordRange(r)
+	need, ok := firstMissing(t.version.ControlMissing(), want)
+	if !ok || t.closed {
+		return closedSlice(t.closed)
+	}
+	for _, s := range t.kept {
+		if s.bytes.Start <= want.Start && want.End <= s.bytes.End {
+			return s
+		}
+	}
+	if len(t.kept) > 0 {
+		need = want // the store has no room: the slice must do by itself
+	}
+	for _, s := range t.slices {
+		if s.bytes.Start <= need.Start && need.Start < s.bytes.End {
+			return s
+		}
+	}
+	s := &slice{bytes: t.roundSlice(need), done: make(chan struct{})}
+	t.slices = append(t.slices, s)
+	t.work.Add(1)
+	go func() {
+		defer t.work.Done()
+		t.fetchSlice(s)
+	}()
+	return s
+}
+
+func closedSlice(closed bool) *slice {
+	if !closed {
+		return nil
+	}
+	s := &slice{done: make(chan struct{}), err: ErrClosed}
+	close(s.done)
+	return s
+}
+
+// firstMissing is the first run of missing that lies in want, cut to want.
+func firstMissing(missing []format.Range, want format.Range) (format.Range, bool) {
+	for _, m := range missing {
+		if m.End > want.Start && m.Start < want.End {
+			return format.Range{Start: max(m.Start, want.Start), End: min(m.End, want.End)}, true
+		}
+	}
+	return format.Range{}, false
+}
+
+// roundSlice rounds r outwards to sliceLength within the records.
+func (t *Target) roundSlice(r format.Range) format.Range {
+	base, end := t.header.Size, t.header.ControlLength()
+	r.Start = base + (r.Start-base)/sliceLength*sliceLength
+	r.End = base + (r.End-base+sliceLength-1)/sliceLength*sliceLength
+	r.End = min(r.End, end)
+	return r
+}
+
+func (t *Target) fetchSlice(s *slice) {
+	ctx, cancel := context.WithTimeoutCause(t.ctx, t.options.ReadDeadline, ErrStalled)
+	defer cancel()
+	s.err = t.fetchControl(ctx, s)
+	t.mu.Lock()
+	if s.kept != nil && s.err == nil {
+		t.kept = append(t.kept, s)
+		t.kept = t.kept[max(len(t.kept)-keptLimit, 0):]
+	}
+	for i, o := range t.slices {
+		if o == s {
+			t.slices = append(t.slices[:i], t.slices[i+1:]...)
+			break
+		}
+	}
+	t.mu.Unlock()
+	close(s.done)
+}
+
+// fetchControl brings the bytes of s into the store, or into s.kept when the
+// store cannot take them.
+func (t *Target) fetchControl(ctx context.Context, s *slice) error {
+	bytes := make([]byte, s.bytes.Length())
+	err := t.client.FetchControlRange(ctx, t.control, s.bytes, func(off int64, p []byte) error {
+		copy(bytes[off-s.bytes.Start:], p)
+		err := t.putControl(p, off)
+		if err == nil || errors.Is(err, ErrTargetChanged) {
+			return err
+		}
+		if s.kept == nil {
+			t.options.Warn(t.control.URL.Redacted(), fmt.Errorf("records are used but not stored: %w", err))
+			s.kept = bytes
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("fetch records %v of %s: %w", s.bytes, t.control.URL.Redacted(), err)
+	}
+	return nil
+}
+
+func (t *Target) putControl(p []byte, off int64) error {
+	err := t.version.PutControl(p, off)
+	if errors.Is(err, blockstore.ErrControlConflict) {
+		return fmt.Errorf("%w: its records differ from those read before: %w", ErrTargetChanged, err)
+	}
+	return err
+}
+
+// afterDelivery starts what becomes due as blocks arrive: the rest of the
+// control file, and the verification of a target that is complete. A target
+// that had been verified before it lost a block is so no longer.
+func (t *Target) afterDelivery() {
+	if t.version.KnownCount() == t.geometry.BlockCount() {
+		t.startVerification()
+	}
+	if t.fetched.Load() < t.header.ControlLength() {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.rest || t.closed {
+		return
+	}
+	t.rest = true
+	t.work.Add(1)
+	go func() {
+		defer t.work.Done()
+		if err := t.fetchRest(); err != nil && t.ctx.Err() == nil {
+			t.mu.Lock()
+			t.rest = false // the next delivery tries again
+			t.mu.Unlock()
+		}
+	}()
+}
+
+// errNoRoom ends fetchRest: what it fetches has no place.
+var errNoRoom = errors.New("the store has no room")
+
+// fetchRest fetches what is missing of the control file, a part at a time,
+// each when readers are idle or have had their turn.
+func (t *Target) fetchRest() error {
+	for {
+		missing := t.version.ControlMissing()
+		if len(missing) == 0 {
+			return nil
+		}
+		t.waitIdle()
+		r := missing[0]
+		r.End = min(r.End, r.Start+restLength)
+		s := &slice{bytes: r}
+		if err := t.fetchControl(t.ctx, s); err != nil {
+			return err
+		}
+		if s.kept != nil {
+			return errNoRoom
+		}
+	}
+}
+
+// waitIdle returns when no reader waits for a block, or after restPatience.
+func (t *Target) waitIdle() {
+	patience := time.NewTimer(restPatience)
+	defer patience.Stop()
+	look := time.NewTicker(20 * time.Millisecond)
+	defer look.Stop()
+	for {
+		t.mu.Lock()
+		idle := len(t.flights) == 0
+		t.mu.Unlock()
+		if idle {
+			return
+		}
+		select {
+		case <-look.C:
+		case <-patience.C:
+			return
+		case <-t.ctx.Done():
+			return
+		}
+	}
+}

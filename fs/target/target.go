@@ -1,0 +1,212 @@
+package target
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/zsyncfs/zsyncfs/blockstore"
+	"github.com/zsyncfs/zsyncfs/format"
+	"github.com/zsyncfs/zsyncfs/zsyncclient"
+)
+
+// SmallLength is the largest Length, in bytes, of a target that is fetched and
+// verified as a whole before its first byte is served.
+const SmallLength = 256 << 10
+
+// Options of a Pool and its targets. The zero value works.
+type Options struct {
+	// ReadDeadline ends a flight that brought no block for so long. Default 30 s.
+	// The deadline of a single read is its context's.
+	ReadDeadline time.Duration
+	// Linger is how long a target stays open after its last Close, so that a
+	// program that opens a file again and again costs nothing. Default 15 s.
+	Linger time.Duration
+	// Mirrors are more base URLs of every target, tried after its own.
+	Mirrors []*url.URL
+	// Warn is told what a person should know, once per fact. Default nobody.
+	Warn func(path string, err error)
+	// Changed is called, with no lock held, when pages that a kernel keeps of
+	// the target may be wrong (it became suspect). Default nobody.
+	Changed func(t *Target)
+}
+
+func (o Options) withDefaults() Options {
+	if o.ReadDeadline <= 0 {
+		o.ReadDeadline = 30 * time.Second
+	}
+	if o.Linger <= 0 {
+		o.Linger = 15 * time.Second
+	}
+	if o.Warn == nil {
+		o.Warn = func(string, error) {}
+	}
+	if o.Changed == nil {
+		o.Changed = func(*Target) {}
+	}
+	return o
+}
+
+// Target is one open version. Safe for concurrent use.
+type Target struct {
+	version  *blockstore.Version
+	client   *zsyncclient.Client
+	control  *zsyncclient.Control
+	source   *zsyncclient.Source
+	header   *format.Header
+	geometry format.Geometry
+	options  Options
+	release  func() // tells the pool that one user left
+
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	work   sync.WaitGroup // flights, slices, verification
+
+	fetched atomic.Int64 // bytes of blocks that arrived from sources
+
+	mu        sync.Mutex
+	flights   []*flight // guarded by mu; disjoint
+	pieces    []*piece  // guarded by mu; registered
+	slices    []*slice  // guarded by mu; records on their way
+	kept      []*slice  // guarded by mu; records that the store has no room for
+	streaming bool      // guarded by mu: one flight has every block that is missing
+	rest      bool      // guarded by mu: the rest of the control file is on its way or here
+	verifying bool      // guarded by mu
+	suspect   bool      // guarded by mu
+	closed    bool      // guarded by mu
+}
+
+// MaxBlocks is the largest number of blocks of a target. What is kept in memory
+// of an open target grows with it (2 bits a block), and a control file can
+// claim any number before its records were seen.
+const MaxBlocks = 1 << 28
+
+// newTarget opens the version of ctl in store.
+func newTarget(store *blockstore.Store, client *zsyncclient.Client, ctl *zsyncclient.Control, o Options) (*Target, error) {
+	if n := ctl.Header.Geometry().BlockCount(); n > MaxBlocks {
+		return nil, fmt.Errorf("%s has %d blocks, more than the %d that can be opened", ctl.URL.Redacted(), n, int64(MaxBlocks))
+	}
+	version, err := store.OpenVersion(ctl.Raw, ctl.Header)
+	if err != nil {
+		return nil, fmt.Errorf("open version of %s: %w", ctl.URL.Redacted(), err)
+	}
+	t := &Target{
+		version:  version,
+		client:   client,
+		control:  ctl,
+		source:   client.NewSource(ctl, o.Mirrors),
+		header:   ctl.Header,
+		geometry: ctl.Header.Geometry(),
+		options:  o,
+		suspect:  version.State() == blockstore.Suspect,
+	}
+	t.ctx, t.cancel = context.WithCancelCause(context.Background())
+	if err := t.keepRecords(ctl.Records); err != nil {
+		t.shut()
+		return nil, err
+	}
+	return t, nil
+}
+
+// keepRecords stores the records that came along with the header. A store
+// without room for them costs another request, not the read.
+func (t *Target) keepRecords(records []byte) error {
+	room := t.header.ControlLength() - t.header.Size
+	records = records[:min(int64(len(records)), room)]
+	if len(records) == 0 || len(t.version.ControlMissing()) == 0 {
+		return nil
+	}
+	return t.putControl(records, t.header.Size)
+}
+
+// shut ends all work of t and closes its version.
+func (t *Target) shut() error {
+	t.mu.Lock()
+	t.closed = true
+	t.mu.Unlock()
+	t.cancel(ErrClosed)
+	t.work.Wait()
+	return t.version.Close()
+}
+
+// Close gives t back to its pool. Each Pool.Open needs one.
+func (t *Target) Close() { t.release() }
+
+// Header is the header of t's control file.
+func (t *Target) Header() *format.Header { return t.header }
+
+// ReadAt fills p from byte off of the target. n < len(p) only at the end of the
+// target, with io.EOF. Every byte returned has matched its strong checksum.
+//
+// Errors: ErrTargetChanged; ErrSuspect; *zsyncclient.SourceError; ctx's cause
+// when this caller left (what it waited for goes on). Safe for concurrent use.
+func (t *Target) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
+	if n, done, err := t.readLocal(p, off); done {
+		return n, err
+	}
+	p, atEnd := t.cut(p, off)
+	if t.wantsWhole() {
+		whole, err := t.verifySmall(ctx)
+		if err != nil {
+			return 0, err
+		}
+		return copy(p, whole[off:]), atEnd
+	}
+	if err := t.readMissing(ctx, p, off); err != nil {
+		return 0, err
+	}
+	return len(p), atEnd
+}
+
+// readLocal is ReadAt as far as it needs no block that is not here.
+func (t *Target) readLocal(p []byte, off int64) (n int, done bool, err error) {
+	if off < 0 {
+		return 0, true, fmt.Errorf("read at negative offset %d", off)
+	}
+	if off >= t.geometry.Length {
+		return 0, true, io.EOF
+	}
+	if err := t.usable(); err != nil {
+		return 0, true, err
+	}
+	if t.wantsWhole() {
+		return 0, false, nil
+	}
+	p, atEnd := t.cut(p, off)
+	if _, err := t.version.ReadAt(p, off); err != nil {
+		return 0, false, nil
+	}
+	return len(p), true, atEnd
+}
+
+// cut cuts a read at the end of the target.
+func (t *Target) cut(p []byte, off int64) ([]byte, error) {
+	if rest := t.geometry.Length - off; int64(len(p)) > rest {
+		return p[:rest], io.EOF
+	}
+	return p, nil
+}
+
+// usable says whether reads may be served.
+func (t *Target) usable() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case t.closed:
+		return ErrClosed
+	case t.suspect:
+		return ErrSuspect
+	}
+	return nil
+}
+
+// wantsWhole says whether t is small and must be verified as a whole before a
+// byte of it is served.
+func (t *Target) wantsWhole() bool {
+	return t.geometry.Length <= SmallLength && len(t.header.FileHashes) > 0 &&
+		t.version.State() != blockstore.Verified
+}
