@@ -4,17 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"slices"
 	"strings"
 	"unicode"
-
-	"github.com/zsyncfs/zsyncfs/blockstore"
-	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
-	"github.com/zsyncfs/zsyncfs/format"
-	"github.com/zsyncfs/zsyncfs/fs"
-	"github.com/zsyncfs/zsyncfs/zsyncclient"
-	"github.com/zsyncfs/zsyncfs/zsyncclient/listing"
 )
 
 // exitCode is the status that the program ends with. The numbers are stable:
