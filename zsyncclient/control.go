@@ -51,12 +51,18 @@ func (c *Client) FetchControl(ctx context.Context, u *url.URL, prev Validators, 
 	}
 	prefix = min(prefix, maxPrefix)
 	var ctl *Control
+	again := true
 	err := patiently(ctx, func(wait time.Duration) error {
-		r := &controlReader{c: c, ctx: ctx, url: u, patience: wait}
-		defer r.close()
-		var err error
-		ctl, err = r.control(prev, prefix)
-		return err
+		for {
+			r := &controlReader{c: c, ctx: ctx, url: u, patience: wait}
+			var err error
+			ctl, err = r.control(prev, prefix)
+			r.close()
+			if !again || !errors.Is(err, ErrTargetChanged) {
+				return err
+			}
+			again = false // replaced between two requests
+		}
 	})
 	if err != nil {
 		return nil, fmt.Errorf("fetch control file %s: %w", redact(u), err)
@@ -71,7 +77,7 @@ func patiently(ctx context.Context, try func(time.Duration) error) error {
 		err := try(max(time.Until(deadline), time.Millisecond))
 		var backoff *backoffError
 		if err == nil || ctx.Err() != nil || !temporary(err) || errors.As(err, &backoff) || time.Now().After(deadline) {
-			return ended(ctx, err)
+			return lastWords(ctx, err, nil)
 		}
 	}
 }
@@ -129,8 +135,11 @@ func (c *Client) FetchControlRange(ctx context.Context, ctl *Control, r format.R
 		}
 		if err != nil {
 			err = wrap(err, "control file range", f.r, ctl.URL)
-			if ctx.Err() != nil || !temporary(err) {
-				return ended(ctx, errors.Join(f.last, err))
+			if ctx.Err() != nil {
+				return lastWords(ctx, err, f.last)
+			}
+			if !temporary(err) {
+				return err
 			}
 			f.last = err
 		}

@@ -101,7 +101,10 @@ func (e *SourceError) Error() string {
 	}
 	parts := make([]string, len(e.Candidates))
 	for i, c := range e.Candidates {
-		parts[i] = c.URL + ": " + c.Err.Error()
+		parts[i] = c.Err.Error()
+		if !strings.Contains(parts[i], c.URL) {
+			parts[i] = c.URL + ": " + parts[i]
+		}
 	}
 	return "no source can serve: " + strings.Join(parts, "; ")
 }

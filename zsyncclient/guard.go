@@ -115,6 +115,9 @@ func checkURL(u *url.URL) error {
 	if u.Opaque != "" || u.Host == "" || u.Hostname() == "" {
 		return refuse("URL without a host")
 	}
+	if strings.Count(u.Host, ":") > 1 && u.Host[0] != '[' {
+		return refuse("host %q with more than one colon", shorten(u.Host))
+	}
 	return checkNumericHost(u.Hostname())
 }
 

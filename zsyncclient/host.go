@@ -292,7 +292,8 @@ func (h *host) retire() (counters, bool) {
 	defer h.mu.Unlock()
 	sum := h.count
 	sum.received = h.received.Load()
-	return sum, h.controls+h.datas+h.waiting == 0 && !h.shut
+	failing := h.shut && time.Now().Before(h.notBefore)
+	return sum, h.controls+h.datas+h.waiting == 0 && !failing
 }
 
 // measured takes a round trip and, of bodies that are large enough, a rate.

@@ -37,7 +37,7 @@ func (c *Client) List(ctx context.Context, u *url.URL, prev Validators) (*listin
 }
 
 func (c *Client) list(ctx context.Context, u *url.URL, prev Validators) (*listing.Listing, Validators, error) {
-	all, v, err := c.page(ctx, u, prev)
+	all, v, final, err := c.page(ctx, u, prev)
 	if err != nil || all.Next == nil {
 		return all, v, err
 	}
@@ -45,10 +45,10 @@ func (c *Client) list(ctx context.Context, u *url.URL, prev Validators) (*listin
 		if pages == maxPages {
 			return nil, v, refuse("more than %d pages", maxPages)
 		}
-		if originKey(all.Next) != originKey(u) {
+		if originKey(all.Next) != originKey(final) {
 			return nil, v, refuse("its next page lies elsewhere: %s", redact(all.Next))
 		}
-		l, _, err := c.page(ctx, all.Next, Validators{})
+		l, _, _, err := c.page(ctx, all.Next, Validators{})
 		if err != nil {
 			return nil, v, err
 		}
@@ -69,11 +69,11 @@ func merged(es []listing.Entry) []listing.Entry {
 	return slices.CompactFunc(es, func(a, b listing.Entry) bool { return a.Name == b.Name })
 }
 
-// page fetches and parses one page.
-func (c *Client) page(ctx context.Context, u *url.URL, prev Validators) (*listing.Listing, Validators, error) {
+// page fetches and parses one page; final is where the redirects led.
+func (c *Client) page(ctx context.Context, u *url.URL, prev Validators) (l *listing.Listing, v Validators, final *url.URL, err error) {
 	var body []byte
 	var a *answer
-	err := patiently(ctx, func(wait time.Duration) error {
+	err = patiently(ctx, func(wait time.Duration) error {
 		var err error
 		h := http.Header{"Accept": {"text/html, application/xhtml+xml, application/json, application/xml, text/xml, text/plain;q=0.8, */*;q=0.5"}}
 		prev.conditional(h)
@@ -92,13 +92,13 @@ func (c *Client) page(ctx context.Context, u *url.URL, prev Validators) (*listin
 		return err
 	})
 	if err != nil {
-		return nil, Validators{}, err
+		return nil, v, nil, err
 	}
-	l, err := listing.Parse(a.final, a.header.Get("Content-Type"), body)
+	l, err = listing.Parse(a.final, a.header.Get("Content-Type"), body)
 	if err != nil {
-		return nil, Validators{}, &refusal{err: err}
+		return nil, v, nil, &refusal{err: err}
 	}
-	return l, validatorsOf(a.header, int64(len(body))), nil
+	return l, validatorsOf(a.header, int64(len(body))), a.final, nil
 }
 
 // readPage reads the whole body of a.

@@ -33,7 +33,9 @@ type Options struct {
 	// StallTimeout: no byte for so long is a failed try. It also bounds the
 	// time from the start of a request to its header. Default 15 s.
 	StallTimeout time.Duration
-	// MaxConnsPerHost bounds the requests under way for one host. Default 8.
+	// MaxConnsPerHost bounds the requests under way for one host. Two of them
+	// are kept for control files and listings. Default 8, at most 256; with 1 or
+	// 2, one more may be under way.
 	MaxConnsPerHost int
 	// Warn is told what a person should know (a source banned and why ...), at
 	// most once per fact. It must not call the Client. Default: nobody.

@@ -112,10 +112,17 @@ func wrap(err error, what string, r format.Range, u *url.URL) error {
 	return fmt.Errorf("fetch %s %v from %s: %w", what, r, redact(u), err)
 }
 
-// ended is ctx's error with the last failure, when ctx ended; else err.
-func ended(ctx context.Context, err error) error {
+// lastWords is what a caller whose ctx ended during err is told: ctx's error and
+// the last failure before that, nil if there was none. err as it is while ctx
+// goes on.
+func lastWords(ctx context.Context, err, last error) error {
 	ctxErr := ctx.Err()
-	if ctxErr == nil || err == nil || errors.Is(err, ctxErr) {
+	switch {
+	case ctxErr == nil || err == nil:
+		return err
+	case last != nil:
+		return endedError(ctxErr, last)
+	case errors.Is(err, ctxErr):
 		return err
 	}
 	return endedError(ctxErr, err)

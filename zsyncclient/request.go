@@ -115,7 +115,8 @@ func (c *Client) send(ctx context.Context, q ask, u *url.URL) (*answer, error) {
 		b.failed(err, retryAfter(a.header, time.Now()), slower)
 		return nil, err
 	}
-	if e := a.header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
+	content := a.code == http.StatusOK || a.code == http.StatusPartialContent
+	if e := a.header.Get("Content-Encoding"); content && e != "" && !strings.EqualFold(e, "identity") {
 		b.done()
 		return nil, refuse("Content-Encoding %q, though only identity was accepted", shorten(e))
 	}

@@ -118,7 +118,7 @@ func (f *fetch) run(ctx context.Context, stream bool) error {
 			return f.callerErr
 		}
 		if err != nil && ctx.Err() != nil {
-			return ended(ctx, errors.Join(f.last, err))
+			return lastWords(ctx, wrap(err, "range", asked, cand.url), f.last)
 		}
 		if f.mayRepeat(err) {
 			f.last = err
