@@ -5,7 +5,6 @@ import (
 	"net/url"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/zsyncfs/zsyncfs/zsyncclient"
 	"github.com/zsyncfs/zsyncfs/zsyncclient/listing"
@@ -26,11 +25,11 @@ type Archive struct {
 	// quarters, so that a single open never waits behind a window.
 	slots, ahead chan struct{}
 
-	mu        sync.Mutex
-	closed    bool      // guarded by mu
-	slowUntil time.Time // nobody waits for a revalidation until then; guarded by mu
-	counts    counts    // guarded by mu
-	faults    []Fault   // the last maxFaults; guarded by mu
+	mu     sync.Mutex
+	closed bool    // guarded by mu
+	outage outage  // guarded by mu
+	counts counts  // guarded by mu
+	faults []Fault // the last maxFaults; guarded by mu
 }
 
 // NewDirectory is the archive at a directory's URL; a missing final slash is
@@ -108,29 +107,6 @@ func (a *Archive) start(f func()) bool {
 	}
 	a.wg.Go(f)
 	return true
-}
-
-// staleWait is how long to wait for a flight that started at began.
-func (a *Archive) staleWait(began time.Time) time.Duration {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.o.Now().Before(a.slowUntil) {
-		return 0
-	}
-	return a.o.StaleWait - time.Since(began)
-}
-
-// slow notes that a flight was late or failed; answered that one succeeded.
-func (a *Archive) slow() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.slowUntil = a.o.Now().Add(8 * a.o.Retry)
-}
-
-func (a *Archive) answered() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.slowUntil = time.Time{}
 }
 
 func cleanURL(u *url.URL) *url.URL {

@@ -138,9 +138,13 @@ func TestFaultsKeepTheLastGood(t *testing.T) {
 			if got := w.length(f); got != 10_000 {
 				t.Errorf("length %d", got)
 			}
-			// With the listing refused, nobody waits for the header's answer.
+			// In an outage the header was not even asked for.
 			f.doc.await(t.Context(), w.a, f.handler(listPrefix))
-			if got := len(w.warned()); got != 2 {
+			want := 2
+			if isOutage(fault) {
+				want = 1
+			}
+			if got := len(w.warned()); got != want {
 				t.Errorf("warnings: %q", w.warned())
 			}
 			if got := w.a.Stats().Faults; len(got) != 2 {
@@ -277,6 +281,46 @@ func TestNegativeCache(t *testing.T) {
 	}
 }
 
+// TestOutage looks at everything while the server is gone: no requests but one
+// in a while, and one warning.
+func TestOutage(t *testing.T) {
+	w := newWorld(t)
+	for i := range 200 {
+		w.s.put(fmt.Sprintf("f%03d", i), 100)
+	}
+	look := func(want int64) {
+		t.Helper()
+		entries, err := w.a.Root().Entries(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			if got := w.length(e.File); got != want {
+				t.Fatalf("%s: length %d", e.Name, got)
+			}
+		}
+	}
+	look(100)
+	w.s.fail(errDown)
+	w.clock.pass(time.Minute)
+	look(100)
+	w.clock.pass(3 * time.Second)
+	look(100)
+	lists, fetches := w.s.counts()
+	if requests := lists - 1 + len(fetches) - 200; requests > 3 {
+		t.Errorf("%d requests in an outage", requests)
+	}
+	if got := w.warned(); len(got) != 1 {
+		t.Errorf("warnings: %q", got)
+	}
+	w.s.fail(nil)
+	for i := range 200 {
+		w.s.put(fmt.Sprintf("f%03d", i), 20_000)
+	}
+	w.clock.pass(time.Minute)
+	look(20_000)
+}
+
 // TestSlowServer gives the stale copy while the server does not answer, and
 // makes only the first caller wait.
 func TestSlowServer(t *testing.T) {
@@ -400,7 +444,6 @@ func TestIndex(t *testing.T) {
 }
 
 func TestClose(t *testing.T) {
-	before := runtime.NumGoroutine()
 	w := newWorld(t, "a.iso", "b.iso")
 	fa, fb := w.file("a.iso"), w.file("b.iso")
 	w.length(fa)
@@ -424,11 +467,12 @@ func TestClose(t *testing.T) {
 	w.clock.pass(time.Hour)
 	w.expect(w.a.Root(), "a.iso b.iso")
 	w.a.Close()
-	for range 1000 {
-		if runtime.NumGoroutine() <= before {
-			return
+	stacks := make([]byte, 1<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	for _, frame := range []string{"(*notifier).run", "document[...]).run", "(*File).prefetch"} {
+		if strings.Contains(string(stacks), frame) {
+			t.Errorf("%s still runs:\n%s", frame, stacks)
 		}
-		runtime.Gosched()
 	}
 }
 

@@ -155,10 +155,10 @@ func (d *Dir) published(old, s *snapshot) {
 
 // failed implements handler.
 func (d *Dir) failed(err error, first, kept bool) {
-	d.a.slow()
+	tell := d.a.failed(err)
 	err = fmt.Errorf("list %q: %w", d.path, err)
 	d.a.record(d.path, err)
-	if first && kept {
+	if first && kept && tell {
 		d.a.o.Warn(fmt.Errorf("%w (the last good listing is kept)", err))
 	}
 }

@@ -13,9 +13,11 @@
 // A copy is fresh for Options.Refresh. After that the next caller starts a
 // conditional fetch and waits for it at most Options.StaleWait, counted from
 // the flight's start; then it goes on with the copy it has. Once a flight was
-// that late, or failed, nobody waits for any until one succeeds or a while has
-// passed: with the server gone, a thousand stats must not cost a thousand
-// waits. With no copy at all, callers wait until their context ends.
+// that late, nobody waits for any until one succeeds or a while has passed. In
+// an outage (no answer, or 5xx) moreover only one stale copy is asked about in
+// each Options.Retry, until one succeeds, and a person is told once: with the
+// server gone, a thousand stats must cost neither a thousand waits nor a
+// thousand requests. With no copy at all, callers wait until their context ends.
 //
 // The last good copy stays when the answer is an error, a page that is no
 // listing, or a broken control file, and when a listing came empty that had
@@ -47,8 +49,7 @@
 //
 // # Lock order
 //
-// document.loading, then document.mu; Dir.accessMu; headerCache.mu;
-// Archive.mu; notifier.mu. Each of these is held alone, but that
-// document.loading is held while the store is read and document.mu taken.
-// Nothing else is done under a lock: no request, no callback.
+// document.loading, then document.mu, then Archive.mu. Dir.accessMu,
+// headerCache.mu and notifier.mu are each held alone. The store is read under
+// document.loading; no request and no callback is made under any lock.
 package archive

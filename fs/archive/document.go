@@ -90,7 +90,7 @@ func (d *document[T]) settledLocked(now time.Time, refresh time.Duration) bool {
 func (d *document[T]) get(ctx context.Context, a *Archive, h handler[T]) (*T, error) {
 	d.ensureLoaded(h)
 	d.mu.Lock()
-	if d.settledLocked(a.o.Now(), a.o.Refresh) {
+	if d.settledLocked(a.o.Now(), a.o.Refresh) || d.value != nil && d.flight == nil && !a.mayTry() {
 		defer d.mu.Unlock()
 		return d.result()
 	}
@@ -260,7 +260,7 @@ func (f *flight[T]) waitStale(ctx context.Context, a *Archive, stale *T) (*T, er
 	case <-ctx.Done():
 		return stale, nil
 	case <-timer.C:
-		a.slow()
+		a.late()
 		return stale, nil
 	}
 }

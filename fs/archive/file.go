@@ -169,13 +169,10 @@ func (h *headerFlight) failed(err error, first, kept bool) {
 	if errors.Is(err, ErrNotExist) {
 		return
 	}
-	var status *zsyncclient.StatusError
-	if !errors.As(err, &status) || status.Code >= 500 {
-		a.slow()
-	}
+	tell := a.failed(err)
 	err = fmt.Errorf("control file of %q: %w", f.Path(), err)
 	a.record(f.Path(), err)
-	if first && kept {
+	if first && kept && tell {
 		a.o.Warn(fmt.Errorf("%w (the last good one is kept)", err))
 	}
 }

@@ -75,7 +75,7 @@ func (d *Dir) window(i, count int) (start, end int, ordered bool) {
 // prefetch fetches f's header in the background, if it is not fresh.
 func (f *File) prefetch() {
 	a := f.dir.a
-	if f.doc.settled(a) {
+	if f.doc.settled(a) || a.isDown() {
 		return
 	}
 	a.start(func() {
