@@ -67,7 +67,7 @@ func TestFetchControl(t *testing.T) {
 
 // The body of a server without ranges is left when enough of it is here.
 func TestFetchControlStops(t *testing.T) {
-	f := newFixture(t, fixtureOptions{length: 64 << 20, blockSize: 512})
+	f := newFixture(t, fixtureOptions{length: 8 << 20, blockSize: 512})
 	f.srv.Add(rangetest.Rule{Fault: rangetest.IgnoreRange})
 	if _, err := f.c.FetchControl(context.Background(), f.url, Validators{}, 4096); err != nil {
 		t.Fatal(err)

@@ -238,3 +238,36 @@ func TestAbortedBodies(t *testing.T) {
 		t.Error("the host's gate counts requests that ended")
 	}
 }
+
+// With a single connection, records that are fetched while blocks stream do not
+// wait for the blocks that wait for them.
+func TestRecordsWhileFetching(t *testing.T) {
+	f := newFixture(t, fixtureOptions{client: func(o *Options) { o.MaxConnsPerHost = 1 }})
+	records := func(ctx context.Context, r format.BlockRange) ([]byte, error) {
+		var out []byte
+		err := f.c.FetchControlRange(ctx, f.ctl(), f.header.RecordRange(r), func(_ int64, p []byte) error {
+			out = append(out, p...)
+			return nil
+		})
+		return out, err
+	}
+	k := &sink{f: f}
+	if err := f.source().Fetch(shortly(t, 20*time.Second), f.all(), Foreground, records, k.deliver); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A slow line is no stall, and blocks do not wait for a full run on it.
+func TestDrip(t *testing.T) {
+	f := newFixture(t, fixtureOptions{length: 1100, blockSize: 512, client: func(o *Options) { o.StallTimeout = time.Second }})
+	f.srv.Add(rangetest.Rule{Path: "/d/t.dat", Fault: rangetest.Drip, Delay: time.Millisecond})
+	runs := 0
+	k := &sink{f: f}
+	err := f.source().Fetch(shortly(t, 20*time.Second), f.all(), Foreground, f.records, func(first format.BlockID, p []byte) error {
+		runs++
+		return k.deliver(first, p)
+	})
+	if err != nil || runs != 3 {
+		t.Errorf("%d runs, %v", runs, err)
+	}
+}
