@@ -98,12 +98,12 @@ func (v *Version) write(snap *snapshot) error {
 	}
 	if snap.controlFile {
 		if err := syncFile(v.parts.control.f); err != nil {
-			return v.condemn(snap, err)
+			return v.condemn(snap, true, err)
 		}
 	}
 	if snap.bytes > 0 {
 		if err := syncFile(v.parts.data); err != nil {
-			return v.condemn(snap, err)
+			return v.condemn(snap, false, err)
 		}
 	}
 	if snap.meta != nil {
@@ -152,8 +152,8 @@ func (v *Version) retry(snap *snapshot) {
 
 // condemn forgets all that came since the last good checkpoint: after a failed
 // fdatasync nobody knows which of it is on the disk, and a second fdatasync
-// would not tell.
-func (v *Version) condemn(snap *snapshot, cause error) error {
+// would not tell. control says whether it was the control file's.
+func (v *Version) condemn(snap *snapshot, control bool, cause error) error {
 	meta, _ := loadMeta(v.path())
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -174,7 +174,7 @@ func (v *Version) condemn(snap *snapshot, cause error) error {
 	// damage only loses blocks. This is the one read under mu: a rare one.
 	_ = readKnown(v.parts.known, v.table.own, v.table.blocks, v.key, numbers)
 	v.table.count = v.table.own.count()
-	if snap.controlFile {
+	if control {
 		v.restoreControl(meta)
 	} else if snap.meta != nil {
 		v.stateLost = true

@@ -36,7 +36,8 @@ func (v *Version) Records(r format.BlockRange) ([]byte, error) {
 
 // PutControl stores bytes of the control file at off; they may overlap what is
 // here. Bytes past ControlLength are left out. When it makes the control file
-// whole, the version gets its ID.
+// whole, the version gets its ID. Older bytes may prove damaged on the way, so
+// ask ControlMissing again when all of its ranges have been put.
 //
 // Errors: ErrControlConflict when bytes that are here differ, or when the
 // control file of a version that has an ID became another one (parts of it had

@@ -103,6 +103,9 @@ func (x *index) opened(dir string) { os.Remove(filepath.Join(dir, openingName)) 
 
 func openBadger(path string, warn func(error)) (db *badger.DB, err error) {
 	defer caught(&err)()
+	if err := checkTables(path); err != nil {
+		return nil, err
+	}
 	o := badger.DefaultOptions(path).
 		WithLogger(badgerLog{warn}).
 		WithMetricsEnabled(false).

@@ -140,6 +140,9 @@ func readSmall(path string, limit int64) ([]byte, error) {
 // replaceFile writes path as a whole, by way of temp. It is durable, but for
 // its name, when sync is true.
 func replaceFile(path, temp string, p []byte, sync bool) error {
+	if err := errors.Join(removeOdd(path), removeOdd(temp)); err != nil {
+		return err
+	}
 	f, err := openFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
 	if err != nil {
 		return err
@@ -158,6 +161,15 @@ func replaceFile(path, temp string, p []byte, sync bool) error {
 		os.Remove(temp)
 	}
 	return err
+}
+
+// removeOdd removes what has the name of a file of the store and is something
+// else, such as a link or a folder.
+func removeOdd(path string) error {
+	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
+		return os.RemoveAll(path)
+	}
+	return nil
 }
 
 // provisionalName is the name of the folder of a version without an ID.

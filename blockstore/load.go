@@ -52,13 +52,10 @@ func closeAll(files []*os.File) {
 	}
 }
 
-// openRegular opens a version's file. Something else under its name, such as a
-// link or a folder, is not ours and is removed.
+// openRegular opens a version's file.
 func openRegular(path string) (*os.File, error) {
-	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
-		if err := os.RemoveAll(path); err != nil {
-			return nil, fmt.Errorf("blockstore: %w", err)
-		}
+	if err := removeOdd(path); err != nil {
+		return nil, fmt.Errorf("blockstore: %w", err)
 	}
 	f, err := openFile(path, os.O_RDWR|os.O_CREATE)
 	if err != nil {

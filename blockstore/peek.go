@@ -37,6 +37,10 @@ func (s *Store) Peek(key Key) (blocks int64, state State, err error) {
 		return 0, meta.state, nil
 	}
 	defer known.Close()
+	// A page that is not in the file has no block, so memory is bounded by it.
+	if info, err := known.Stat(); err != nil || info.Size() < pageCount(meta.geometry.BlockCount())*pageSize {
+		return 0, meta.state, nil
+	}
 	own := newTable(meta.geometry)
 	if err := readKnown(known, own.own, own.blocks, key, nil); err != nil {
 		return 0, meta.state, nil

@@ -16,7 +16,7 @@ import (
 func TestPutReadReopen(t *testing.T) {
 	dir := t.TempDir()
 	m := makeTarget(t, 1, 100*4096+123, 4096)
-	s, w := openStore(t, dir)
+	s, _ := openStore(t, dir)
 	v := m.open(t, s)
 	if err := v.Put(3, m.blocks(3, 5)); !errors.Is(err, ErrUnknownRecords) {
 		t.Fatalf("Put without records: %v", err)
@@ -46,7 +46,7 @@ func TestPutReadReopen(t *testing.T) {
 	must(t, v.Close())
 	must(t, s.Close())
 
-	s, w = openStore(t, dir)
+	s, w := openStore(t, dir)
 	if got := s.Stats(); got.Versions != 1 || got.DataBytes != 6*4096+123 || got.DiskBytes <= 0 || got.FreeBytes <= 0 {
 		t.Errorf("Stats = %+v", got)
 	}
@@ -322,14 +322,14 @@ func TestManyVersions(t *testing.T) {
 		must(t, v.Close())
 	}
 	must(t, s.Close())
-	s, w := openStore(t, dir)
+	s, _ = openStore(t, dir)
 	if got := s.Stats(); got.Versions != n || got.DataBytes != n*3000 {
 		t.Errorf("Stats = %+v", got)
 	}
 	must(t, s.Close())
 	// A lost index is made anew from the folders.
 	must(t, os.RemoveAll(filepath.Join(dir, indexName)))
-	s, w = openStore(t, dir)
+	s, w := openStore(t, dir)
 	if got := s.Stats(); got.Versions != n || got.DataBytes != n*3000 {
 		t.Errorf("Stats = %+v", got)
 	}

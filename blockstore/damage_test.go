@@ -1,0 +1,231 @@
+package blockstore
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// harm does one kind of damage to a file.
+var harms = map[string]func(t *testing.T, path string, rng *rand.Rand){
+	"flip": func(t *testing.T, path string, rng *rand.Rand) {
+		p, err := os.ReadFile(path)
+		must(t, err)
+		if len(p) > 0 {
+			p[rng.IntN(len(p))] ^= 1 << rng.IntN(8)
+		}
+		must(t, os.WriteFile(path, p, 0o600))
+	},
+	"truncate": func(t *testing.T, path string, rng *rand.Rand) {
+		info, err := os.Stat(path)
+		must(t, err)
+		must(t, os.Truncate(path, rng.Int64N(info.Size()+1)))
+	},
+	"empty":  func(t *testing.T, path string, _ *rand.Rand) { must(t, os.Truncate(path, 0)) },
+	"delete": func(t *testing.T, path string, _ *rand.Rand) { must(t, os.Remove(path)) },
+	"folder": func(t *testing.T, path string, _ *rand.Rand) {
+		must(t, os.Remove(path))
+		must(t, os.Mkdir(path, 0o700))
+	},
+	"symlink": func(t *testing.T, path string, _ *rand.Rand) {
+		must(t, os.Remove(path))
+		must(t, os.Symlink("/etc/passwd", path))
+	},
+	"random": func(t *testing.T, path string, rng *rand.Rand) {
+		p, err := os.ReadFile(path)
+		must(t, err)
+		for i := range p {
+			p[i] = byte(rng.Uint32())
+		}
+		must(t, os.WriteFile(path, p, 0o600))
+	},
+	"longer": func(t *testing.T, path string, rng *rand.Rand) {
+		p, err := os.ReadFile(path)
+		must(t, err)
+		must(t, os.WriteFile(path, append(p, bytes.Repeat([]byte{0xff}, 5000)...), 0o600))
+	},
+}
+
+// prepare makes a store with a whole version and a provisional one.
+func prepare(t *testing.T, dir string) (whole, part *target) {
+	whole, part = makeTarget(t, 1, 1500*1024+7, 1024), makeTarget(t, 2, 1500*1024+7, 1024)
+	s, _ := openStore(t, dir)
+	v := whole.open(t, s)
+	whole.fill(t, v)
+	must(t, v.Close())
+	v = part.open(t, s)
+	must(t, v.PutControl(part.control[:20000], 0))
+	must(t, v.Put(10, part.blocks(10, 500)))
+	must(t, v.Close())
+	must(t, s.MetaPut("k", []byte("value")))
+	must(t, s.Close())
+	return whole, part
+}
+
+func TestDamage(t *testing.T) {
+	golden := t.TempDir()
+	whole, part := prepare(t, golden)
+	for name, harm := range harms {
+		t.Run(name, func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(1, uint64(len(name))))
+			for _, file := range []string{controlName, dataName, knownName, metaName} {
+				for range 2 {
+					dir := t.TempDir()
+					copyTree(t, golden, dir)
+					found, _ := filepath.Glob(filepath.Join(dir, versionsName, "*", file))
+					if len(found) != 2 {
+						t.Fatalf("%d files %s", len(found), file)
+					}
+					for _, path := range found {
+						harm(t, path, rng)
+					}
+					s, _ := openStore(t, dir)
+					for _, m := range []*target{whole, part} {
+						v := m.open(t, s)
+						m.checkAll(t, v)
+						m.heal(t, v)
+						must(t, v.Close())
+						v = m.open(t, s)
+						if got := m.checkAll(t, v); got != int(m.count()) {
+							t.Errorf("%s: %d of %d blocks after healing", file, got, m.count())
+						}
+						if _, ok := v.ID(); !ok {
+							t.Errorf("%s: no ID after healing", file)
+						}
+						must(t, v.Close())
+					}
+					must(t, s.Close())
+				}
+			}
+		})
+	}
+}
+
+// TestDamageLive does the damage while the version is open and unchecked.
+func TestDamageLive(t *testing.T) {
+	dir := t.TempDir()
+	whole, _ := prepare(t, dir)
+	for _, file := range []string{controlName, dataName, knownName, metaName} {
+		for _, name := range []string{"flip", "truncate", "random", "delete"} {
+			s, _ := openStore(t, dir)
+			v := whole.open(t, s)
+			harms[name](t, filepath.Join(v.path(), file), rand.New(rand.NewPCG(3, 4)))
+			whole.checkAll(t, v)
+			whole.heal(t, v)
+			must(t, v.Close())
+			must(t, s.Close())
+			s, _ = openStore(t, dir)
+			v = whole.open(t, s)
+			whole.checkAll(t, v)
+			whole.heal(t, v)
+			must(t, v.Close())
+			must(t, s.Close())
+		}
+	}
+}
+
+func TestSwappedFiles(t *testing.T) {
+	golden := t.TempDir()
+	whole, part := prepare(t, golden)
+	for _, file := range []string{controlName, dataName, knownName, metaName, "."} {
+		dir := t.TempDir()
+		copyTree(t, golden, dir)
+		found, _ := filepath.Glob(filepath.Join(dir, versionsName, "*"))
+		a, b := filepath.Join(found[0], file), filepath.Join(found[1], file)
+		temp := filepath.Join(dir, "temp")
+		must(t, os.Rename(a, temp))
+		must(t, os.Rename(b, a))
+		must(t, os.Rename(temp, b))
+		s, _ := openStore(t, dir)
+		for _, m := range []*target{whole, part} {
+			v := m.open(t, s)
+			m.checkAll(t, v)
+			m.heal(t, v)
+			must(t, v.Close())
+		}
+		must(t, s.Close())
+	}
+}
+
+// TestDamagedIndex harms each file of the index in each way.
+func TestDamagedIndex(t *testing.T) {
+	golden := t.TempDir()
+	prepare(t, golden)
+	var files []string
+	must(t, filepath.WalkDir(filepath.Join(golden, indexName), func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() {
+			files = append(files, d.Name())
+		}
+		return err
+	}))
+	if len(files) == 0 {
+		t.Fatal("the index has no files")
+	}
+	for _, file := range files {
+		for name, harm := range harms {
+			dir := t.TempDir()
+			copyTree(t, golden, dir)
+			harm(t, filepath.Join(dir, indexName, file), rand.New(rand.NewPCG(5, 6)))
+			if out, err := indexChild(dir); err != nil {
+				// Not all that badger does with damaged files can be caught. What
+				// kills the process must not kill the next one.
+				t.Logf("%s %s: %v: %.300s", name, file, err, out)
+				if out, err := indexChild(dir); err != nil {
+					t.Errorf("%s %s, second start: %v: %.2000s", name, file, err, out)
+				}
+			}
+		}
+	}
+}
+
+const indexDir = "BLOCKSTORE_TEST_INDEX_DIR"
+
+func indexChild(dir string) ([]byte, error) {
+	cmd := exec.Command(os.Args[0], "-test.run=^TestIndexChild$")
+	cmd.Env = append(os.Environ(), indexDir+"="+dir)
+	return cmd.CombinedOutput()
+}
+
+// TestIndexChild is one start of TestDamagedIndex.
+func TestIndexChild(t *testing.T) {
+	dir := os.Getenv(indexDir)
+	if dir == "" {
+		t.Skip("only as a child of TestDamagedIndex")
+	}
+	whole, part := makeTarget(t, 1, 1500*1024+7, 1024), makeTarget(t, 2, 1500*1024+7, 1024)
+	s, _ := openStore(t, dir)
+	if got := s.Stats().Versions; got != 2 {
+		t.Errorf("%d versions", got)
+	}
+	if p, err := s.MetaGet("k"); !errors.Is(err, ErrNotFound) && string(p) != "value" {
+		t.Errorf("%q, %v", p, err)
+	}
+	must(t, s.MetaPut("k", []byte("value")))
+	for m, want := range map[*target]int{whole: 1501, part: 490} {
+		v := m.open(t, s)
+		if got := m.checkAll(t, v); got != want {
+			t.Errorf("%d blocks", got)
+		}
+		must(t, v.Close())
+	}
+	must(t, s.Close())
+}
+
+// TestDiedOpeningIndex: a mark left by a process that died in badger.
+func TestDiedOpeningIndex(t *testing.T) {
+	dir := t.TempDir()
+	prepare(t, dir)
+	must(t, os.WriteFile(filepath.Join(dir, openingName), nil, 0o600))
+	s, w := openStore(t, dir)
+	if s.Stats().Versions != 2 || w.count() != 1 {
+		t.Errorf("%+v, %v", s.Stats(), w.all)
+	}
+	if _, err := os.Stat(filepath.Join(dir, openingName)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the mark is left: %v", err)
+	}
+}
