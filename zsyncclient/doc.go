@@ -34,9 +34,8 @@
 // # Imports and concurrency
 //
 // It imports format and listing, and knows neither the store nor FUSE. Client
-// and Source are safe for concurrent use. Locks: Source.mu before host.mu;
-// Client.mu, finals.mu and host.mu are never held together, and no lock is held
-// during I/O or a callback. The only goroutines are those of net/http; they end
+// and Source are safe for concurrent use. Locks: Client.mu before host.mu;
+// no other two are held together, and none is held during I/O or a callback. The only goroutines are those of net/http; they end
 // when a body is closed, and Client.Close ends all of them.
 //
 // # Plan
