@@ -122,6 +122,13 @@ func (d *document[T]) await(ctx context.Context, a *Archive, h handler[T]) {
 	}
 }
 
+// failing says that the last fetch failed.
+func (d *document[T]) failing() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.err != nil
+}
+
 // expire makes the copy stale.
 func (d *document[T]) expire() {
 	d.mu.Lock()

@@ -172,7 +172,8 @@ func (h *headerFlight) failed(err error, first, kept bool) {
 	tell := a.failed(err)
 	err = fmt.Errorf("control file of %q: %w", f.Path(), err)
 	a.record(f.Path(), err)
-	if first && kept && tell {
+	// Where the listing fails too (a login page for everything), that was told.
+	if first && kept && tell && !f.dir.doc.failing() {
 		a.o.Warn(fmt.Errorf("%w (the last good one is kept)", err))
 	}
 }
