@@ -9,7 +9,7 @@ import (
 )
 
 // byteSize is a flag's number of bytes, with an optional suffix K, M, G or T
-// (powers of 1024). As a block size it is checked by checkBlockSize.
+// (powers of 1024).
 type byteSize int64
 
 func (s *byteSize) String() string {

@@ -88,7 +88,8 @@ func serve(ctx context.Context, stdout, stderr io.Writer, dir string, flags serv
 	defer server.Close()
 	listener, err := net.Listen("tcp", flags.listen)
 	if err != nil {
-		return withHint(fmt.Errorf("listen on %s: %w", flags.listen, err), "choose another address with --listen; port 0 takes a free one")
+		err = withCode(exitFailure, fmt.Errorf("listen on %s: %w", flags.listen, err))
+		return withHint(err, "choose another address with --listen; port 0 takes a free one")
 	}
 	fmt.Fprintf(stdout, "serving %s at %s\n", printable(dir), listenURL(listener.Addr()))
 	return serveUntil(ctx, server, listener)
@@ -122,6 +123,9 @@ func (flags serveFlags) options(dir string, stderr io.Writer) (fileserver.Option
 		Warn: func(err error) {
 			fmt.Fprintf(stderr, "zsyncfs: warning: %s\n", printable(err.Error()))
 		},
+	}
+	if err := checkBlockSize(flags.blockSize); err != nil {
+		return o, err
 	}
 	if o.Jobs < 0 {
 		return o, usageErrorf("serve: --jobs must not be negative")

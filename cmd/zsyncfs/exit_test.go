@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"testing"
+
+	"github.com/zsyncfs/zsyncfs/blockstore"
+	"github.com/zsyncfs/zsyncfs/format"
+	"github.com/zsyncfs/zsyncfs/zsyncclient"
+)
+
+func TestTranslate(t *testing.T) {
+	wrapped := func(err error) error { return fmt.Errorf("mount /mnt: %w", err) }
+	for _, tt := range []struct {
+		err  error
+		code exitCode
+		hint string // a part of it
+	}{
+		{nil, exitOK, ""},
+		{errors.New("x"), exitFailure, ""},
+		{usageErrorf("x"), exitUsage, ""},
+		{wrapped(&blockstore.LockedError{Dir: "d", PID: 7}), exitStoreLocked, "--cache-dir"},
+		{wrapped(&format.ParseError{Header: "Length", Err: errors.New("x")}), exitControlFile, "zsyncfs make"},
+		{wrapped(&format.FileHashError{}), exitVerify, "do not belong together"},
+		{wrapped(&zsyncclient.StatusError{Code: 404}), exitSource, "holds .zsync files"},
+		{wrapped(&zsyncclient.StatusError{Code: 401}), exitSource, "--user"},
+		{wrapped(&zsyncclient.StatusError{Code: 500}), exitSource, ""},
+		{wrapped(&zsyncclient.SourceError{Candidates: []zsyncclient.CandidateError{{Err: zsyncclient.ErrWrongBlocks}}}), exitVerify, ""},
+		{wrapped(context.Canceled), exitInterrupted, ""},
+		{withHint(wrapped(&zsyncclient.StatusError{Code: 404}), "own %s", "advice"), exitSource, "own advice"},
+		{withCode(exitMount, wrapped(&zsyncclient.StatusError{Code: 404})), exitMount, ""},
+		{wrapped(withHint(withCode(exitNotMounted, fs.ErrNotExist), "h")), exitNotMounted, "h"},
+	} {
+		code, hint := translate(tt.err)
+		if code != tt.code || !strings.Contains(hint, tt.hint) {
+			t.Errorf("%v: exit code %d, hint %q; want %d, %q", tt.err, code, hint, tt.code, tt.hint)
+		}
+	}
+}
+
+// Every code that the table may give is explained in the help.
+func TestExitCodesAreExplained(t *testing.T) {
+	explained := map[exitCode]bool{}
+	for _, m := range exitCodeMeanings {
+		explained[m.code] = true
+	}
+	for _, row := range translations {
+		if !explained[row.code] {
+			t.Errorf("exit code %d is not explained", row.code)
+		}
+	}
+}
+
+func TestReportIsPrintable(t *testing.T) {
+	var out strings.Builder
+	code := report(&out, withHint(errors.New("bad \x1b[31mname\nsecond"), "try\ragain"))
+	want := "zsyncfs: error: bad \\x1b[31mname; second\nzsyncfs: hint: try\\x0dagain\n"
+	if code != 1 || out.String() != want {
+		t.Errorf("%d, %q", code, out.String())
+	}
+}
+
+func TestNearest(t *testing.T) {
+	names := []string{"mount", "umount", "make", "serve", "status", "version"}
+	for word, want := range map[string]string{
+		"mont": "mount", "unmount": "umount", "mak": "make", "stat": "status", "sevre": "serve",
+		"x": "", "": "", "frobnicate": "", "versoin": "version",
+	} {
+		if got := nearest(word, names); got != want {
+			t.Errorf("%q: %q, want %q", word, got, want)
+		}
+	}
+}
+
+func TestByteSize(t *testing.T) {
+	for text, want := range map[string]int64{
+		"4096": 4096, "4K": 4096, "4k": 4096, "64KiB": 65536, "1M": 1 << 20, "0": 0,
+		"": -1, "-1": -1, "K": -1, "9999999999T": -1, "1.5M": -1, "4X": -1,
+	} {
+		var s byteSize
+		err := s.Set(text)
+		if (err != nil) != (want < 0) || err == nil && int64(s) != want {
+			t.Errorf("%q: %d, %v", text, s, err)
+		}
+	}
+}
