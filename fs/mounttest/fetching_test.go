@@ -159,7 +159,8 @@ func TestThousandArtifacts(t *testing.T) {
 	}
 	for path, n := range bytesOf {
 		if n > perArtifact {
-			t.Errorf("%s: %d bytes fetched, want at most %d", path, n, perArtifact)
+			t.Errorf("%s: %d bytes fetched, want at most %d:\n%v", path, n, perArtifact,
+				log.Where(func(r webserver.Request) bool { return r.Path == path }))
 		}
 	}
 	if len(bytesOf) != count || len(log) > count+count/10 {

@@ -179,7 +179,7 @@ func TestRefusedMounts(t *testing.T) {
 	refused(t, options(s.URL("/nothing-here/")), "404")
 	refused(t, options(s.URL("/nothing-here.zsync")), "404")
 	refused(t, options("ftp://127.0.0.1/x/"), "ftp")
-	refused(t, options("no URL at all"), "no URL at all")
+	refused(t, options("no-URL-at-all"), "no-URL-at-all")
 	nowhere := options(s.URL("/made/"))
 	nowhere.Dir = filepath.Join(folder(t), "not-there")
 	refused(t, nowhere, "not-there")

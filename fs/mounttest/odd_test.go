@@ -163,3 +163,48 @@ func TestEscapedSource(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestSameHeaderOtherRecords: two artifacts have the same header to the byte and
+// different content and records. Whoever publishes the first must neither give
+// its bytes to the second nor make the second unreadable, in one store.
+func TestSameHeaderOtherRecords(t *testing.T) {
+	t.Parallel()
+	needMount(t)
+	const length = 1<<20 + 1
+	root := folder(t)
+	var paths []string
+	var honest *fixture.Control
+	for i, name := range []string{"honest", "forged", "useless"} {
+		path := filepath.Join(root, name, "t.img")
+		must(t, os.Mkdir(filepath.Dir(path), 0o755))
+		must(t, os.WriteFile(path, fixture.Random(length, uint64(i)), 0o644))
+		must(t, fixture.Zsyncmake(path))
+		c, err := fixture.ReadControl(path + ".zsync")
+		must(t, err)
+		if i == 0 {
+			honest = c
+		}
+		c.Lines = honest.Lines
+		if name == "useless" { // the honest content, records that nothing matches
+			c.Records = make([]byte, len(honest.Records))
+		}
+		must(t, c.Write(path+".zsync"))
+		paths = append(paths, path)
+	}
+	for _, other := range paths[1:] {
+		name := filepath.Base(filepath.Dir(other))
+		t.Run(name, func(t *testing.T) {
+			// Different ports: different origins.
+			m := mount(t, serve(t, filepath.Dir(other)).URL("/"), "--read-deadline", "3s")
+			if _, err := readcheck.DirectAt(m.Path("t.img"), 0, 512<<10); err != nil && name == "forged" {
+				t.Errorf("the forged artifact's first blocks match its own records: %v", err)
+			}
+			second := daemon.Start(t, daemon.Options{
+				Binary: binary(t), Source: serve(t, filepath.Dir(paths[0])).URL("/"), CacheDir: m.CacheDir,
+			})
+			if err := readcheck.Whole(readcheck.Pair{Got: second.Path("t.img"), Want: paths[0]}); err != nil {
+				t.Errorf("the honest artifact: %v", err)
+			}
+		})
+	}
+}

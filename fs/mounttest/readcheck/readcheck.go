@@ -63,10 +63,13 @@ func same(got, want io.ReaderAt, off int64, n int) error {
 	g, w := make([]byte, n), make([]byte, n)
 	gn, gerr := got.ReadAt(g, off)
 	wn, werr := want.ReadAt(w, off)
+	if err := equal(g[:min(gn, wn)], w[:min(gn, wn)], off); err != nil {
+		return err // worse than too few
+	}
 	if gn != wn || gerr != werr {
 		return fmt.Errorf("read %d bytes at %d: got %d bytes, %v; want %d, %v", n, off, gn, gerr, wn, werr)
 	}
-	return equal(g[:gn], w[:wn], off)
+	return nil
 }
 
 // equal compares bytes that were read at off.

@@ -63,10 +63,10 @@ func (rs Requests) Data() Requests {
 	})
 }
 
-// String is one request per line, at most the last 200.
+// String is one request per line, at most the last 40.
 func (rs Requests) String() string {
 	var b strings.Builder
-	if n := len(rs) - 200; n > 0 {
+	if n := len(rs) - 40; n > 0 {
 		fmt.Fprintf(&b, "(%d requests before)\n", n)
 		rs = rs[n:]
 	}

@@ -23,6 +23,12 @@ func (s *Server) passwords(encoded string) (string, error) {
 	return path, os.WriteFile(path, []byte(s.options.User+":"+encoded+"\n"), 0o644)
 }
 
+// sha is how password files keep a password that may hold any character.
+func sha(password string) string {
+	sum := sha1.Sum([]byte(password))
+	return "{SHA}" + base64.StdEncoding.EncodeToString(sum[:])
+}
+
 // eachRedirect is format filled with every redirect's source and aim, sorted.
 func (s *Server) eachRedirect(format string) string {
 	var b strings.Builder
@@ -37,7 +43,7 @@ func (s *Server) nginx() ([]string, error) {
 	o := s.options
 	var extra strings.Builder
 	if o.User != "" {
-		file, err := s.passwords("{PLAIN}" + o.Password)
+		file, err := s.passwords(sha(o.Password))
 		if err != nil {
 			return nil, err
 		}
@@ -81,8 +87,7 @@ func (s *Server) apache() ([]string, error) {
 	o := s.options
 	access := "Require all granted"
 	if o.User != "" {
-		sum := sha1.Sum([]byte(o.Password))
-		file, err := s.passwords("{SHA}" + base64.StdEncoding.EncodeToString(sum[:]))
+		file, err := s.passwords(sha(o.Password))
 		if err != nil {
 			return nil, err
 		}

@@ -105,11 +105,12 @@ func TestAuthAndRedirects(t *testing.T) {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
 			dir, content := root(t)
-			s := Start(t, kind, Options{Root: dir, User: "u", Password: "p w"})
+			const password = "p:w d"
+			s := Start(t, kind, Options{Root: dir, User: "u", Password: password})
 			if status, _ := get(t, s.URL("/t"), ""); status != 401 {
 				t.Errorf("without a password: %d", status)
 			}
-			if status, body := get(t, s.URL("/t"), "", "u", "p w"); status != 200 || !bytes.Equal(body, content) {
+			if status, body := get(t, s.URL("/t"), "", "u", password); status != 200 || !bytes.Equal(body, content) {
 				t.Errorf("with the password: %d", status)
 			}
 			s = Start(t, kind, Options{Root: dir, Redirects: map[string]string{"/moved.zsync": "/t"}})
