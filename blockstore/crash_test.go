@@ -22,7 +22,7 @@ import (
 // be right. (A file that is copied while it grows can be torn in every way.)
 func TestCopyWhileWriting(t *testing.T) {
 	dir := t.TempDir()
-	m := makeTarget(t, 1, 3000*1024+5, 1024)
+	m := makeTarget(t, 1, 3000*512+5, 512)
 	s, err := Open(dir, Options{CheckpointInterval: time.Millisecond, CheckpointBytes: 64 << 10})
 	must(t, err)
 	defer s.Close()
@@ -49,7 +49,7 @@ func TestCopyWhileWriting(t *testing.T) {
 			}
 		}
 	})
-	for i := range 12 {
+	for i := range 8 {
 		to := filepath.Join(t.TempDir(), "copy")
 		copyTree(t, dir, to)
 		other, _ := openStore(t, to)

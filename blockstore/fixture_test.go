@@ -145,6 +145,7 @@ func (m *target) checkAll(t testing.TB, v *Version) (right int) {
 // whole target then reads right.
 func (m *target) heal(t testing.TB, v *Version) {
 	t.Helper()
+	m.checkAll(t, v)
 	m.healControl(t, v)
 	for tries := 0; ; tries++ {
 		for b := format.BlockID(0); b < m.count(); {

@@ -78,7 +78,11 @@ func (m *versionMeta) encode() []byte {
 	for _, s := range m.sums {
 		out = le.AppendUint32(out, s)
 	}
-	return le.AppendUint32(out, crc32.Checksum(out, castagnoli))
+	return appendSum(out)
+}
+
+func appendSum(p []byte) []byte {
+	return binary.LittleEndian.AppendUint32(p, crc32.Checksum(p, castagnoli))
 }
 
 // decodeMeta is the opposite of encode. Errors: errMeta, wrapped.
