@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// bench is a run: its folder, its servers, and what it has measured with.
+type bench struct {
+	ctx    context.Context // of the run; a signal ends it
+	res    *resources
+	work   string // folder for everything
+	root   string // what the web server serves
+	binary string // zsyncfs
+	sizes  sizes
+	repeat int
+	server *server
+	line   string           // host:port of the web server over the line
+	caches map[*tool]string // filled cache folders, kept for the whole run
+}
+
+// measurementWithin is how long one measurement may take. What it started is
+// then released, which makes it fail.
+const measurementWithin = 5 * time.Minute
+
+// newBench starts the servers. Data is made when it is known which rows run.
+func newBench(ctx context.Context, f flags, res *resources) (*bench, error) {
+	b := &bench{
+		ctx: ctx, res: res, work: f.work, root: filepath.Join(f.work, "root"), binary: f.binary,
+		sizes: fullSizes, repeat: f.repeat, caches: map[*tool]string{},
+	}
+	if f.short {
+		b.sizes = shortSizes
+	}
+	if err := os.MkdirAll(b.root, 0o755); err != nil {
+		return nil, err
+	}
+	// The web server's workers may be another user.
+	for _, dir := range []string{b.work, b.root} {
+		if err := os.Chmod(dir, 0o755); err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	if b.server, err = startNginx(res, filepath.Join(b.work, "nginx"), b.root); err != nil {
+		return nil, err
+	}
+	b.line, err = openLine(res, b.server.addr)
+	return b, err
+}
+
+// length is the length of a served file, in bytes.
+func (b *bench) length(name string) int64 {
+	return map[string]int64{sparseName: b.sizes.Sparse, bulkName: b.sizes.Bulk, lineName: b.sizes.Line}[name]
+}
+
+// measureAll makes the data, measures each row and prints its table.
+func (b *bench) measureAll(chosen []row) (*report, error) {
+	if err := b.makeData(neededFiles(chosen)); err != nil {
+		return nil, err
+	}
+	rep := b.newReport()
+	fmt.Print(rep.heading())
+	for _, r := range chosen {
+		result := b.measureRow(r)
+		if b.ctx.Err() != nil {
+			return nil, b.ctx.Err()
+		}
+		rep.Rows = append(rep.Rows, result)
+		fmt.Print(result.table())
+	}
+	return rep, nil
+}
+
+// measureRow measures a row for all its tools in turn, as often as asked for. A
+// tool that fails is not tried again.
+func (b *bench) measureRow(r row) *result {
+	out := newResult(r)
+	for repetition := range b.repeat {
+		for _, t := range r.tools {
+			mine := out.of(t)
+			if !mine.Installed || mine.Error != "" {
+				continue
+			}
+			s, err := b.measureOnce(r, t, repetition)
+			if err != nil {
+				mine.Error = err.Error()
+				continue
+			}
+			mine.add(s)
+		}
+	}
+	out.judge(r)
+	return out
+}
+
+// measureOnce is one measurement. Whatever it started has ended when it returns.
+func (b *bench) measureOnce(r row, t *tool, repetition int) (sample, error) {
+	height := b.res.mark()
+	defer b.res.releaseTo(height)
+	watchdog := time.AfterFunc(measurementWithin, func() { b.res.releaseTo(height) })
+	defer watchdog.Stop()
+	for _, f := range r.files { // the web server's pages are in memory, for all alike
+		if err := loadPages(b.original(f)); err != nil {
+			return nil, err
+		}
+	}
+	return r.measure(b, t, repetition)
+}

@@ -1,0 +1,34 @@
+// Benchmark measures zsyncfs beside other programs that do the same job, in one
+// run on one machine, and prints tables with the ratios. scripts/bench builds
+// and starts it.
+//
+// # Terms
+//
+// A tool is a program that takes part: zsyncfs, its peers, or a limit (curl, a
+// local file), which is the most that can be had. A row is one thing that is
+// measured for each of its tools; its metrics are the numbers that come out,
+// each with its own line in the table and, where there is one, a goal for
+// zsyncfs. A measurement is one row for one tool once; rows are repeated, tool
+// after tool in turn, so that a busy machine hits all of them, and the medians
+// are printed. No number is printed that was not measured in the same run.
+//
+// A new row is a function of the type measure and an entry in the table rows.
+//
+// # What is measured
+//
+// Files are served by nginx on a free loopback port, with an access log: it
+// says how many bytes a tool was sent and for how many requests. Rows "on the
+// line" go through a delay of 10 ms in each direction and a rate that all
+// connections share; opening a connection costs a round trip there, as on a
+// real line. What the line does not imitate is TCP's slow start.
+//
+// The peers run in the foreground, and their mount counts as made when the
+// kernel shows it; the command of zsyncfs returns by itself. Every measurement
+// begins with a new mount and, unless the row says otherwise, an empty cache.
+// The reader is this process, never one of the daemons. What zsyncfs gave is
+// compared with the original outside the measured time.
+//
+// # Imports
+//
+// Of the project only fs/mounttest/line: the programs are run as users run them.
+package main

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/pflag"
+)
+
+// flags are the command line. scripts/bench gives work, binary and root.
+type flags struct {
+	work   string // folder for everything of this run; removed at the end
+	binary string // the zsyncfs program
+	json   string // path of the JSON report
+	only   string // names of rows begin with this
+	short  bool
+	list   bool
+	repeat int
+}
+
+// errGoal says that everything was measured and zsyncfs missed a goal, or failed.
+var errGoal = errors.New("a goal was missed")
+
+func main() {
+	f, err := parse(os.Args[1:])
+	if errors.Is(err, pflag.ErrHelp) {
+		return
+	}
+	if err == nil {
+		err = run(f)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func parse(args []string) (flags, error) {
+	var f flags
+	set := pflag.NewFlagSet("bench", pflag.ContinueOnError)
+	set.StringVar(&f.only, "only", "", "measure the rows whose names begin with `PREFIX`")
+	set.BoolVar(&f.short, "short", false, "small files and few reads: shows that it works, not how fast")
+	set.IntVar(&f.repeat, "repeat", 3, "measure everything `N` times")
+	set.StringVar(&f.json, "json", "", "write the figures to `FILE` ")
+	set.BoolVar(&f.list, "list", false, "list the rows and end")
+	set.StringVar(&f.work, "work", "", "")
+	set.StringVar(&f.binary, "binary", "", "")
+	for _, name := range []string{"work", "binary"} {
+		_ = set.MarkHidden(name)
+	}
+	set.Usage = func() {
+		fmt.Printf("Usage: scripts/bench [flags]\n\n%s", set.FlagUsages())
+	}
+	if err := set.Parse(args); err != nil {
+		return f, err
+	}
+	switch {
+	case set.NArg() != 0:
+		return f, fmt.Errorf("unexpected argument %q", set.Arg(0))
+	case f.repeat < 1:
+		return f, fmt.Errorf("--repeat must be at least 1")
+	case f.work == "" || f.binary == "":
+		return f, fmt.Errorf("run it as scripts/bench")
+	}
+	return f, nil
+}
+
+// run measures what f asks for, prints it, and leaves nothing behind but the report.
+func run(f flags) error {
+	chosen := selectRows(f.only)
+	if f.list || len(chosen) == 0 {
+		_ = os.RemoveAll(f.work)
+		if !f.list {
+			return fmt.Errorf("no row begins with %q (see --list)", f.only)
+		}
+		for _, r := range chosen {
+			fmt.Printf("%-24s %s\n", r.name, r.title)
+		}
+		return nil
+	}
+	res := &resources{}
+	defer res.releaseTo(0)
+	res.add(func() { _ = os.RemoveAll(f.work) })
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	endOnSignal(res, cancel)
+
+	b, err := newBench(ctx, f, res)
+	if err != nil {
+		return err
+	}
+	report, err := b.measureAll(chosen)
+	if err != nil {
+		return err
+	}
+	if err := report.save(f.json); err != nil {
+		return err
+	}
+	fmt.Printf("\nfigures: %s\n", f.json)
+	if missed := report.missed(); len(missed) != 0 {
+		return fmt.Errorf("%w: %s", errGoal, strings.Join(missed, ", "))
+	}
+	fmt.Println("bench: all goals reached")
+	return nil
+}
+
+// endOnSignal releases everything and ends the process on SIGINT, SIGTERM or SIGHUP.
+func endOnSignal(res *resources, cancel context.CancelFunc) {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	go func() {
+		s := <-signals
+		fmt.Fprintf(os.Stderr, "\nbench: %v: cleaning up\n", s)
+		cancel()
+		res.close()
+		os.Exit(128 + int(s.(syscall.Signal)))
+	}()
+}

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// report is everything that a run has measured, as it is saved.
+type report struct {
+	Date        time.Time         `json:"date"`
+	CPUs        int               `json:"cpus"`
+	Kernel      string            `json:"kernel"`
+	Versions    map[string]string `json:"versions"`
+	Sizes       sizes             `json:"sizes"`
+	Repetitions int               `json:"repetitions"`
+	Line        struct {
+		RoundTripSeconds float64 `json:"round_trip_seconds"`
+		BytesPerSecond   int64   `json:"bytes_per_second"`
+	} `json:"line"`
+	Rows []*result `json:"rows"`
+}
+
+// result is what came out of one row.
+type result struct {
+	Name    string        `json:"name"`
+	Title   string        `json:"title"`
+	Tools   []*toolResult `json:"tools"`
+	Metrics []*judged     `json:"metrics"`
+}
+
+// toolResult has the samples of one tool in one row, by metric.
+type toolResult struct {
+	Name      string               `json:"name"`
+	Limit     bool                 `json:"limit"`
+	Installed bool                 `json:"installed"`
+	Error     string               `json:"error,omitempty"`
+	Samples   map[string][]float64 `json:"samples"`
+	Medians   map[string]float64   `json:"medians"`
+}
+
+// judged is a metric of a row with what zsyncfs reached.
+type judged struct {
+	Key      string   `json:"key"`
+	Title    string   `json:"title"`
+	Unit     string   `json:"unit"`
+	Goal     string   `json:"goal,omitempty"`
+	Missed   bool     `json:"missed"`
+	BestPeer *float64 `json:"ratio_to_best_peer,omitempty"`
+	Limit    *float64 `json:"ratio_to_limit,omitempty"`
+}
+
+func (b *bench) newReport() *report {
+	r := &report{
+		Date: time.Now().UTC(), CPUs: runtime.NumCPU(), Kernel: kernel(), Versions: versions(b.binary),
+		Sizes: b.sizes, Repetitions: b.repeat,
+	}
+	r.Line.RoundTripSeconds, r.Line.BytesPerSecond = roundTrip.Seconds(), lineRate
+	return r
+}
+
+func kernel() string {
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		return "unknown"
+	}
+	return string(bytes.TrimRight(u.Release[:], "\x00"))
+}
+
+// versions are those of all programs, as far as they are known.
+func versions(binary string) map[string]string {
+	out := map[string]string{}
+	if text, err := exec.Command(binary, "version").Output(); err == nil {
+		line, _, _ := strings.Cut(string(text), "\n")
+		out["zsyncfs"] = strings.TrimPrefix(line, "zsyncfs ")
+	}
+	for _, name := range []string{"httpfs2", "rclone", "nginx", "curl"} {
+		text, err := exec.Command("dpkg-query", "-W", "-f", "${Version}", name).Output()
+		if err == nil && len(text) != 0 {
+			out[name] = string(text)
+		}
+	}
+	return out
+}
+
+func newResult(r row) *result {
+	out := &result{Name: r.name, Title: r.title}
+	for _, t := range r.tools {
+		out.Tools = append(out.Tools, &toolResult{
+			Name: t.name, Limit: t.limit, Installed: t.installed(),
+			Samples: map[string][]float64{}, Medians: map[string]float64{},
+		})
+	}
+	return out
+}
+
+func (r *result) of(t *tool) *toolResult {
+	for _, mine := range r.Tools {
+		if mine.Name == t.name {
+			return mine
+		}
+	}
+	return nil
+}
+
+func (t *toolResult) add(s sample) {
+	for key, v := range s {
+		t.Samples[key] = append(t.Samples[key], v)
+		t.Medians[key] = median(t.Samples[key])
+	}
+}
+
+// median of at least one number.
+func median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	n := len(sorted)
+	return (sorted[(n-1)/2] + sorted[n/2]) / 2
+}
+
+// judge sets the metrics: ratios, and whether the goal was missed.
+func (r *result) judge(from row) {
+	own := r.of(zsyncfs)
+	for _, m := range from.metrics {
+		j := &judged{Key: m.key, Title: m.title, Unit: m.unit, Goal: m.goal.String()}
+		r.Metrics = append(r.Metrics, j)
+		value, measured := own.Medians[m.key]
+		j.Missed = m.goal != nil && (own.Error != "" || !measured || !m.goal.reached(value))
+		if own.Error != "" || !measured {
+			continue
+		}
+		for _, t := range r.Tools {
+			other, measured := t.Medians[m.key]
+			if t == own || t.Error != "" || !measured {
+				continue
+			}
+			ratio, ok := m.ratio(value, other)
+			if !ok {
+				continue
+			}
+			best := &j.BestPeer
+			if t.Limit {
+				best = &j.Limit
+			}
+			if *best == nil || ratio < **best {
+				*best = &ratio
+			}
+		}
+	}
+}
+
+// missed names the goals that zsyncfs missed, and the rows in which it failed.
+func (r *report) missed() []string {
+	var out []string
+	for _, row := range r.Rows {
+		if row.of(zsyncfs).Error != "" {
+			out = append(out, row.Name+" failed")
+			continue
+		}
+		for _, m := range row.Metrics {
+			if m.Missed {
+				out = append(out, fmt.Sprintf("%s (%s)", row.Name, strings.TrimSpace(m.Title)))
+			}
+		}
+	}
+	return out
+}
+
+// save writes the report as JSON.
+func (r *report) save(path string) error {
+	text, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(path, append(text, '\n'), 0o644)
+}

@@ -1,0 +1,87 @@
+package main
+
+import "strings"
+
+var (
+	peers        = []*tool{zsyncfs, httpfs2, rclone, rcloneFull}
+	peersAndCurl = []*tool{zsyncfs, httpfs2, rclone, rcloneFull, curl}
+	plainPeers   = []*tool{zsyncfs, httpfs2, rclone}
+	caches       = []*tool{zsyncfs, rcloneFull, localFile}
+)
+
+// rows is the table of everything that is measured, in order.
+var rows = []row{
+	{
+		name: "first-byte.loopback", title: "time to the first 4 KiB of a large sparse image",
+		tools: peers, files: []string{sparseName}, measure: firstByte(direct), metrics: firstByteMetrics(atMost(30)),
+	},
+	{
+		name: "sequential.loopback", title: "cold sequential reading",
+		tools: peersAndCurl, files: []string{bulkName}, measure: sequential(direct, bulkName),
+		metrics: sequentialMetrics(atLeast(200)),
+	},
+	{
+		name: "random.loopback", title: "cold random reads of 4 KiB, kernel readahead off",
+		tools: plainPeers, files: []string{bulkName}, measure: random(direct, false), metrics: randomMetrics(atMost(4)),
+	},
+	{
+		name: "random.readahead", title: "cold random reads of 4 KiB, kernel readahead on",
+		tools: plainPeers, files: []string{bulkName}, measure: random(direct, true), metrics: randomMetrics(nil),
+	},
+	{
+		name: "warm.sequential", title: "sequential reading after a remount, all of it in the cache and its pages in memory",
+		tools: caches, files: []string{bulkName}, measure: warmSequential(inMemory), metrics: warmSequentialMetrics,
+	},
+	{
+		name: "warm.disk-sequential", title: "sequential reading after a remount, all of it in the cache, on disk",
+		tools: caches, files: []string{bulkName}, measure: warmSequential(onDisk), metrics: warmSequentialMetrics,
+	},
+	{
+		name: "warm.random", title: "random reads of 4 KiB after a remount, all of it in the cache and its pages in memory",
+		tools: caches, files: []string{bulkName}, measure: warmRandom(inMemory), metrics: warmRandomMetrics,
+	},
+	{
+		name: "warm.disk-random", title: "random reads of 4 KiB after a remount, all of it in the cache, on disk",
+		tools: caches, files: []string{bulkName}, measure: warmRandom(onDisk), metrics: warmRandomMetrics,
+	},
+	{
+		name: "memory", title: "memory of the daemon: large sparse image open, reads at random, then a fifth of it in order",
+		tools: peers, files: []string{sparseName}, measure: memoryOfDaemon, metrics: memoryMetrics,
+	},
+	{
+		name: "line.first-byte", title: "time to the first 4 KiB of a large sparse image, on the line",
+		tools: peers, files: []string{sparseName}, measure: firstByte(overLine), metrics: firstByteLineMetrics,
+	},
+	{
+		name: "line.sequential", title: "cold sequential reading, on the line",
+		tools: peersAndCurl, files: []string{lineName}, measure: sequential(overLine, lineName),
+		metrics: sequentialMetrics(atLeast(20)),
+	},
+	{
+		name: "line.random", title: "cold random reads of 4 KiB, kernel readahead off, on the line",
+		tools: []*tool{zsyncfs, httpfs2}, files: []string{bulkName}, measure: random(overLine, false),
+		metrics: randomMetrics(atMost(4)),
+	},
+}
+
+// selectRows returns the rows whose names begin with prefix.
+func selectRows(prefix string) []row {
+	var out []row
+	for _, r := range rows {
+		if strings.HasPrefix(r.name, prefix) {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// neededFiles are the files that some rows read.
+func neededFiles(chosen []row) map[string]bool {
+	need := map[string]bool{}
+	for _, r := range chosen {
+		for _, f := range r.files {
+			need[f] = true
+		}
+	}
+	return need
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+)
+
+// heading says what the tables were measured on and how to read them.
+func (r *report) heading() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n%d CPUs, kernel %s", r.CPUs, r.Kernel)
+	for _, name := range slices.Sorted(maps.Keys(r.Versions)) {
+		fmt.Fprintf(&b, ", %s %s", name, r.Versions[name])
+	}
+	fmt.Fprintf(&b, "\nmedians of %d; images of %d, %d and %d MiB; the line: round trip %v, %v MB/s\n",
+		r.Repetitions, r.Sizes.Sparse/mib, r.Sizes.Bulk/mib, r.Sizes.Line/mib, roundTrip, lineRate/1e6)
+	b.WriteString("\"x peer\", \"x limit\": how many times as good zsyncfs is as the best peer and as the limit\n" +
+		"(curl or a local file); 1 is equal, more is better. \"!\" marks a goal that was missed.\n")
+	return b.String()
+}
+
+// table is a row as text.
+func (r *result) table() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n%s: %s\n", r.Name, r.Title)
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	cells := []string{"", "goal"}
+	for _, t := range r.Tools {
+		cells = append(cells, t.Name)
+	}
+	writeLine(w, append(cells, "x peer", "x limit", ""))
+	for _, m := range r.Metrics {
+		title := m.Title
+		if m.Unit != "" {
+			title += ", " + m.Unit
+		}
+		cells := []string{title, m.Goal}
+		for _, t := range r.Tools {
+			cells = append(cells, t.cell(m.Key))
+		}
+		mark := ""
+		if m.Missed {
+			mark = "!"
+		}
+		writeLine(w, append(cells, ratio(m.BestPeer), ratio(m.Limit), mark))
+	}
+	_ = w.Flush() // into memory
+	for _, t := range r.Tools {
+		if t.Error != "" {
+			fmt.Fprintf(&b, "  %s failed: %s\n", t.Name, t.Error)
+		}
+	}
+	return b.String()
+}
+
+func writeLine(w *tabwriter.Writer, cells []string) {
+	fmt.Fprintln(w, strings.Join(cells, "\t")+"\t")
+}
+
+// cell is what a tool's column says of a metric.
+func (t *toolResult) cell(key string) string {
+	value, measured := t.Medians[key]
+	switch {
+	case !t.Installed:
+		return "not installed"
+	case t.Error != "":
+		return "failed"
+	case !measured:
+		return ""
+	}
+	return figure(value)
+}
+
+func ratio(r *float64) string {
+	if r == nil {
+		return ""
+	}
+	return figure(*r)
+}
+
+// figure is a number with three significant digits, and all digits before the point.
+func figure(v float64) string {
+	switch {
+	case v == 0:
+		return "0"
+	case v >= 100 || v <= -100:
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	case v >= 10:
+		return strconv.FormatFloat(v, 'f', 1, 64)
+	}
+	return strconv.FormatFloat(v, 'f', 2, 64)
+}
