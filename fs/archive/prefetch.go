@@ -56,6 +56,10 @@ func (d *Dir) window(i, count int) (start, end int, ordered bool) {
 	switch {
 	case i == last:
 		return 0, 0, x.window > 0
+	case last < 0 && i == 0 && count > orderSlack:
+		// "ls -l" begins so: a header will do, but nothing says yet that others follow.
+		x.last = 0
+		return 0, 0, true
 	case last < 0 || i < last-orderSlack || i > last+1+orderSlack:
 		// The first, or out of order: whatever window there was is over.
 		x.last, x.window, x.ahead = i, 0, 0

@@ -46,17 +46,13 @@ func TestPrefetch(t *testing.T) {
 		t.Errorf("%d fetches for %d files", len(fetches), count)
 	}
 	seen := map[string]bool{}
-	for i, f := range fetches {
+	for _, f := range fetches {
 		if seen[f.url] {
 			t.Errorf("%s was fetched twice", f.url)
 		}
 		seen[f.url] = true
-		want := int64(listPrefix)
-		if i == 0 {
-			want = singlePrefix
-		}
-		if f.prefix != want {
-			t.Errorf("%s with %d bytes, want %d", f.url, f.prefix, want)
+		if f.prefix != listPrefix {
+			t.Errorf("%s with %d bytes, want %d", f.url, f.prefix, listPrefix)
 		}
 	}
 	w.s.mu.Lock()
@@ -153,7 +149,7 @@ func TestWindow(t *testing.T) {
 	asked := 1
 	for i := range 5000 {
 		start, end, ordered := d.window(i, 5000)
-		if ordered != (i > 0) {
+		if !ordered {
 			t.Fatalf("%d: ordered %v", i, ordered)
 		}
 		if start < end {

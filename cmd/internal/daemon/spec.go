@@ -61,10 +61,14 @@ func webURL(s string) (*url.URL, error) {
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("%q is not a URL", s)
+	case u.User != nil:
+		s = u.Redacted() // for the messages
+	}
+	switch {
 	case u.Scheme != "http" && u.Scheme != "https":
-		return nil, fmt.Errorf("%q is not an http or https URL", u.Redacted())
+		return nil, fmt.Errorf("%q is not an http or https URL", s)
 	case u.Hostname() == "":
-		return nil, fmt.Errorf("%q names no host", u.Redacted())
+		return nil, fmt.Errorf("%q names no host", s)
 	}
 	return u, nil
 }
