@@ -10,8 +10,8 @@
 //
 // # Inode numbers
 //
-// An inode number is the first 63 bits of SHA-256 over the path and the key of
-// the version, so it is the same after every mount of the same archive, and
+// An inode number is the first 63 bits of SHA-256 over the path and the bytes of
+// the control file's header, so it is the same after every mount of the same archive, and
 // another for another version. Names in a directory that nobody looked at yet
 // have no version; readdir shows the hash of the path alone for those.
 //

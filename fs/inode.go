@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
-	"github.com/zsyncfs/zsyncfs/blockstore"
 	"github.com/zsyncfs/zsyncfs/zsyncclient"
 )
 
@@ -15,8 +14,8 @@ import (
 // never change.
 const attrTimeout = time.Hour
 
-// inodeNumber is the number of the file or directory at path; version is nil
-// for a directory and for a file whose header is not known.
+// inodeNumber is the number of the file or directory at path; version is the
+// header's bytes, nil for a directory and for a file whose header is not known.
 func inodeNumber(path string, version []byte) uint64 {
 	h := sha256.New()
 	h.Write([]byte(path))
@@ -28,8 +27,7 @@ func inodeNumber(path string, version []byte) uint64 {
 
 // fileNumber is the inode number of the artifact at path with this control file.
 func fileNumber(path string, ctl *zsyncclient.Control) uint64 {
-	key := blockstore.HeaderKey(ctl.Raw, ctl.Header)
-	return inodeNumber(path, key[:])
+	return inodeNumber(path, ctl.Raw)
 }
 
 // modified is the time to show for an artifact: the header's, else the control
