@@ -19,6 +19,7 @@ type bench struct {
 	repeat int
 	server *server
 	line   string           // host:port of the web server over the line
+	trip   float64          // the line's round trip as measured, in seconds
 	caches map[*tool]string // filled cache folders, kept for the whole run
 }
 
@@ -38,7 +39,7 @@ func newBench(ctx context.Context, f flags, res *resources) (*bench, error) {
 	if err := os.MkdirAll(b.root, 0o755); err != nil {
 		return nil, err
 	}
-	// The web server's workers may be another user.
+	// nginx reads as nobody when root starts it.
 	for _, dir := range []string{b.work, b.root} {
 		if err := os.Chmod(dir, 0o755); err != nil {
 			return nil, err
@@ -48,7 +49,10 @@ func newBench(ctx context.Context, f flags, res *resources) (*bench, error) {
 	if b.server, err = startNginx(res, filepath.Join(b.work, "nginx"), b.root); err != nil {
 		return nil, err
 	}
-	b.line, err = openLine(res, b.server.addr)
+	if b.line, err = openLine(res, b.server.addr); err != nil {
+		return nil, err
+	}
+	b.trip, err = measureRoundTrip(b.line)
 	return b, err
 }
 

@@ -52,9 +52,6 @@ func sparseContent(z sizes) []content {
 
 // makeData writes the files that the rows read, with their control files.
 func (b *bench) makeData(needs map[string]bool) error {
-	if err := os.MkdirAll(b.root, 0o755); err != nil {
-		return err
-	}
 	files := []struct {
 		name    string
 		length  int64

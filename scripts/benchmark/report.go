@@ -24,7 +24,8 @@ type report struct {
 	Sizes       sizes             `json:"sizes"`
 	Repetitions int               `json:"repetitions"`
 	Line        struct {
-		RoundTripSeconds float64 `json:"round_trip_seconds"`
+		DelaySeconds     float64 `json:"delay_seconds"`      // asked for, both directions together
+		RoundTripSeconds float64 `json:"round_trip_seconds"` // measured
 		BytesPerSecond   int64   `json:"bytes_per_second"`
 	} `json:"line"`
 	Rows []*result `json:"rows"`
@@ -64,7 +65,7 @@ func (b *bench) newReport() *report {
 		Date: time.Now().UTC(), CPUs: runtime.NumCPU(), Kernel: kernel(), Versions: versions(b.binary),
 		Sizes: b.sizes, Repetitions: b.repeat,
 	}
-	r.Line.RoundTripSeconds, r.Line.BytesPerSecond = roundTrip.Seconds(), lineRate
+	r.Line.DelaySeconds, r.Line.RoundTripSeconds, r.Line.BytesPerSecond = roundTrip.Seconds(), b.trip, lineRate
 	return r
 }
 

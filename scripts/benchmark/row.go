@@ -13,8 +13,7 @@ type row struct {
 }
 
 // measure is one measurement: a row, for one tool, once. What it starts it puts
-// on b's resources; the caller releases it. The place is the web server, as seen
-// directly and over the line.
+// on b's resources; the caller releases it.
 type measure func(b *bench, t *tool, repetition int) (sample, error)
 
 // sample has the numbers of a measurement, by key of their metric. A number that

@@ -66,7 +66,7 @@ func firstByte(v via) measure {
 		s := sample{}
 		for key, d := range map[string]time.Duration{"open": command - m.took, "command": command, "middle": later} {
 			s[key] = d.Seconds() * 1e3
-			s[key+"-trips"] = d.Seconds() / roundTrip.Seconds()
+			s[key+"-trips"] = d.Seconds() / b.trip
 		}
 		return s, nil
 	}

@@ -16,8 +16,9 @@ func (r *report) heading() string {
 	for _, name := range slices.Sorted(maps.Keys(r.Versions)) {
 		fmt.Fprintf(&b, ", %s %s", name, r.Versions[name])
 	}
-	fmt.Fprintf(&b, "\nmedians of %d; images of %d, %d and %d MiB; the line: round trip %v, %v MB/s\n",
-		r.Repetitions, r.Sizes.Sparse/mib, r.Sizes.Bulk/mib, r.Sizes.Line/mib, roundTrip, lineRate/1e6)
+	fmt.Fprintf(&b, "\nmedians of %d; images of %d, %d and %d MiB; the line: delay %v (measured round trip %.1f ms), %v MB/s\n",
+		r.Repetitions, r.Sizes.Sparse/mib, r.Sizes.Bulk/mib, r.Sizes.Line/mib, roundTrip,
+		r.Line.RoundTripSeconds*1e3, lineRate/1e6)
 	b.WriteString("\"x peer\", \"x limit\": how many times as good zsyncfs is as the best peer and as the limit\n" +
 		"(curl or a local file); 1 is equal, more is better. \"!\" marks a goal that was missed.\n")
 	return b.String()
