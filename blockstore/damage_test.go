@@ -176,7 +176,8 @@ func TestDamagedIndex(t *testing.T) {
 		t.Fatal("the index has no files")
 	}
 	for _, file := range files {
-		for name, harm := range harms {
+		for _, name := range []string{"flip", "truncate", "random", "delete"} {
+			harm := harms[name]
 			dir := t.TempDir()
 			copyTree(t, golden, dir)
 			harm(t, filepath.Join(dir, indexName, file), rand.New(rand.NewPCG(5, 6)))

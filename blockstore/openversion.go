@@ -79,6 +79,10 @@ func (s *Store) leaveSlot(key Key, e *slot) {
 // durable and closes the files. Errors: of that; ErrClosed.
 func (v *Version) Close() error {
 	e, s := v.slot, v.store
+	closed := s.enter() != nil
+	if !closed {
+		defer s.leave()
+	}
 	e.opening.Lock()
 	defer e.opening.Unlock()
 	if e.version.Load() != v || e.refs == 0 {
@@ -90,8 +94,7 @@ func (v *Version) Close() error {
 	}
 	e.version.Store(nil)
 	set, err := v.end()
-	if len(set) > 0 && s.enter() == nil {
-		defer s.leave()
+	if len(set) > 0 && !closed {
 		err = errors.Join(err, s.putIndex(set))
 	}
 	return err

@@ -86,6 +86,35 @@ func TestParallel(t *testing.T) {
 	must(t, v.Close())
 }
 
+// TestStoreCloseAtOnce closes the store under those who use it.
+func TestStoreCloseAtOnce(t *testing.T) {
+	m := makeTarget(t, 1, 3000, 512)
+	for range 5 {
+		s, _ := openStore(t, t.TempDir())
+		var workers sync.WaitGroup
+		for range 3 {
+			workers.Go(func() {
+				for {
+					v, err := s.OpenVersion(m.raw, m.header)
+					if err != nil {
+						if err != ErrClosed {
+							t.Error(err)
+						}
+						return
+					}
+					v.PutControl(m.control, 0)
+					v.Put(0, m.data)
+					s.MetaPut("k", nil)
+					v.Close()
+				}
+			})
+		}
+		must(t, s.MetaPut("a", nil))
+		must(t, s.Close())
+		workers.Wait()
+	}
+}
+
 // TestOpenClose has versions opened, written, discarded and closed at once.
 func TestOpenClose(t *testing.T) {
 	s, err := Open(t.TempDir(), Options{CheckpointInterval: time.Millisecond})
