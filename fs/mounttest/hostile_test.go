@@ -15,7 +15,7 @@ import (
 	"github.com/zsyncfs/zsyncfs/fs/mounttest/hostile"
 )
 
-// inside is set in the process that runs in a network namespace of its own.
+// inside is set in the process that runs in a network namespace of its own: to its mount point.
 const inside = "ZSYNCFS_MOUNTTEST_INSIDE"
 
 // maxMemory is the most memory that the daemon may ever take, in bytes.
@@ -38,12 +38,20 @@ func TestHostile(t *testing.T) {
 	must(t, err)
 	self, err := os.Executable()
 	must(t, err)
-	cmd := exec.Command("unshare", "-n", "--", self, "-test.run=^TestHostile$", "-test.v", "-test.timeout=4m")
-	cmd.Env = append(os.Environ(), inside+"=1", daemon.BinaryVariable+"="+program)
-	out, err := cmd.CombinedOutput()
+	// Prepared like a mount: should the child hang, its daemon and mount are ended all the same.
+	m := daemon.New(t, daemon.Options{Binary: program})
+	cmd := m.Program("unshare", "-n", "--", self, "-test.run=^TestHostile$", "-test.v", "-test.timeout=4m")
+	cmd.Env = append(cmd.Env, inside+"="+m.Dir, daemon.BinaryVariable+"="+program)
+	cmd.WaitDelay = 5 * time.Second
+	out := newOutput()
+	cmd.Stdout, cmd.Stderr = out, out
+	must(t, cmd.Start())
+	tooLong := time.AfterFunc(5*time.Minute, func() { _ = cmd.Process.Kill() })
+	defer tooLong.Stop()
+	err = cmd.Wait()
 	if err != nil {
 		t.Errorf("in the namespace: %v\n%s", err, out)
-	} else if bytes.Contains(out, []byte("--- SKIP")) {
+	} else if strings.Contains(out.String(), "--- SKIP") {
 		t.Skipf("in the namespace:\n%s", out)
 	}
 }
@@ -63,7 +71,10 @@ func hostileInside(t *testing.T) {
 	s := hostile.NewServer(cases)
 	must(t, s.Listen())
 	t.Cleanup(s.Close)
-	m := mount(t, "http://"+hostile.Addr+"/h/", "--read-deadline", "3s")
+	m := daemon.Start(t, daemon.Options{
+		Binary: binary(t), Source: "http://" + hostile.Addr + "/h/", Dir: os.Getenv(inside),
+		Flags: []string{"--read-deadline", "3s"},
+	})
 	pid := m.PID()
 
 	limit := make(chan struct{}, 8)

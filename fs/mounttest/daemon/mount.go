@@ -47,9 +47,11 @@ type Mount struct {
 
 var mounts atomic.Int64
 
-// marked counts up, so that no two mounts of any test process have the same marker.
+// marker is an environment entry that no other mount of any test process has.
+// The number is in the name, so that entries add up: processes of a test that a
+// test runs as its child have both, and the outer one ends them too.
 func marker() string {
-	return fmt.Sprintf("ZSYNCFS_MOUNTTEST=%d-%d", os.Getpid(), mounts.Add(1))
+	return fmt.Sprintf("ZSYNCFS_MOUNTTEST_%d_%d=1", os.Getpid(), mounts.Add(1))
 }
 
 // FUSE says why nothing can be mounted here; nil when it can.
