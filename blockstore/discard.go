@@ -28,6 +28,8 @@ func (v *Version) Discard() error {
 	}
 	old := v.name
 	v.name, v.discarded = gone, true
+	// Before the key is free: what the next one writes must stay.
+	err = s.putIndex([]entry{keyEntry(v.key, ""), {key: indexVersion + old}})
 	s.book(&v.booked, account{key: v.key})
 	s.mu.Lock()
 	s.totals.versions--
@@ -36,7 +38,7 @@ func (v *Version) Discard() error {
 	}
 	s.orphans[v] = struct{}{}
 	s.mu.Unlock()
-	return s.putIndex([]entry{keyEntry(v.key, ""), {key: indexVersion + old}})
+	return err
 }
 
 // removeFiles ends a discarded version. It needs folder.

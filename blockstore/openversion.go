@@ -37,8 +37,7 @@ func (s *Store) OpenVersion(raw []byte, h *format.Header) (*Version, error) {
 	}
 	defer s.leave()
 	key := HeaderKey(raw, h)
-	e := s.takeSlot(key)
-	e.opening.Lock()
+	e := s.lockSlot(key)
 	defer e.opening.Unlock()
 	if v := e.version.Load(); v != nil {
 		e.refs++
@@ -52,6 +51,24 @@ func (s *Store) OpenVersion(raw []byte, h *format.Header) (*Version, error) {
 	e.refs = 1
 	e.version.Store(v)
 	return v, nil
+}
+
+// lockSlot takes the slot of key, with opening held. leaveSlot must follow some
+// time. A slot that was detached by Discard while this waited, and is empty by
+// now, is left for the new one: two of them would load the same folder twice.
+func (s *Store) lockSlot(key Key) *slot {
+	for {
+		e := s.takeSlot(key)
+		e.opening.Lock()
+		s.mu.Lock()
+		current := s.open[key] == e
+		s.mu.Unlock()
+		if current || e.version.Load() != nil {
+			return e
+		}
+		e.opening.Unlock()
+		s.leaveSlot(key, e)
+	}
 }
 
 func (s *Store) takeSlot(key Key) *slot {

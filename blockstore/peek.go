@@ -7,7 +7,7 @@ import (
 
 // Peek is what is here of the version of key, open or not: its blocks (a count)
 // and its state. A version that the store does not have has none and is
-// Provisional. It makes nothing. Errors: ErrClosed; those of the disk.
+// Provisional. It makes no version. Errors: ErrClosed; those of the disk.
 //
 // For a version that is not open the count is that of its last checkpoint. Safe
 // for concurrent use.
@@ -16,13 +16,13 @@ func (s *Store) Peek(key Key) (blocks int64, state State, err error) {
 		return 0, Provisional, err
 	}
 	defer s.leave()
-	s.mu.Lock()
-	e := s.open[key]
-	s.mu.Unlock()
-	if e != nil {
-		if v := e.version.Load(); v != nil {
-			return v.KnownCount(), v.State(), nil
-		}
+	// findFolder drops or mends what is damaged, so nobody may be loading or
+	// closing the version meanwhile.
+	e := s.lockSlot(key)
+	defer s.leaveSlot(key, e)
+	defer e.opening.Unlock()
+	if v := e.version.Load(); v != nil {
+		return v.KnownCount(), v.State(), nil
 	}
 	name, err := s.findFolder(key)
 	if err != nil || name == "" {
@@ -32,7 +32,7 @@ func (s *Store) Peek(key Key) (blocks int64, state State, err error) {
 	if err != nil || meta.key != key {
 		return 0, Provisional, nil // never checkpointed, or damaged: then it starts anew when it is opened
 	}
-	known, err := os.Open(filepath.Join(s.versionsDir(), name, knownName))
+	known, err := openFile(filepath.Join(s.versionsDir(), name, knownName), os.O_RDONLY)
 	if err != nil {
 		return 0, meta.state, nil
 	}
