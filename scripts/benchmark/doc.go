@@ -28,6 +28,13 @@
 // The reader is this process, never one of the daemons. What zsyncfs gave is
 // compared with the original outside the measured time.
 //
+// # Ending
+//
+// Whatever is started or mounted is put on the stack of resources first or in
+// the same step, and is released by process id and mount point. A signal closes
+// the stack from another goroutine: mounts go away, so that a read that hangs
+// in one returns, and the measuring goroutine parks at its next start.
+//
 // # Imports
 //
 // Of the project only fs/mounttest/line: the programs are run as users run them.

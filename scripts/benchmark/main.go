@@ -28,11 +28,18 @@ var errGoal = errors.New("a goal was missed")
 
 func main() {
 	f, err := parse(os.Args[1:])
-	if errors.Is(err, pflag.ErrHelp) {
-		return
-	}
-	if err == nil {
+	switch {
+	case errors.Is(err, pflag.ErrHelp):
+		err = nil
+	case err == nil && f.list:
+		for _, r := range selectRows(f.only) {
+			fmt.Printf("%-24s %s\n", r.name, r.title)
+		}
+	case err == nil:
 		err = run(f)
+	}
+	if f.work != "" {
+		_ = os.RemoveAll(f.work)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -70,26 +77,26 @@ func parse(args []string) (flags, error) {
 	return f, nil
 }
 
-// run measures what f asks for, prints it, and leaves nothing behind but the report.
+// run measures what f asks for, prints it, and leaves nothing behind but the
+// report and, for its caller, f.work. After a signal it does not return.
 func run(f flags) error {
 	chosen := selectRows(f.only)
-	if f.list || len(chosen) == 0 {
-		_ = os.RemoveAll(f.work)
-		if !f.list {
-			return fmt.Errorf("no row begins with %q (see --list)", f.only)
-		}
-		for _, r := range chosen {
-			fmt.Printf("%-24s %s\n", r.name, r.title)
-		}
-		return nil
+	if len(chosen) == 0 {
+		return fmt.Errorf("no row begins with %q (see --list)", f.only)
 	}
-	res := &resources{}
-	defer res.releaseTo(0)
-	res.add(func() { _ = os.RemoveAll(f.work) })
+	res := newResources()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	endOnSignal(res, cancel)
+	endOnSignal(res, cancel, f.work)
+	err := runRows(ctx, f, res, chosen)
+	if ctx.Err() != nil {
+		res.park()
+	}
+	res.releaseTo(0)
+	return err
+}
 
+func runRows(ctx context.Context, f flags, res *resources, chosen []row) error {
 	b, err := newBench(ctx, f, res)
 	if err != nil {
 		return err
@@ -109,8 +116,9 @@ func run(f flags) error {
 	return nil
 }
 
-// endOnSignal releases everything and ends the process on SIGINT, SIGTERM or SIGHUP.
-func endOnSignal(res *resources, cancel context.CancelFunc) {
+// endOnSignal releases everything, removes work and ends the process on SIGINT,
+// SIGTERM or SIGHUP.
+func endOnSignal(res *resources, cancel context.CancelFunc, work string) {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	go func() {
@@ -118,6 +126,7 @@ func endOnSignal(res *resources, cancel context.CancelFunc) {
 		fmt.Fprintf(os.Stderr, "\nbench: %v: cleaning up\n", s)
 		cancel()
 		res.close()
+		_ = os.RemoveAll(work)
 		os.Exit(128 + int(s.(syscall.Signal)))
 	}()
 }

@@ -22,7 +22,7 @@ func TestParseLog(t *testing.T) {
 }
 
 func TestResourcesRunBackwards(t *testing.T) {
-	var r resources
+	r := newResources()
 	var order []int
 	for i := range 4 {
 		r.add(func() { order = append(order, i) })
@@ -31,6 +31,7 @@ func TestResourcesRunBackwards(t *testing.T) {
 	if r.mark() != 2 {
 		t.Errorf("mark: %d", r.mark())
 	}
+	close(r.parked) // nothing is measured here
 	r.close()
 	if !slices.Equal(order, []int{3, 2, 1, 0}) {
 		t.Errorf("order: %v", order)

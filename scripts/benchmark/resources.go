@@ -1,6 +1,9 @@
 package main
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // resources is the stack of what must be undone: mounts, processes, folders.
 // Safe for concurrent use: a signal can empty it at any time.
@@ -8,7 +11,15 @@ type resources struct {
 	mu     sync.Mutex
 	stack  []func() // guarded by mu
 	closed bool     // guarded by mu
+
+	parked chan struct{} // closed when the measuring goroutine has come to a stop
+	once   sync.Once     // closes parked
 }
+
+func newResources() *resources { return &resources{parked: make(chan struct{})} }
+
+// parksWithin is how long the measuring goroutine may go on after close.
+const parksWithin = 10 * time.Second
 
 // add puts release on the stack. After close it never returns: the process is
 // about to end, and nothing new may be started.
@@ -22,7 +33,7 @@ func (r *resources) start(begin func() (release func(), err error)) error {
 	r.mu.Lock()
 	if r.closed {
 		r.mu.Unlock()
-		select {} // close's caller ends the process
+		r.park()
 	}
 	defer r.mu.Unlock()
 	release, err := begin()
@@ -30,6 +41,12 @@ func (r *resources) start(begin func() (release func(), err error)) error {
 		r.stack = append(r.stack, release)
 	}
 	return err
+}
+
+// park stops the measuring goroutine for good: close's caller ends the process.
+func (r *resources) park() {
+	r.once.Do(func() { close(r.parked) })
+	select {}
 }
 
 // mark is the height of the stack, for releaseTo.
@@ -54,10 +71,15 @@ func (r *resources) releaseTo(n int) {
 	}
 }
 
-// close refuses new resources and releases all.
+// close refuses new resources and releases all. It returns when the measuring
+// goroutine makes nothing new any more: it has parked, or is stuck.
 func (r *resources) close() {
 	r.mu.Lock()
 	r.closed = true
 	r.mu.Unlock()
 	r.releaseTo(0)
+	select {
+	case <-r.parked:
+	case <-time.After(parksWithin):
+	}
 }

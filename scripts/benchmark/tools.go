@@ -85,14 +85,15 @@ func (b *bench) mountWith(t *tool, base, name, cache string) (*mounted, error) {
 
 // newFolder makes an empty folder that goes when it is released.
 func (b *bench) newFolder(name string) (string, error) {
-	dir, err := os.MkdirTemp(b.work, name+"-")
-	if err == nil {
-		b.res.add(func() {
+	var dir string
+	err := b.res.start(func() (release func(), err error) {
+		dir, err = os.MkdirTemp(b.work, name+"-")
+		return func() {
 			if !isMounted(dir) {
 				_ = os.RemoveAll(dir)
 			}
-		})
-	}
+		}, err
+	})
 	return dir, err
 }
 
