@@ -123,7 +123,7 @@ func (v *Version) controlID() (ID, bool, error) {
 	if had && parts.control.agreed.Load() {
 		return id, true, nil
 	}
-	id, damaged, err := parts.control.id()
+	id, damaged, err := parts.control.id(v.place)
 	v.forgetRecords(damaged)
 	if errors.Is(err, errNotWhole) {
 		return ID{}, false, nil

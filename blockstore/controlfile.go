@@ -183,9 +183,9 @@ func (c *controlFile) compare(p []byte, off int64, parts extents) error {
 
 var errNotWhole = errors.New("blockstore: the control file is not whole")
 
-// id is the SHA-256 of the whole file. Errors: errNotWhole, also when a page
+// id is the ID of the whole file, which came from place. Errors: errNotWhole, also when a page
 // proved damaged, which is then returned; the disk's.
-func (c *controlFile) id() (id ID, damaged format.Range, err error) {
+func (c *controlFile) id(place Place) (id ID, damaged format.Range, err error) {
 	if !c.whole() {
 		return id, damaged, errNotWhole
 	}
@@ -193,12 +193,12 @@ func (c *controlFile) id() (id ID, damaged format.Range, err error) {
 	if damaged.Length() > 0 {
 		return id, damaged, errNotWhole
 	}
-	id, err = hashFile(c.f, c.length)
+	id, err = hashFile(c.f, c.length, place)
 	return id, damaged, err
 }
 
-// hashFile is the SHA-256 of the first n bytes of f.
-func hashFile(f io.ReaderAt, n int64) (id ID, err error) {
+// hashFile is the ID of a control file: the first n bytes of f, from place.
+func hashFile(f io.ReaderAt, n int64, place Place) (id ID, err error) {
 	sum := sha256.New()
 	got, err := io.CopyBuffer(sum, io.NewSectionReader(f, 0, n), make([]byte, 256<<10))
 	if err == nil && got != n {
@@ -207,6 +207,8 @@ func hashFile(f io.ReaderAt, n int64) (id ID, err error) {
 	if err != nil {
 		return id, fmt.Errorf("blockstore: read the control file: %w", err)
 	}
+	sum.Write([]byte{0})
+	sum.Write([]byte(place))
 	return ID(sum.Sum(nil)), nil
 }
 

@@ -83,7 +83,7 @@ func crashWriter(dir string) {
 		os.Exit(1)
 	}
 	m := makeTarget(&testing.B{}, 1, 2000*1024, 1024)
-	v, err := s.OpenVersion(m.raw, m.header)
+	v, err := s.OpenVersion(m.raw, m.header, testPlace)
 	if err != nil {
 		fmt.Println("error:", err)
 		os.Exit(1)

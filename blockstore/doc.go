@@ -23,6 +23,7 @@
 //	    control       the control file up to ControlLength, sparse until whole
 //	    data          the blocks, each at its own offset, sparse
 //	    known         which blocks are here: pages with checksums (knownfile.go)
+//	    place         where it came from, as the caller told; part of its name
 //	    meta          state, which bytes of control are here, and a CRC-32C for
 //	                  each 16 KiB of control (metafile.go); replaced as a whole
 //

@@ -18,6 +18,9 @@ import (
 	"github.com/zsyncfs/zsyncfs/format/checksum"
 )
 
+// testPlace is where the tests' control files come from.
+const testPlace = "http://example.org/t.zsync"
+
 // target is a target made up by a test, with its control file.
 type target struct {
 	data    []byte
@@ -60,7 +63,7 @@ func (m *target) count() format.BlockID { return m.header.Geometry().All().End }
 
 func (m *target) open(t testing.TB, s *Store) *Version {
 	t.Helper()
-	v, err := s.OpenVersion(m.raw, m.header)
+	v, err := s.OpenVersion(m.raw, m.header, testPlace)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,9 +28,13 @@ const (
 	knownName     = "known"
 	metaName      = "meta"
 	metaTempName  = "meta.new"
+	placeName     = "place"
 	provisionalID = "p-"
 	condemnedID   = "x-"
 )
+
+// maxPlace bounds a Place, in bytes.
+const maxPlace = 4096
 
 // takeLock makes this process the owner of the store in dir. The lock ends
 // with the process, however that ends.

@@ -21,29 +21,30 @@ type slot struct {
 	version atomic.Pointer[Version]
 }
 
-// OpenVersion opens the version of this header, and makes it when the store
-// does not have it. raw are the header's bytes, Header.Size of them. Every
+// OpenVersion opens the version of this header from place, and makes it when
+// the store does not have it. raw are the header's bytes, Header.Size of them;
+// place has at most 4096 bytes. Every
 // OpenVersion needs one Close; the same *Version is returned while it is open.
 // h must not be changed after.
 //
 // Errors: ErrInvalid; ErrFull (wrapped); of the disk; ErrClosed. Damage is no
 // error: what is lost is told to Options.Warn. Safe for concurrent use.
-func (s *Store) OpenVersion(raw []byte, h *format.Header) (*Version, error) {
-	if h == nil || int64(len(raw)) != h.Size || !plausible(h.Geometry()) || h.RecordSize() <= 0 {
+func (s *Store) OpenVersion(raw []byte, h *format.Header, place Place) (*Version, error) {
+	if h == nil || int64(len(raw)) != h.Size || !plausible(h.Geometry()) || h.RecordSize() <= 0 || len(place) > maxPlace {
 		return nil, fmt.Errorf("%w: the header and its bytes do not fit", ErrInvalid)
 	}
 	if err := s.enter(); err != nil {
 		return nil, err
 	}
 	defer s.leave()
-	key := HeaderKey(raw, h)
+	key := HeaderKey(raw, h, place)
 	e := s.lockSlot(key)
 	defer e.opening.Unlock()
 	if v := e.version.Load(); v != nil {
 		e.refs++
 		return v, nil
 	}
-	v, err := s.loadVersion(key, raw, h, e)
+	v, err := s.loadVersion(key, place, raw, h, e)
 	if err != nil {
 		s.leaveSlot(key, e)
 		return nil, err
@@ -136,8 +137,8 @@ func (v *Version) end() ([]entry, error) {
 }
 
 // loadVersion opens the version of key, or makes it.
-func (s *Store) loadVersion(key Key, raw []byte, h *format.Header, e *slot) (*Version, error) {
-	v := &Version{store: s, key: key, header: h, slot: e, pages: map[int64]struct{}{}}
+func (s *Store) loadVersion(key Key, place Place, raw []byte, h *format.Header, e *slot) (*Version, error) {
+	v := &Version{store: s, key: key, place: place, header: h, slot: e, pages: map[int64]struct{}{}}
 	name, err := s.findFolder(key)
 	if err != nil {
 		return nil, err
@@ -148,6 +149,8 @@ func (s *Store) loadVersion(key Key, raw []byte, h *format.Header, e *slot) (*Ve
 		if err := os.Mkdir(v.path(), 0o700); err != nil {
 			return nil, writeError("make a version", err)
 		}
+		// Only needed when the meta file is lost, so not worth a failure.
+		_ = os.WriteFile(filepath.Join(v.path(), placeName), []byte(place), 0o600)
 	}
 	l, err := loadParts(v.path(), key, h, s.options.Warn)
 	if err != nil {

@@ -95,7 +95,7 @@ func TestStoreCloseAtOnce(t *testing.T) {
 		for range 3 {
 			workers.Go(func() {
 				for {
-					v, err := s.OpenVersion(m.raw, m.header)
+					v, err := s.OpenVersion(m.raw, m.header, testPlace)
 					if err != nil {
 						if err != ErrClosed {
 							t.Error(err)
@@ -126,7 +126,7 @@ func TestOpenClose(t *testing.T) {
 			rng := rand.New(rand.NewPCG(i, 0))
 			for range 40 {
 				m := targets[rng.IntN(2)]
-				v, err := s.OpenVersion(m.raw, m.header)
+				v, err := s.OpenVersion(m.raw, m.header, testPlace)
 				if err != nil {
 					t.Error(err)
 					return

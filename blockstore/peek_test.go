@@ -11,7 +11,7 @@ func TestPeek(t *testing.T) {
 	s, w := openStore(t, t.TempDir())
 	peek := func(blocks int64, state State) {
 		t.Helper()
-		if n, st, err := s.Peek(HeaderKey(m.raw, m.header)); n != blocks || st != state || err != nil {
+		if n, st, err := s.Peek(HeaderKey(m.raw, m.header, testPlace)); n != blocks || st != state || err != nil {
 			t.Errorf("Peek: %d blocks, %v, %v", n, st, err)
 		}
 	}
@@ -45,7 +45,7 @@ func TestPeekWhileOpening(t *testing.T) {
 	var workers sync.WaitGroup
 	workers.Go(func() {
 		for range 50 {
-			s.Peek(HeaderKey(m.raw, m.header))
+			s.Peek(HeaderKey(m.raw, m.header, testPlace))
 		}
 	})
 	for range 20 {

@@ -182,7 +182,11 @@ func rebuildMeta(dir string) (*versionMeta, error) {
 	if info, err := f.Stat(); err != nil || info.Size() != length {
 		return nil, errors.Join(errMeta, err)
 	}
-	id, err := hashFile(f, length)
+	place, err := readSmall(filepath.Join(dir, placeName), maxPlace)
+	if err != nil {
+		return nil, err
+	}
+	id, err := hashFile(f, length, Place(place))
 	if err != nil {
 		return nil, err
 	}
@@ -197,7 +201,7 @@ func rebuildMeta(dir string) (*versionMeta, error) {
 	if err := c.rebuild(); err != nil {
 		return nil, err
 	}
-	m := &versionMeta{key: HeaderKey(raw, h), geometry: h.Geometry(), controlLength: length, have: c.have, sums: c.sums}
+	m := &versionMeta{key: HeaderKey(raw, h, Place(place)), geometry: h.Geometry(), controlLength: length, have: c.have, sums: c.sums}
 	return m, replaceFile(filepath.Join(dir, metaName), filepath.Join(dir, metaTempName), m.encode(), true)
 }
 

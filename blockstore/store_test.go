@@ -138,7 +138,7 @@ func TestArguments(t *testing.T) {
 	if err := v.SetState(7); !errors.Is(err, ErrInvalid) {
 		t.Errorf("SetState(7): %v", err)
 	}
-	if _, err := s.OpenVersion(m.raw[1:], m.header); !errors.Is(err, ErrInvalid) {
+	if _, err := s.OpenVersion(m.raw[1:], m.header, testPlace); !errors.Is(err, ErrInvalid) {
 		t.Errorf("OpenVersion: %v", err)
 	}
 }

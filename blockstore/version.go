@@ -10,19 +10,28 @@ import (
 	"github.com/zsyncfs/zsyncfs/format"
 )
 
+// Place tells apart where control files came from; its text is the caller's.
+// The same header from two places makes two versions: what one server says of
+// a block must not decide what is read of another's file, and a header does not
+// tell whose records follow it.
+type Place string
+
 // Key names a version before its whole control file is known: SHA-256 of the
-// header's bytes followed by ControlLength in decimal.
+// header's bytes, ControlLength in decimal, a zero byte and its Place.
 type Key [sha256.Size]byte
 
-// ID names a version whose whole control file is here: the SHA-256 of its
-// bytes up to ControlLength.
+// ID names a version whose whole control file is here: the SHA-256 of its bytes
+// up to ControlLength, a zero byte and its Place.
 type ID [sha256.Size]byte
 
-// HeaderKey is the Key of the header with these raw bytes (Header.Size of them).
-func HeaderKey(raw []byte, h *format.Header) Key {
+// HeaderKey is the Key of the header with these raw bytes (Header.Size of them)
+// that came from place.
+func HeaderKey(raw []byte, h *format.Header, place Place) Key {
 	sum := sha256.New()
 	sum.Write(raw)
 	sum.Write(strconv.AppendInt(nil, h.ControlLength(), 10))
+	sum.Write([]byte{0})
+	sum.Write([]byte(place))
 	return Key(sum.Sum(nil))
 }
 
@@ -54,6 +63,7 @@ func (s State) String() string {
 type Version struct {
 	store  *Store
 	key    Key
+	place  Place
 	header *format.Header
 	slot   *slot
 

@@ -67,7 +67,7 @@ func NewPool(store *blockstore.Store, client *zsyncclient.Client, o Options) *Po
 // Open opens the target that ctl describes, without a request. Every Open needs
 // one Target.Close. Errors: those of the store; ErrClosed.
 func (p *Pool) Open(ctl *zsyncclient.Control) (*Target, error) {
-	key := poolKey{blockstore.HeaderKey(ctl.Raw, ctl.Header), ctl.URL.String()}
+	key := poolKey{versionKey(ctl), ctl.URL.String()}
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
@@ -203,7 +203,7 @@ type Local struct {
 
 // Local looks up what is here of ctl's version, open or not, and makes nothing.
 func (p *Pool) Local(ctl *zsyncclient.Control) Local {
-	blocks, state, err := p.store.Peek(blockstore.HeaderKey(ctl.Raw, ctl.Header))
+	blocks, state, err := p.store.Peek(versionKey(ctl))
 	if err != nil {
 		return Local{}
 	}
@@ -214,7 +214,7 @@ func (p *Pool) Local(ctl *zsyncclient.Control) Local {
 // the URL in use, else the first candidate. It has no credentials and no query.
 func (p *Pool) SourceURL(ctl *zsyncclient.Control) string {
 	p.mu.Lock()
-	e := p.entries[poolKey{blockstore.HeaderKey(ctl.Raw, ctl.Header), ctl.URL.String()}]
+	e := p.entries[poolKey{versionKey(ctl), ctl.URL.String()}]
 	p.mu.Unlock()
 	if e != nil {
 		if <-e.ready; e.err == nil {

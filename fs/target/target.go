@@ -2,6 +2,9 @@ package target
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -85,12 +88,29 @@ type Target struct {
 // claim any number before its records were seen.
 const MaxBlocks = 1 << 28
 
+// place is where the store is told that ctl came from: its URL, without
+// credentials and without a query, which in signed URLs changes every time.
+func place(ctl *zsyncclient.Control) blockstore.Place {
+	u := url.URL{Scheme: ctl.URL.Scheme, Host: ctl.URL.Host, Path: ctl.URL.Path}
+	text := u.String()
+	if len(text) > 1024 {
+		sum := sha256.Sum256([]byte(text))
+		text = hex.EncodeToString(sum[:])
+	}
+	return blockstore.Place(text)
+}
+
+// versionKey is the store's name of ctl's version.
+func versionKey(ctl *zsyncclient.Control) blockstore.Key {
+	return blockstore.HeaderKey(ctl.Raw, ctl.Header, place(ctl))
+}
+
 // newTarget opens the version of ctl in store.
 func newTarget(store *blockstore.Store, client *zsyncclient.Client, ctl *zsyncclient.Control, o Options) (*Target, error) {
 	if n := ctl.Header.Geometry().BlockCount(); n > MaxBlocks {
 		return nil, fmt.Errorf("%s has %d blocks, more than the %d that can be opened", ctl.URL.Redacted(), n, int64(MaxBlocks))
 	}
-	version, err := store.OpenVersion(ctl.Raw, ctl.Header)
+	version, err := openVersion(store, ctl)
 	if err != nil {
 		return nil, fmt.Errorf("open version of %s: %w", ctl.URL.Redacted(), err)
 	}
@@ -105,22 +125,31 @@ func newTarget(store *blockstore.Store, client *zsyncclient.Client, ctl *zsynccl
 		suspect:  version.State() == blockstore.Suspect,
 	}
 	t.ctx, t.cancel = context.WithCancelCause(context.Background())
-	if err := t.keepRecords(ctl.Records); err != nil {
-		t.shut()
-		return nil, err
-	}
 	return t, nil
 }
 
-// keepRecords stores the records that came along with the header. A store
-// without room for them costs another request, not the read.
-func (t *Target) keepRecords(records []byte) error {
-	room := t.header.ControlLength() - t.header.Size
-	records = records[:min(int64(len(records)), room)]
-	if len(records) == 0 || len(t.version.ControlMissing()) == 0 {
-		return nil
+// openVersion opens ctl's version with the records that came along with the
+// header. When those are not the ones that are here, although the header is,
+// the control file was mended or broken under its header: what is here is then
+// thrown away, unless the whole-file digest has proved it right. A store without
+// room for records costs another request, not the open.
+func openVersion(store *blockstore.Store, ctl *zsyncclient.Control) (*blockstore.Version, error) {
+	version, err := store.OpenVersion(ctl.Raw, ctl.Header, place(ctl))
+	if err != nil || len(ctl.Records) == 0 {
+		return version, err
 	}
-	return t.putControl(records, t.header.Size)
+	err = version.PutControl(ctl.Records, ctl.Header.Size)
+	if !errors.Is(err, blockstore.ErrControlConflict) || version.State() == blockstore.Verified {
+		return version, nil
+	}
+	if err := errors.Join(version.Discard(), version.Close()); err != nil {
+		return nil, err
+	}
+	version, err = store.OpenVersion(ctl.Raw, ctl.Header, place(ctl))
+	if err == nil {
+		version.PutControl(ctl.Records, ctl.Header.Size)
+	}
+	return version, err
 }
 
 // shut ends all work of t and closes its version.

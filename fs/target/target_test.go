@@ -336,3 +336,37 @@ func TestRottenBlocksAreFetchedAgain(t *testing.T) {
 		t.Errorf("one rotten block cost %d bytes", after-before)
 	}
 }
+
+// TestRecordsMendedUnderTheSameHeader publishes a control file whose records
+// are wrong, and then the right one; the header is the same.
+func TestRecordsMendedUnderTheSameHeader(t *testing.T) {
+	f := newFixture(t, 2*mib, nil)
+	right := controlOf(t, f.data, 4096, nil)
+	wrong := append([]byte(nil), right...)
+	for i := len(wrong) - 20*512; i < len(wrong); i++ {
+		wrong[i] = 0
+	}
+	f.srv.Put("/t.dat.zsync", wrong)
+	open := func() *Target {
+		ctl, err := f.client.FetchControl(context.Background(), f.controlURL(), zsyncclient.Validators{}, 64<<10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tg, err := f.pool.Open(ctl)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tg
+	}
+	tg := open()
+	if _, err := tg.ReadAt(context.Background(), make([]byte, 10), 0); err == nil {
+		t.Error("blocks without a right record were read")
+	}
+	tg.Close()
+	f.closeStore()
+	f.srv.Put("/t.dat.zsync", right)
+	f.openStore()
+	tg = open()
+	defer tg.Close()
+	f.expect(tg, 0, len(f.data))
+}
