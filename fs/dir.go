@@ -45,7 +45,7 @@ func (d *dirNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (
 	}
 	d.fs.fileAttr(ctl, &out.Attr)
 	return d.child(ctx, name, fileNumber(entry.File.Path(), ctl), fuse.S_IFREG,
-		func() fusefs.InodeEmbedder { return &fileNode{fs: d.fs, file: entry.File, control: ctl} }), 0
+		func() fusefs.InodeEmbedder { return newFileNode(d.fs, entry.File, ctl) }), 0
 }
 
 // child is the inode of name with this number: the one that is known, or a new

@@ -2,6 +2,7 @@ package fs
 
 import (
 	"context"
+	"sync/atomic"
 	"syscall"
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
@@ -16,7 +17,20 @@ type fileNode struct {
 	fusefs.Inode
 	fs      *FS
 	file    *archive.File
-	control *zsyncclient.Control
+	control *zsyncclient.Control // without Records: it stays as long as the kernel knows the node
+
+	// first is control with the records that came along, for the first Open.
+	first atomic.Pointer[zsyncclient.Control]
+}
+
+func newFileNode(f *FS, file *archive.File, ctl *zsyncclient.Control) *fileNode {
+	bare := *ctl
+	bare.Records = nil
+	n := &fileNode{fs: f, file: file, control: &bare}
+	if len(ctl.Records) > 0 {
+		n.first.Store(ctl)
+	}
+	return n
 }
 
 var (
@@ -31,7 +45,11 @@ func (n *fileNode) Open(_ context.Context, flags uint32) (fusefs.FileHandle, uin
 	if flags&syscall.O_ACCMODE != syscall.O_RDONLY {
 		return nil, 0, syscall.EROFS
 	}
-	t, err := n.fs.pool.Open(n.control)
+	ctl := n.control
+	if first := n.first.Swap(nil); first != nil {
+		ctl = first
+	}
+	t, err := n.fs.pool.Open(ctl)
 	if err != nil {
 		return nil, 0, n.fs.faults.fault("open", n.file.Path(), err)
 	}

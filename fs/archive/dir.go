@@ -82,14 +82,14 @@ func (d *Dir) Lookup(ctx context.Context, name string) (Entry, error) {
 
 func (d *Dir) snapshot(ctx context.Context) (*snapshot, error) {
 	if d.gone.Load() {
-		return nil, fmt.Errorf("list %q: %w", d.path, ErrNotExist)
+		return nil, fmt.Errorf("list %q: %w", "/"+d.path, ErrNotExist)
 	}
 	if d.fixed {
 		return d.doc.peek(), nil
 	}
 	s, err := d.doc.get(ctx, d.a, d)
 	if err != nil {
-		return nil, fmt.Errorf("list %q: %w", d.path, err)
+		return nil, fmt.Errorf("list %q: %w", "/"+d.path, err)
 	}
 	return s, nil
 }
@@ -156,7 +156,7 @@ func (d *Dir) published(old, s *snapshot) {
 // failed implements handler.
 func (d *Dir) failed(err error, first, kept bool) {
 	tell := d.a.failed(err)
-	err = fmt.Errorf("list %q: %w", d.path, err)
+	err = fmt.Errorf("list %q: %w", "/"+d.path, err)
 	d.a.record(d.path, err)
 	if first && kept && tell {
 		d.a.o.Warn(fmt.Errorf("%w (the last good listing is kept)", err))
