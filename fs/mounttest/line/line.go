@@ -2,9 +2,11 @@ package line
 
 import (
 	"context"
+	"errors"
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -16,6 +18,10 @@ type Options struct {
 	// RoundTrip is the time that the line adds to a round trip: half of it in
 	// each direction. Default: none.
 	RoundTrip time.Duration
+	// InstantOpen leaves out the round trip that opening a connection costs.
+	// Default: with a RoundTrip, a connection's first byte leaves the client one
+	// round trip after the connection was made.
+	InstantOpen bool
 }
 
 // Line is a running proxy. Safe for concurrent use.
@@ -29,13 +35,10 @@ type Line struct {
 	ctx    context.Context
 	wg     sync.WaitGroup
 
-	mu    sync.Mutex
-	open  chan struct{} // guarded by mu; closed while bytes may pass
-	clear time.Time     // guarded by mu; when the line has carried all bytes given to it
+	mu       sync.Mutex
+	open     chan struct{} // guarded by mu; closed while bytes may pass
+	schedule schedule      // guarded by mu; of the bytes to the clients
 }
-
-// pieceLength is how many bytes are carried at a time.
-const pieceLength = 16 << 10
 
 // Open starts a line to target (host:port). Close it.
 func Open(target string, o Options) (*Line, error) {
@@ -43,7 +46,10 @@ func Open(target string, o Options) (*Line, error) {
 	if err != nil {
 		return nil, err
 	}
-	line := &Line{options: o, target: target, listener: l, open: make(chan struct{})}
+	line := &Line{
+		options: o, target: target, listener: l, open: make(chan struct{}),
+		schedule: schedule{rate: o.BytesPerSecond},
+	}
 	close(line.open)
 	line.ctx, line.cancel = context.WithCancel(context.Background())
 	line.wg.Go(line.accept)
@@ -98,7 +104,12 @@ func (l *Line) accept() {
 // serve carries one connection's bytes both ways until both directions have ended.
 func (l *Line) serve(client net.Conn) {
 	defer client.Close()
-	server, err := (&net.Dialer{}).DialContext(l.ctx, "tcp", l.target)
+	if !l.options.InstantOpen {
+		// The kernel has opened the client's end already, and what the client
+		// sent waits there.
+		sleep(l.ctx, l.options.RoundTrip)
+	}
+	server, err := l.dial()
 	if err != nil {
 		return
 	}
@@ -114,93 +125,22 @@ func (l *Line) serve(client net.Conn) {
 	both.Wait()
 }
 
-// piece is some bytes on their way and when they arrive.
-type piece struct {
-	data []byte
-	due  time.Time
-}
+// leastReceiveBuffer is what the kernel may hold of a connection that comes from
+// the server, in bytes, on a line of any rate.
+const leastReceiveBuffer = 64 << 10
 
-// carry moves bytes from one end to the other. Reading and writing are apart,
-// so that the delay adds to the time of each byte and not to the rate.
-func (l *Line) carry(to, from net.Conn, limited bool) {
-	pieces := make(chan piece, 1024)
-	var reader sync.WaitGroup
-	reader.Go(func() {
-		defer close(pieces)
-		for {
-			p := make([]byte, pieceLength)
-			n, err := from.Read(p)
-			if n > 0 {
-				select {
-				case pieces <- piece{p[:n], l.due(n, limited)}:
-				case <-l.ctx.Done():
-					return
-				}
-			}
-			if err != nil {
-				return
-			}
-		}
-	})
-	failed := false
-	for p := range pieces {
-		if failed || !l.wait(p.due) {
-			failed = true
-			continue
-		}
-		if limited {
-			l.received.Add(int64(len(p.data)))
-		}
-		if _, err := to.Write(p.data); err != nil {
-			failed = true
-			from.Close() // the reader ends too
+// dial connects to the server. With a rate, the kernel holds little of what the
+// server sends ahead of the line: a server on a slow line notices that it is one.
+func (l *Line) dial() (net.Conn, error) {
+	dialer := net.Dialer{}
+	if rate := l.options.BytesPerSecond; rate > 0 {
+		length := max(leastReceiveBuffer, min(rate/50, 4<<20)) // 20 ms of the line
+		dialer.Control = func(_, _ string, c syscall.RawConn) error {
+			var err error
+			return errors.Join(c.Control(func(fd uintptr) {
+				err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, int(length))
+			}), err)
 		}
 	}
-	if tcp, ok := to.(*net.TCPConn); ok {
-		_ = tcp.CloseWrite()
-	}
-	reader.Wait()
-}
-
-// due books n bytes on the line and returns when the last of them arrives.
-// It returns when the line is free for more, so a sender cannot run ahead.
-func (l *Line) due(n int, limited bool) time.Time {
-	now := time.Now()
-	if limited && l.options.BytesPerSecond > 0 {
-		l.mu.Lock()
-		if l.clear.Before(now) {
-			l.clear = now
-		}
-		l.clear = l.clear.Add(time.Duration(float64(n) / float64(l.options.BytesPerSecond) * float64(time.Second)))
-		now = l.clear
-		l.mu.Unlock()
-		sleep(l.ctx, time.Until(now))
-	}
-	return now.Add(l.options.RoundTrip / 2)
-}
-
-// wait returns at due, or later when the line is stalled; false when it is closed.
-func (l *Line) wait(due time.Time) bool {
-	sleep(l.ctx, time.Until(due))
-	l.mu.Lock()
-	open := l.open
-	l.mu.Unlock()
-	select {
-	case <-open:
-		return l.ctx.Err() == nil
-	case <-l.ctx.Done():
-		return false
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) {
-	if d <= 0 {
-		return
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
+	return dialer.DialContext(l.ctx, "tcp", l.target)
 }

@@ -91,3 +91,44 @@ func TestLineStalls(t *testing.T) {
 		t.Fatalf("after Close: %s", s)
 	}
 }
+
+// The line lets nothing through early. These are lower bounds, which hold
+// however slow the machine is; what the rate is from above is the schedule's test.
+func TestLineIsNeverEarly(t *testing.T) {
+	body := bytes.Repeat([]byte("line"), 50_000)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = w.Write(body)
+	}))
+	defer server.Close()
+	const trip = 20 * time.Millisecond
+	atRate := func(rate int64) time.Duration {
+		return time.Duration(int64(len(body)) * int64(time.Second) / rate)
+	}
+	for name, c := range map[string]struct {
+		o           Options
+		first, next time.Duration // of the first request, and of one on an open connection
+	}{
+		"rate":         {Options{BytesPerSecond: 4_000_000}, atRate(4_000_000), atRate(4_000_000)},
+		"round trip":   {Options{RoundTrip: trip}, 2 * trip, trip},
+		"instant open": {Options{RoundTrip: trip, InstantOpen: true}, trip, trip},
+		"both":         {Options{RoundTrip: trip, BytesPerSecond: 4_000_000}, 2*trip + atRate(4_000_000), trip + atRate(4_000_000)},
+	} {
+		l, client := through(t, server, c.o)
+		for i, least := range []time.Duration{c.first, c.next} {
+			begin := time.Now()
+			resp, err := client.Get("http://" + l.Addr())
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = io.Copy(io.Discard, resp.Body)
+			resp.Body.Close()
+			if err != nil {
+				t.Fatal(err)
+			}
+			// Cut pieces are a few nanoseconds early.
+			if took := time.Since(begin); took < least-time.Microsecond {
+				t.Errorf("%s, request %d: took %v, at least %v is due", name, i, took, least)
+			}
+		}
+	}
+}
