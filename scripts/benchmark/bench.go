@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/zsyncfs/zsyncfs/fs/mounttest/line"
 )
 
 // bench is a run: its folder, its servers, and what it has measured with.
@@ -18,7 +20,8 @@ type bench struct {
 	sizes  sizes
 	repeat int
 	server *server
-	line   string           // host:port of the web server over the line
+	line   *line.Line       // before the web server
+	slow   *line.Line       // before the web server
 	trip   float64          // the line's round trip as measured, in seconds
 	caches map[*tool]string // filled cache folders, kept for the whole run
 }
@@ -49,16 +52,7 @@ func newBench(ctx context.Context, f flags, res *resources) (*bench, error) {
 	if b.server, err = startNginx(res, filepath.Join(b.work, "nginx"), b.root); err != nil {
 		return nil, err
 	}
-	if b.line, err = openLine(res, b.server.addr); err != nil {
-		return nil, err
-	}
-	b.trip, err = measureRoundTrip(b.line)
-	return b, err
-}
-
-// length is the length of a served file, in bytes.
-func (b *bench) length(name string) int64 {
-	return map[string]int64{sparseName: b.sizes.Sparse, bulkName: b.sizes.Bulk, lineName: b.sizes.Line}[name]
+	return b, b.openLines()
 }
 
 // measureAll makes the data, measures each row and prints its table.
@@ -80,9 +74,13 @@ func (b *bench) measureAll(chosen []row) (*report, error) {
 }
 
 // measureRow measures a row for all its tools in turn, as often as asked for. A
-// tool that fails is not tried again.
+// tool that fails is not tried again, and a row that needs a program that is
+// not there is left out.
 func (b *bench) measureRow(r row) *result {
 	out := newResult(r)
+	if out.Skipped = r.missing(); out.Skipped != "" {
+		return out
+	}
 	for repetition := range b.repeat {
 		for _, t := range r.tools {
 			mine := out.of(t)

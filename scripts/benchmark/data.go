@@ -12,12 +12,24 @@ import (
 	"time"
 )
 
-// The files that are served.
+// The files that are served, as paths below the web server's root. Folders end
+// in a slash.
 const (
-	sparseName = "sparse.img" // the large image, mostly holes
-	bulkName   = "bulk.img"   // random bytes
-	lineName   = "line.img"   // random bytes, for what the line carries
+	sparseName     = "sparse.img"              // the large image, mostly holes
+	bulkName       = "bulk.img"                // random bytes
+	lineName       = "line.img"                // random bytes, for what the line carries
+	slowMade       = "slow/made/bulk.img"      // the bulk image again, in a folder of its own
+	slowZsyncmake  = "slow/zsyncmake/bulk.img" // the same with a control file of Debian's
+	artifacts      = "artifacts/"              // many small artifacts
+	plainArtifacts = "plain/"                  // the same without control files
 )
+
+// artifactLength is the length of each of the many artifacts, in bytes. They
+// begin with random bytes that no other has; the rest is a hole.
+const artifactLength = 4 * mib
+
+// artifactName is that of the i-th one; they sort as they are numbered.
+func artifactName(i int) string { return fmt.Sprintf("artifact-%06d.img", i) }
 
 // sizes are the lengths of files in bytes and the numbers of reads of a run.
 type sizes struct {
@@ -25,6 +37,7 @@ type sizes struct {
 	Dense      int64 `json:"dense_part"` // the part of the sparse image without holes; it begins at Dense
 	Bulk       int64 `json:"bulk_image"`
 	Line       int64 `json:"line_image"`
+	Artifacts  int   `json:"artifacts"` // number of files in the folder of many
 	Random     int   `json:"random_reads"`
 	LineRandom int   `json:"random_reads_on_the_line"`
 }
@@ -32,8 +45,8 @@ type sizes struct {
 const mib = 1 << 20
 
 var (
-	fullSizes  = sizes{Sparse: 5 << 30, Dense: 1 << 30, Bulk: 512 * mib, Line: 128 * mib, Random: 500, LineRandom: 200}
-	shortSizes = sizes{Sparse: 512 * mib, Dense: 64 * mib, Bulk: 64 * mib, Line: 16 * mib, Random: 200, LineRandom: 50}
+	fullSizes  = sizes{Sparse: 5 << 30, Dense: 1 << 30, Bulk: 512 * mib, Line: 128 * mib, Artifacts: 1000, Random: 500, LineRandom: 200}
+	shortSizes = sizes{Sparse: 512 * mib, Dense: 64 * mib, Bulk: 64 * mib, Line: 16 * mib, Artifacts: 100, Random: 200, LineRandom: 50}
 )
 
 // content is a stretch of a file that has random bytes; elsewhere are zeros.
@@ -50,30 +63,96 @@ func sparseContent(z sizes) []content {
 	return append(out, content{z.Dense, z.Dense})
 }
 
+// length is the length of a served file, in bytes.
+func (b *bench) length(name string) int64 {
+	switch name {
+	case sparseName:
+		return b.sizes.Sparse
+	case lineName:
+		return b.sizes.Line
+	}
+	return b.sizes.Bulk // under each of its names
+}
+
 // makeData writes the files that the rows read, with their control files.
 func (b *bench) makeData(needs map[string]bool) error {
-	files := []struct {
-		name    string
-		length  int64
-		content []content
-	}{
-		{sparseName, b.sizes.Sparse, sparseContent(b.sizes)},
-		{bulkName, b.sizes.Bulk, []content{{0, b.sizes.Bulk}}},
-		{lineName, b.sizes.Line, []content{{0, b.sizes.Line}}},
+	if needs[slowMade] || needs[slowZsyncmake] {
+		needs[bulkName] = true
 	}
-	for i, f := range files {
+	random := func(length int64) []content { return []content{{0, length}} }
+	for _, f := range []struct {
+		name string
+		make func() error
+	}{
+		{sparseName, func() error { return b.makeImage(sparseName, sparseContent(b.sizes), 0) }},
+		{bulkName, func() error { return b.makeImage(bulkName, random(b.sizes.Bulk), 1) }},
+		{lineName, func() error { return b.makeImage(lineName, random(b.sizes.Line), 2) }},
+		{slowMade, func() error { return b.linkBulk(slowMade, b.binary, "make", "-q", "--") }},
+		{slowZsyncmake, func() error {
+			name := filepath.Base(slowZsyncmake)
+			return b.linkBulk(slowZsyncmake, "zsyncmake", "-u", name, "-o", name+".zsync", "--")
+		}},
+		{artifacts, b.makeArtifacts},
+	} {
 		if !needs[f.name] {
 			continue
 		}
 		begin := time.Now()
-		path := b.original(f.name)
-		if err := writeImage(path, f.length, f.content, uint64(i)); err != nil {
+		if err := f.make(); err != nil {
+			return fmt.Errorf("make %s: %w", f.name, err)
+		}
+		fmt.Printf("made %s with control files in %.1f s\n", f.name, time.Since(begin).Seconds())
+	}
+	return nil
+}
+
+// makeImage writes a file of the root and its control file.
+func (b *bench) makeImage(name string, parts []content, seed uint64) error {
+	path := b.original(name)
+	if err := writeImage(path, b.length(name), parts, seed); err != nil {
+		return err
+	}
+	return b.run("", b.binary, "make", "-q", path)
+}
+
+// linkBulk gives the bulk image another name, and makes a control file for that
+// with a command, which runs in the file's folder and gets its name.
+func (b *bench) linkBulk(name string, command ...string) error {
+	path := b.original(name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	if err := os.Link(b.original(bulkName), path); err != nil {
+		return err
+	}
+	return b.run(filepath.Dir(path), append(command, filepath.Base(path))...)
+}
+
+// makeArtifacts fills both folders of many artifacts.
+func (b *bench) makeArtifacts() error {
+	for _, dir := range []string{artifacts, plainArtifacts} {
+		if err := os.MkdirAll(b.original(dir), 0o755); err != nil {
 			return err
 		}
-		if out, err := exec.CommandContext(b.ctx, b.binary, "make", "-q", path).CombinedOutput(); err != nil {
-			return fmt.Errorf("zsyncfs make: %w: %s", err, out)
+	}
+	for i := range b.sizes.Artifacts {
+		path := filepath.Join(b.original(artifacts), artifactName(i))
+		if err := writeImage(path, artifactLength, []content{{0, readLength}}, uint64(1000+i)); err != nil {
+			return err
 		}
-		fmt.Printf("made %s, %d MiB, and its control file in %.1f s\n", f.name, f.length/mib, time.Since(begin).Seconds())
+		if err := os.Link(path, filepath.Join(b.original(plainArtifacts), artifactName(i))); err != nil {
+			return err
+		}
+	}
+	return b.run("", b.binary, "make", "-q", "-r", b.original(artifacts))
+}
+
+// run runs a command in dir; "" is the present folder.
+func (b *bench) run(dir string, command ...string) error {
+	cmd := exec.CommandContext(b.ctx, command[0], command[1:]...)
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w: %.500s", command[0], err, out)
 	}
 	return nil
 }

@@ -20,7 +20,9 @@
 // says how many bytes a tool was sent and for how many requests. Rows "on the
 // line" go through a delay of 10 ms in each direction and a rate that all
 // connections share; opening a connection costs a round trip there, as on a
-// real line. What the line does not imitate is TCP's slow start.
+// real line. What the line does not imitate is TCP's slow start. Rows on the
+// slow line have its rate for everything together and no delay; the server's
+// socket buffers are small there, since its log counts what the kernel has taken.
 //
 // The peers run in the foreground, and their mount counts as made when the
 // kernel shows it; the command of zsyncfs returns by itself. Every measurement

@@ -14,10 +14,11 @@ import (
 
 // server is the web server of a run, and its access log.
 type server struct {
-	addr    string // host:port
-	log     string // path
-	process *process
-	settles int
+	addr     string // host:port
+	slowAddr string // the same for the slow line
+	log      string // path
+	process  *process
+	settles  int
 }
 
 // entry is one line of the access log.
@@ -28,7 +29,8 @@ type entry struct {
 }
 
 // One process: the log has the order of the requests' ends. nginx leaves
-// Accept-Ranges out of a 206, and httpfs2 reads nothing without it.
+// Accept-Ranges out of a 206, and httpfs2 reads nothing without it. What the
+// kernel has taken counts as sent: for the slow line that must be little.
 const nginxConfig = `daemon off;
 master_process off;
 pid %[1]s/pid;
@@ -45,7 +47,8 @@ http {
   keepalive_requests 1000000;
   server {
     listen %[2]s;
-    root %[3]q;
+    listen %[3]s sndbuf=64k;
+    root %[4]q;
     autoindex on;
     add_header Accept-Ranges bytes;
   }
@@ -75,16 +78,14 @@ func startNginx(res *resources, dir, root string) (*server, error) {
 }
 
 func (s *server) start(res *resources, program, dir, root string) error {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
+	if err := freeAddrs(&s.addr, &s.slowAddr); err != nil {
 		return err
 	}
-	s.addr = l.Addr().String()
-	l.Close()
 	config := filepath.Join(dir, "nginx.conf")
-	if err := os.WriteFile(config, fmt.Appendf(nil, nginxConfig, dir, s.addr, root), 0o644); err != nil {
+	if err := os.WriteFile(config, fmt.Appendf(nil, nginxConfig, dir, s.addr, s.slowAddr, root), 0o644); err != nil {
 		return err
 	}
+	var err error
 	s.process, err = startProcess(res, filepath.Join(dir, "output.log"), program,
 		"-p", dir, "-e", filepath.Join(dir, "error.log"), "-c", config)
 	if err != nil {
@@ -103,6 +104,19 @@ func (s *server) start(res *resources, program, dir, root string) error {
 			return fmt.Errorf("nginx does not answer: %w", err)
 		}
 	}
+}
+
+// freeAddrs sets addrs to loopback addresses with ports that are free and differ.
+func freeAddrs(addrs ...*string) error {
+	for _, addr := range addrs {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		defer l.Close()
+		*addr = l.Addr().String()
+	}
+	return nil
 }
 
 func (s *server) request(path string) error {
@@ -177,6 +191,7 @@ func parseLog(text string) []entry {
 // traffic is the sum of some log entries.
 type traffic struct {
 	requests int
+	files    int   // requests for anything but listings
 	sent     int64 // everything, headers included
 	data     int64 // bodies of targets: neither listings nor control files
 }
@@ -186,6 +201,9 @@ func sum(entries []entry) traffic {
 	for _, e := range entries {
 		t.requests++
 		t.sent += e.sent
+		if !strings.HasSuffix(e.path, "/") {
+			t.files++
+		}
 		if !strings.HasSuffix(e.path, ".zsync") && !strings.HasSuffix(e.path, "/") {
 			t.data += e.body
 		}

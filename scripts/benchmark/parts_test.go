@@ -3,20 +3,18 @@ package main
 import (
 	"bytes"
 	"context"
-	"io"
-	"net/http"
-	"net/http/httptest"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
-	"time"
 )
 
 func TestParseLog(t *testing.T) {
 	log := "/ 900 700\n/.settle-3 300 100\n/a.img 4396 4096\nnot a line\n/a.img.zsync 2000 1700\n/b.img 40"
 	got := sum(parseLog(log))
-	if want := (traffic{requests: 3, sent: 900 + 4396 + 2000, data: 4096}); got != want {
+	if want := (traffic{requests: 3, files: 2, sent: 900 + 4396 + 2000, data: 4096}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }
@@ -38,30 +36,40 @@ func TestResourcesRunBackwards(t *testing.T) {
 	}
 }
 
-// The gate lets nothing through early: this is a lower bound, whatever the machine does.
-func TestGate(t *testing.T) {
-	body := bytes.Repeat([]byte("gate"), 100_000)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write(body) }))
-	defer server.Close()
-	const opening = 20 * time.Millisecond
-	g, err := openGate(server.Listener.Addr().String(), 10_000_000, opening)
+func TestCheckListing(t *testing.T) {
+	line := func(i int) string {
+		return fmt.Sprintf("-r--r--r-- 1 root root %d May  4 12:00 %s\n", artifactLength, artifactName(i))
+	}
+	good := "total 0\n" + line(0) + line(1)
+	if err := checkListing(good, 2); err != nil {
+		t.Error(err)
+	}
+	for name, bad := range map[string]string{
+		"one less": "total 0\n" + line(0), "one more": good + line(2), "other name": line(0) + line(2),
+		"other length": line(0) + strings.Replace(line(1), fmt.Sprint(artifactLength), "0", 1),
+		"no length":    line(0) + "-????????? ? ? ? ? ? artifact-000001.img\n",
+	} {
+		if err := checkListing(bad, 2); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+func TestReadTail(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a")
+	const length = tailLength + 100
+	if err := writeImage(path, length, []content{{0, length}}, 1); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer g.close()
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	begin := time.Now()
-	resp, err := client.Get("http://" + g.listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
+	if got, err := readTail(path, length); err != nil || !bytes.Equal(got, text[100:]) {
+		t.Errorf("%d bytes, %v", len(got), err)
 	}
-	defer resp.Body.Close()
-	got, err := io.ReadAll(resp.Body)
-	if err != nil || !bytes.Equal(got, body) {
-		t.Fatalf("%d bytes, %v", len(got), err)
-	}
-	if took := time.Since(begin); took < opening+40*time.Millisecond {
-		t.Errorf("passed in %v", took)
+	if _, err := readTail(path, length+1); err == nil {
+		t.Error("a short file has a whole tail")
 	}
 }
 

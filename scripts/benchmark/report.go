@@ -27,6 +27,7 @@ type report struct {
 		DelaySeconds     float64 `json:"delay_seconds"`      // asked for, both directions together
 		RoundTripSeconds float64 `json:"round_trip_seconds"` // measured
 		BytesPerSecond   int64   `json:"bytes_per_second"`
+		SlowRate         int64   `json:"slow_line_bytes_per_second"`
 	} `json:"line"`
 	Rows []*result `json:"rows"`
 }
@@ -35,6 +36,7 @@ type report struct {
 type result struct {
 	Name    string        `json:"name"`
 	Title   string        `json:"title"`
+	Skipped string        `json:"skipped,omitempty"` // why nothing was measured
 	Tools   []*toolResult `json:"tools"`
 	Metrics []*judged     `json:"metrics"`
 }
@@ -66,6 +68,7 @@ func (b *bench) newReport() *report {
 		Sizes: b.sizes, Repetitions: b.repeat,
 	}
 	r.Line.DelaySeconds, r.Line.RoundTripSeconds, r.Line.BytesPerSecond = roundTrip.Seconds(), b.trip, lineRate
+	r.Line.SlowRate = slowRate
 	return r
 }
 
@@ -84,7 +87,7 @@ func versions(binary string) map[string]string {
 		line, _, _ := strings.Cut(string(text), "\n")
 		out["zsyncfs"] = strings.TrimPrefix(line, "zsyncfs ")
 	}
-	for _, name := range []string{"httpfs2", "rclone", "nginx", "curl"} {
+	for _, name := range []string{"httpfs2", "rclone", "nginx", "curl", "zsync"} {
 		text, err := exec.Command("dpkg-query", "-W", "-f", "${Version}", name).Output()
 		if err == nil && len(text) != 0 {
 			out[name] = string(text)
@@ -159,6 +162,7 @@ func (r *result) judge(from row) {
 }
 
 // missed names the goals that zsyncfs missed, and the rows in which it failed.
+// Rows that were left out have neither.
 func (r *report) missed() []string {
 	var out []string
 	for _, row := range r.Rows {

@@ -120,6 +120,27 @@ func TestJudgeFailure(t *testing.T) {
 	}
 }
 
+// A row that needs what is not there is left out, and misses no goal.
+func TestRowLeftOut(t *testing.T) {
+	r := testRow()
+	r.needs, r.files = "no-such-program-anywhere", []string{bulkName}
+	b := &bench{repeat: 1}
+	out := b.measureRow(r)
+	if text := out.table(); !strings.Contains(text, "left out: no-such-program-anywhere") {
+		t.Error(text)
+	}
+	if missed := (&report{Rows: []*result{out}}).missed(); len(missed) != 0 {
+		t.Errorf("missed: %q", missed)
+	}
+	if need := neededFiles([]row{r}); len(need) != 0 {
+		t.Errorf("needs %v", need)
+	}
+	r.needs = ""
+	if r.missing() != "" || !neededFiles([]row{r})[bulkName] {
+		t.Error("a row that needs nothing is left out")
+	}
+}
+
 // Names select rows, so they must differ, and every row measures zsyncfs first.
 func TestRows(t *testing.T) {
 	seen := map[string]bool{}

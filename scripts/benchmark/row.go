@@ -8,8 +8,20 @@ type row struct {
 	title   string
 	tools   []*tool // zsyncfs first; limits last
 	files   []string
+	needs   string // a program without which the row is left out; "": none
 	metrics []metric
 	measure measure
+}
+
+// missing says why the row cannot be measured; "" when it can.
+func (r row) missing() string {
+	if r.needs == "" {
+		return ""
+	}
+	if _, err := find(r.needs); err != nil {
+		return err.Error()
+	}
+	return ""
 }
 
 // measure is one measurement: a row, for one tool, once. What it starts it puts

@@ -8,22 +8,6 @@ import (
 	"time"
 )
 
-// via says how a row reaches the web server.
-type via bool
-
-const (
-	direct   via = false
-	overLine via = true
-)
-
-// base is the URL of the web server's root.
-func (b *bench) base(v via) string {
-	if v == overLine {
-		return "http://" + b.line + "/"
-	}
-	return "http://" + b.server.addr + "/"
-}
-
 func firstByteMetrics(g *goal) []metric {
 	return []metric{
 		{key: "open", title: "from the mount's return", unit: "ms", lower: true, goal: g},
@@ -165,14 +149,21 @@ func random(v via, readahead bool) measure {
 // counted runs work, releases what it started, and returns what the web server
 // sent meanwhile.
 func (b *bench) counted(work func() error) (traffic, error) {
+	return b.logged(func() error {
+		height := b.res.mark()
+		defer b.res.releaseTo(height)
+		return work()
+	})
+}
+
+// logged runs work and returns what the web server sent for the requests that
+// ended meanwhile.
+func (b *bench) logged(work func() error) (traffic, error) {
 	from, err := b.server.mark()
 	if err != nil {
 		return traffic{}, err
 	}
-	height := b.res.mark()
-	err = work()
-	b.res.releaseTo(height)
-	if err != nil {
+	if err := work(); err != nil {
 		return traffic{}, err
 	}
 	entries, err := b.server.since(from)

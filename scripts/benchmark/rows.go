@@ -62,6 +62,19 @@ var rows = []row{
 		tools: []*tool{zsyncfs, httpfs2}, files: []string{bulkName}, measure: random(overLine, false),
 		metrics: randomMetrics(atMost(4)),
 	},
+	{
+		name: "slow-line.made", title: "the last 64 KiB of an image, cold, on the slow line; control file of zsyncfs make",
+		tools: peers, files: []string{slowMade}, measure: endOnSlowLine(slowMade), metrics: slowMetrics,
+	},
+	{
+		name: "slow-line.zsyncmake", title: "the last 64 KiB of an image, cold, on the slow line; control file of Debian's zsyncmake",
+		tools: []*tool{zsyncfs}, files: []string{slowZsyncmake}, needs: "zsyncmake",
+		measure: endOnSlowLine(slowZsyncmake), metrics: slowMetrics,
+	},
+	{
+		name: "list", title: "ls -l of a folder with many artifacts",
+		tools: []*tool{zsyncfs, rclone}, files: []string{artifacts}, measure: listArtifacts, metrics: listMetrics,
+	},
 }
 
 // selectRows returns the rows whose names begin with prefix.
@@ -75,10 +88,13 @@ func selectRows(prefix string) []row {
 	return out
 }
 
-// neededFiles are the files that some rows read.
+// neededFiles are the files that some rows read, without rows that are left out.
 func neededFiles(chosen []row) map[string]bool {
 	need := map[string]bool{}
 	for _, r := range chosen {
+		if r.missing() != "" {
+			continue
+		}
 		for _, f := range r.files {
 			need[f] = true
 		}

@@ -16,9 +16,10 @@ func (r *report) heading() string {
 	for _, name := range slices.Sorted(maps.Keys(r.Versions)) {
 		fmt.Fprintf(&b, ", %s %s", name, r.Versions[name])
 	}
-	fmt.Fprintf(&b, "\nmedians of %d; images of %d, %d and %d MiB; the line: delay %v (measured round trip %.1f ms), %v MB/s\n",
+	fmt.Fprintf(&b, "\nmedians of %d; images of %d, %d and %d MiB; the line: delay %v (measured round trip %.1f ms), %v MB/s; the slow line: %v MB/s\n",
 		r.Repetitions, r.Sizes.Sparse/mib, r.Sizes.Bulk/mib, r.Sizes.Line/mib, roundTrip,
-		r.Line.RoundTripSeconds*1e3, lineRate/1e6)
+		r.Line.RoundTripSeconds*1e3, lineRate/1e6, float64(slowRate)/1e6)
+	fmt.Fprintf(&b, "artifacts of the list: %d\n", r.Sizes.Artifacts)
 	b.WriteString("\"x peer\", \"x limit\": how many times as good zsyncfs is as the best peer and as the limit\n" +
 		"(curl or a local file); 1 is equal, more is better. \"!\" marks a goal that was missed.\n")
 	return b.String()
@@ -28,6 +29,10 @@ func (r *report) heading() string {
 func (r *result) table() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n%s: %s\n", r.Name, r.Title)
+	if r.Skipped != "" {
+		fmt.Fprintf(&b, "  left out: %s\n", r.Skipped)
+		return b.String()
+	}
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
 	cells := []string{"", "goal"}
 	for _, t := range r.Tools {
