@@ -55,13 +55,18 @@ install_packages() {
 # puts into the system for the time of the installation goes away on a signal
 # too.
 apt_install() (
-	policy=/usr/sbin/policy-rc.d log=$(mktemp) units=/lib/systemd/system
-	trap 'rm -f "$log"' EXIT
-	trap 'exit 130' INT
-	trap 'exit 143' TERM
+	policy=/usr/sbin/policy-rc.d ours='' log=$(mktemp) units=/lib/systemd/system
+	clear() {
+		[ -z "$ours" ] || as_root rm -f "$policy"
+		rm -f "$log"
+	}
+	trap clear EXIT
+	# The script that waits for this ends with it only when it dies of the signal.
+	trap 'clear; trap - INT EXIT; kill -INT "$BASHPID"' INT
+	trap 'clear; trap - TERM EXIT; kill -TERM "$BASHPID"' TERM
 	if [ ! -e "$policy" ]; then
 		# 101 tells Debian's packages to leave their daemons alone.
-		trap 'as_root rm -f "$policy"; rm -f "$log"' EXIT
+		ours=yes
 		printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
 		as_root chmod 755 "$policy"
 	fi
