@@ -8,6 +8,7 @@ import (
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"github.com/zsyncfs/zsyncfs/fs/archive"
+	"github.com/zsyncfs/zsyncfs/zsyncclient"
 )
 
 // dirNode is a directory of the archive.
@@ -30,31 +31,42 @@ func (d *dirNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (
 	defer cancel()
 	entry, err := d.dir.Lookup(ctx, name)
 	if err != nil {
-		return nil, d.fs.faults.fault("look up", d.path(name), err)
+		return nil, d.fs.faults.fault(ctx, "look up", d.path(name), err)
 	}
 	out.SetEntryTimeout(d.fs.options.Refresh)
 	out.SetAttrTimeout(attrTimeout)
 	if entry.Dir != nil {
 		d.fs.dirAttr(&out.Attr)
-		return d.child(ctx, name, inodeNumber(entry.Dir.Path(), nil), fuse.S_IFDIR,
-			func() fusefs.InodeEmbedder { return &dirNode{fs: d.fs, dir: entry.Dir} }), 0
+		return d.subdir(ctx, name, entry.Dir), 0
 	}
 	ctl, err := entry.File.Control(ctx)
 	if err != nil {
-		return nil, d.fs.faults.fault("look up", d.path(name), err)
+		return nil, d.fs.faults.fault(ctx, "look up", d.path(name), err)
 	}
 	d.fs.fileAttr(ctl, &out.Attr)
-	return d.child(ctx, name, fileNumber(entry.File.Path(), ctl), fuse.S_IFREG,
-		func() fusefs.InodeEmbedder { return newFileNode(d.fs, entry.File, ctl) }), 0
+	return d.version(ctx, name, entry.File, ctl), 0
 }
 
-// child is the inode of name with this number: the one that is known, or a new
-// one.
-func (d *dirNode) child(ctx context.Context, name string, number uint64, mode uint32, make func() fusefs.InodeEmbedder) *fusefs.Inode {
+// subdir is the inode of the directory name: the one that is known, unless the
+// directory left the listing and came back since.
+func (d *dirNode) subdir(ctx context.Context, name string, dir *archive.Dir) *fusefs.Inode {
+	if known := d.GetChild(name); known != nil {
+		if n, ok := known.Operations().(*dirNode); ok && n.dir == dir {
+			return known
+		}
+	}
+	return d.NewInode(ctx, &dirNode{fs: d.fs, dir: dir},
+		fusefs.StableAttr{Mode: fuse.S_IFDIR, Ino: inodeNumber(dir.Path(), nil)})
+}
+
+// version is the inode of this version of the artifact name: the one that is
+// known, or a new one.
+func (d *dirNode) version(ctx context.Context, name string, file *archive.File, ctl *zsyncclient.Control) *fusefs.Inode {
+	number := fileNumber(file.Path(), ctl)
 	if known := d.GetChild(name); known != nil && known.StableAttr().Ino == number {
 		return known
 	}
-	return d.NewInode(ctx, make(), fusefs.StableAttr{Mode: mode, Ino: number})
+	return d.NewInode(ctx, newFileNode(d.fs, file, ctl), fusefs.StableAttr{Mode: fuse.S_IFREG, Ino: number})
 }
 
 // Readdir lists the names without fetching any header.
@@ -63,7 +75,7 @@ func (d *dirNode) Readdir(ctx context.Context) (fusefs.DirStream, syscall.Errno)
 	defer cancel()
 	entries, err := d.dir.Entries(ctx)
 	if err != nil {
-		return nil, d.fs.faults.fault("list", d.path(""), err)
+		return nil, d.fs.faults.fault(ctx, "list", d.path(""), err)
 	}
 	list := make([]fuse.DirEntry, 0, len(entries))
 	for _, e := range entries {

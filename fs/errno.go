@@ -27,13 +27,13 @@ var errInterrupted = errors.New("the caller was interrupted")
 func errno(err error) syscall.Errno {
 	var status *zsyncclient.StatusError
 	switch {
-	case err == nil, errors.Is(err, io.EOF):
+	case err == nil, err == io.EOF: // a wrapped one is a connection that was closed
 		return 0
 	case errors.Is(err, archive.ErrNotExist):
 		return syscall.ENOENT
 	case errors.Is(err, target.ErrTargetChanged):
 		return syscall.ESTALE
-	case errors.Is(err, errInterrupted), errors.Is(err, context.Canceled):
+	case errors.Is(err, errInterrupted):
 		return syscall.EINTR
 	case errors.As(err, &status) && (status.Code == 401 || status.Code == 403):
 		return syscall.EACCES
@@ -57,8 +57,11 @@ func newFaultLog(log func(string, error)) *faultLog {
 }
 
 // fault logs err of op on path, unless it is an everyday answer, and returns
-// its errno.
-func (l *faultLog) fault(op, path string, err error) syscall.Errno {
+// its errno. ctx is the request's.
+func (l *faultLog) fault(ctx context.Context, op, path string, err error) syscall.Errno {
+	if err != nil && errors.Is(context.Cause(ctx), errInterrupted) {
+		return syscall.EINTR
+	}
 	code := errno(err)
 	switch code {
 	case 0, syscall.ENOENT, syscall.EINTR:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"syscall"
 	"testing"
 
@@ -26,7 +27,9 @@ func TestErrno(t *testing.T) {
 		{&zsyncclient.StatusError{Code: 403}, syscall.EACCES},
 		{&zsyncclient.StatusError{Code: 500}, syscall.EIO},
 		{errInterrupted, syscall.EINTR},
-		{context.Canceled, syscall.EINTR},
+		{context.Canceled, syscall.EIO},
+		{&url.Error{Op: "Get", URL: "http://h/", Err: io.EOF}, syscall.EIO},
+		{fmt.Errorf("body: %w", io.ErrUnexpectedEOF), syscall.EIO},
 		{context.DeadlineExceeded, syscall.EIO},
 		{target.ErrSuspect, syscall.EIO},
 		{target.ErrClosed, syscall.EIO},
@@ -35,7 +38,7 @@ func TestErrno(t *testing.T) {
 		if got := errno(c.err); got != c.want {
 			t.Errorf("%v: %v, want %v", c.err, got, c.want)
 		}
-		if c.err == nil {
+		if c.err == nil || c.err == io.EOF {
 			continue
 		}
 		if got := errno(fmt.Errorf("wrapped: %w", c.err)); got != c.want {
@@ -45,13 +48,19 @@ func TestErrno(t *testing.T) {
 }
 
 func TestFaultsAreLoggedOnce(t *testing.T) {
+	ctx := t.Context()
 	var logged []string
 	l := newFaultLog(func(path string, err error) { logged = append(logged, path+": "+err.Error()) })
 	for range 5 {
-		l.fault("read at 0", "x", target.ErrSuspect)
+		l.fault(ctx, "read at 0", "x", target.ErrSuspect)
 	}
-	l.fault("read at 0", "y", target.ErrSuspect)
-	l.fault("look up", "z", archive.ErrNotExist)
+	l.fault(ctx, "read at 0", "y", target.ErrSuspect)
+	l.fault(ctx, "look up", "z", archive.ErrNotExist)
+	dying, cancel := context.WithCancelCause(ctx)
+	cancel(errInterrupted)
+	if code := l.fault(dying, "look up", "w", context.Canceled); code != syscall.EINTR {
+		t.Errorf("a dying caller got %v", code)
+	}
 	if len(logged) != 2 {
 		t.Errorf("logged %q", logged)
 	}

@@ -41,7 +41,7 @@ var (
 )
 
 // Open opens the version for reading; it makes no request.
-func (n *fileNode) Open(_ context.Context, flags uint32) (fusefs.FileHandle, uint32, syscall.Errno) {
+func (n *fileNode) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint32, syscall.Errno) {
 	if flags&syscall.O_ACCMODE != syscall.O_RDONLY {
 		return nil, 0, syscall.EROFS
 	}
@@ -51,7 +51,7 @@ func (n *fileNode) Open(_ context.Context, flags uint32) (fusefs.FileHandle, uin
 	}
 	t, err := n.fs.pool.Open(ctl)
 	if err != nil {
-		return nil, 0, n.fs.faults.fault("open", n.file.Path(), err)
+		return nil, 0, n.fs.faults.fault(ctx, "open", n.file.Path(), err)
 	}
 	n.fs.opened(t, n)
 	return &handle{node: n, target: t, reader: t.NewReader()}, fuse.FOPEN_KEEP_CACHE, 0
@@ -83,7 +83,7 @@ func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadRes
 		n, err = h.readRemote(ctx, dest, off)
 	}
 	if code := errno(err); code != 0 {
-		return nil, h.node.fs.faults.fault("read at "+formatOffset(off), h.node.file.Path(), err)
+		return nil, h.node.fs.faults.fault(ctx, "read at "+formatOffset(off), h.node.file.Path(), err)
 	}
 	return fuse.ReadResultData(dest[:n]), 0
 }

@@ -67,7 +67,7 @@ var fatalByDefault = func() (set uint64) {
 // endsProcess says whether /proc/PID/status tells of a pending signal that ends
 // the process.
 func endsProcess(status []byte) bool {
-	var pending, caught, ignored uint64
+	var pending, blocked, caught, ignored uint64
 	for s := bufio.NewScanner(bytes.NewReader(status)); s.Scan(); {
 		name, value, ok := bytes.Cut(s.Bytes(), []byte(":\t"))
 		if !ok {
@@ -80,6 +80,8 @@ func endsProcess(status []byte) bool {
 		switch string(name) {
 		case "SigPnd", "ShdPnd":
 			pending |= set
+		case "SigBlk":
+			blocked = set
 		case "SigCgt":
 			caught = set
 		case "SigIgn":
@@ -87,5 +89,5 @@ func endsProcess(status []byte) bool {
 		}
 	}
 	kill := uint64(1) << (unix.SIGKILL - 1)
-	return pending&(fatalByDefault&^caught&^ignored|kill) != 0
+	return pending&(fatalByDefault&^blocked&^caught&^ignored|kill) != 0
 }

@@ -91,7 +91,12 @@ func (m *Mount) Unmount() error {
 		<-m.ended
 		return nil
 	}
-	return Detach(m.dir)
+	select {
+	case <-m.ended: // somebody else was faster; dir may be another's by now
+		return nil
+	default:
+		return Detach(m.dir)
+	}
 }
 
 // Unmount takes the mount off dir; it fails when files of it are open.

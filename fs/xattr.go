@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"github.com/zsyncfs/zsyncfs/format"
+	"github.com/zsyncfs/zsyncfs/zsyncclient"
 )
 
 // xattrs are the extended attributes of an artifact, in the order in which they
@@ -17,7 +18,7 @@ var xattrs = []struct {
 	value func(*fileNode) string
 }{
 	{"user.zsync.url", func(n *fileNode) string { return n.fs.pool.SourceURL(n.control) }},
-	{"user.zsync.control-url", func(n *fileNode) string { return n.control.URL.Redacted() }},
+	{"user.zsync.control-url", func(n *fileNode) string { return zsyncclient.Redact(n.control.URL) }},
 	{"user.zsync.file-hash", func(n *fileNode) string { return fileHash(n.control.Header) }},
 	{"user.zsync.blocks", func(n *fileNode) string {
 		return strconv.FormatInt(n.control.Header.Geometry().BlockCount(), 10)

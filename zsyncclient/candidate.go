@@ -44,7 +44,7 @@ func candidatesOf(ctl *Control, mirrors []*url.URL) []*candidate {
 	add := func(u *url.URL, text string, err error) {
 		c := &candidate{url: u, text: text, refused: err}
 		if u != nil {
-			c.text = redact(u)
+			c.text = Redact(u)
 			c.refused = checkURL(u)
 			text = u.String()
 		}
@@ -123,6 +123,8 @@ func (s *Source) judge(cand *candidate, err error) error {
 	var backoff *backoffError
 	warn := false
 	switch {
+	case err == nil && time.Now().Before(cand.banned):
+		// A fetch beside this one found it wrong meanwhile: that stands.
 	case err == nil:
 		cand.accepted, cand.failures, cand.bans, cand.lastFault = true, 0, 0, nil
 		s.current = cand

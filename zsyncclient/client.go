@@ -33,7 +33,7 @@ func New(o Options) (*Client, error) {
 	o = o.withDefaults()
 	for _, u := range o.Origins {
 		if err := checkURL(u); err != nil {
-			return nil, &refusal{reason: redact(u), err: err}
+			return nil, &refusal{reason: Redact(u), err: err}
 		}
 	}
 	creds, err := newCredentials(o)

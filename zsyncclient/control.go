@@ -65,7 +65,7 @@ func (c *Client) FetchControl(ctx context.Context, u *url.URL, prev Validators, 
 		}
 	})
 	if err != nil {
-		return nil, fmt.Errorf("fetch control file %s: %w", redact(u), err)
+		return nil, fmt.Errorf("fetch control file %s: %w", Redact(u), err)
 	}
 	return ctl, nil
 }

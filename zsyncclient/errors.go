@@ -101,7 +101,7 @@ func (e *SourceError) Error() string {
 	}
 	parts := make([]string, len(e.Candidates))
 	for i, c := range e.Candidates {
-		parts[i] = c.Err.Error()
+		parts[i] = fmt.Sprint(c.Err)
 		if !strings.Contains(parts[i], c.URL) {
 			parts[i] = c.URL + ": " + parts[i]
 		}
@@ -162,8 +162,9 @@ func certificateFault(err error) bool {
 	return errors.As(err, &verify) || errors.As(err, &authority) || errors.As(err, &name) || errors.As(err, &invalid)
 }
 
-// redact is u as texts may show it: no query, fragment or user information.
-func redact(u *url.URL) string {
+// Redact is u as texts, logs and attributes may show it: without query, fragment
+// and user information, which may be secrets, and at most 500 bytes long.
+func Redact(u *url.URL) string {
 	if u == nil {
 		return "(no URL)"
 	}

@@ -30,11 +30,11 @@ func (c *Client) FetchIndex(ctx context.Context, u *url.URL) (*listing.Listing, 
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("fetch index file %s: %w", redact(u), err)
+		return nil, fmt.Errorf("fetch index file %s: %w", Redact(u), err)
 	}
 	l, err := listing.ParseIndex(final, body)
 	if err != nil {
-		return nil, fmt.Errorf("index file %s: %w", redact(u), err)
+		return nil, fmt.Errorf("index file %s: %w", Redact(u), err)
 	}
 	return l, nil
 }

@@ -31,7 +31,7 @@ const (
 func (c *Client) List(ctx context.Context, u *url.URL, prev Validators) (*listing.Listing, Validators, error) {
 	l, v, err := c.list(ctx, u, prev)
 	if err != nil {
-		return nil, Validators{}, fmt.Errorf("fetch listing %s: %w", redact(u), err)
+		return nil, Validators{}, fmt.Errorf("fetch listing %s: %w", Redact(u), err)
 	}
 	return l, v, nil
 }
@@ -46,7 +46,7 @@ func (c *Client) list(ctx context.Context, u *url.URL, prev Validators) (*listin
 			return nil, v, refuse("more than %d pages", maxPages)
 		}
 		if originKey(all.Next) != originKey(final) {
-			return nil, v, refuse("its next page lies elsewhere: %s", redact(all.Next))
+			return nil, v, refuse("its next page lies elsewhere: %s", Redact(all.Next))
 		}
 		l, _, _, err := c.page(ctx, all.Next, Validators{})
 		if err != nil {

@@ -109,7 +109,7 @@ func wrap(err error, what string, r format.Range, u *url.URL) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("fetch %s %v from %s: %w", what, r, redact(u), err)
+	return fmt.Errorf("fetch %s %v from %s: %w", what, r, Redact(u), err)
 }
 
 // lastWords is what a caller whose ctx ended during err is told: ctx's error and

@@ -71,10 +71,10 @@ func redirectTarget(u *url.URL, code int, h http.Header) (*url.URL, error) {
 	}
 	next, err := resolveReference(u, h.Get("Location"))
 	if err != nil {
-		return nil, &refusal{reason: "redirect from " + redact(u), err: err}
+		return nil, &refusal{reason: "redirect from " + Redact(u), err: err}
 	}
 	if u.Scheme == "https" && next.Scheme != "https" {
-		return nil, refuse("redirect from https to http: %s to %s", redact(u), redact(next))
+		return nil, refuse("redirect from https to http: %s to %s", Redact(u), Redact(next))
 	}
 	return next, nil
 }

@@ -34,7 +34,7 @@ type answer struct {
 // statusError ends the answer and says its status.
 func (a *answer) statusError() error {
 	a.body.done()
-	return &StatusError{URL: redact(a.final), Code: a.code}
+	return &StatusError{URL: Redact(a.final), Code: a.code}
 }
 
 // get sends q and follows redirects. Overload and server faults (temporary
@@ -79,7 +79,7 @@ func (c *Client) follow(ctx context.Context, q ask, u *url.URL) (*answer, error)
 			return nil, err
 		}
 		if hop == maxHops {
-			return nil, refuse("more than %d redirects, the last from %s", maxHops, redact(u))
+			return nil, refuse("more than %d redirects, the last from %s", maxHops, Redact(u))
 		}
 		u = next
 	}
@@ -110,7 +110,7 @@ func (c *Client) send(ctx context.Context, q ask, u *url.URL) (*answer, error) {
 	b.opened(resp, tm.rtt())
 	a := &answer{code: resp.StatusCode, header: resp.Header, final: u, length: resp.ContentLength, body: b}
 	if temporaryStatus(a.code) {
-		err := &StatusError{URL: redact(u), Code: a.code}
+		err := &StatusError{URL: Redact(u), Code: a.code}
 		slower := a.code == http.StatusTooManyRequests || a.code == http.StatusServiceUnavailable
 		b.failed(err, retryAfter(a.header, time.Now()), slower)
 		return nil, err

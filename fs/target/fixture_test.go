@@ -27,6 +27,8 @@ type fixture struct {
 	pool   *Pool
 	data   []byte
 
+	deadline time.Duration // Options.ReadDeadline of the next openStore
+
 	mu      sync.Mutex
 	warned  []string  // guarded by mu
 	changed []*Target // guarded by mu
@@ -60,7 +62,7 @@ func controlOf(t *testing.T, data []byte, blockSize int64, edit func(string) str
 
 func newFixture(t *testing.T, length int, edit func(string) string) *fixture {
 	t.Helper()
-	f := &fixture{t: t, srv: rangetest.New(), data: randomBytes(length), dir: t.TempDir()}
+	f := &fixture{t: t, srv: rangetest.New(), data: randomBytes(length), dir: t.TempDir(), deadline: 10 * time.Second}
 	if err := f.srv.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +96,7 @@ func (f *fixture) openStore() {
 	}
 	f.store = store
 	f.pool = NewPool(store, f.client, Options{
-		ReadDeadline: 10 * time.Second,
+		ReadDeadline: f.deadline,
 		Warn: func(_ string, err error) {
 			f.mu.Lock()
 			defer f.mu.Unlock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/zsyncfs/zsyncfs/format"
@@ -64,11 +65,18 @@ func (t *Target) launch(f *flight) {
 	}()
 }
 
+// streamPatience is how many read deadlines a stream of a whole target may bring
+// nothing: one that broke off starts anew and passes first what is here already.
+const streamPatience = 10
+
 // fly fetches the blocks of f.
 func (t *Target) fly(f *flight) error {
 	ctx, cancel := context.WithCancelCause(t.ctx)
 	defer cancel(nil)
 	deadline := t.options.ReadDeadline
+	if f.all {
+		deadline *= streamPatience
+	}
 	stall := time.AfterFunc(deadline, func() { cancel(ErrStalled) })
 	defer stall.Stop()
 	deliver := func(first format.BlockID, data []byte) error {
@@ -83,8 +91,13 @@ func (t *Target) fly(f *flight) error {
 		t.prefetchRecords(f.blocks)
 		err = t.source.Fetch(ctx, f.blocks, zsyncclient.Foreground, t.records, deliver)
 	}
-	if err != nil && ctx.Err() != nil && t.ctx.Err() == nil {
-		return fmt.Errorf("%w: %w", ErrStalled, err)
+	switch {
+	case err != nil && t.ctx.Err() != nil:
+		return ErrClosed
+	case err != nil && ctx.Err() != nil:
+		// The client's own word for it, a cancelled context, would look like a
+		// reader that left.
+		return fmt.Errorf("%w: %v", ErrStalled, err)
 	}
 	return t.explain(err)
 }
@@ -96,9 +109,7 @@ func (t *Target) deliver(f *flight, first format.BlockID, data []byte) {
 	came := t.geometry.Covering(format.Range{Start: start, End: start + int64(len(data))})
 	known, _ := t.version.Known(came.Start, came.End)
 	if known < came.Count() {
-		if err := t.version.Put(first, data); err != nil {
-			t.options.Warn(t.control.URL.Redacted(), fmt.Errorf("blocks are served but not stored: %w", err))
-		}
+		t.noteRoom(t.version.Put(first, data))
 	}
 	t.mu.Lock()
 	f.blocks.Start = max(f.blocks.Start, came.End)
@@ -119,18 +130,49 @@ func (t *Target) land(f *flight, err error) {
 			break
 		}
 	}
-	if f.all {
-		t.streaming = false
-	}
 	switch {
 	case err == nil && f.blocks.Count() > 0:
 		err = fmt.Errorf("fetch ended before %v", f.blocks)
 	case errors.Is(err, zsyncclient.ErrNoRanges) && !f.all:
-		t.stream()
+		if t.awaited(f.blocks) {
+			t.stream()
+		}
 		return
 	}
 	if err != nil {
 		t.fail(f.blocks, err)
+	}
+	if f.all {
+		t.streaming = false
+		t.scheduleAwaited()
+	}
+}
+
+// awaited says whether a piece waits for a block of blocks. t.mu is held.
+func (t *Target) awaited(blocks format.BlockRange) bool {
+	return slices.ContainsFunc(t.pieces, func(q *piece) bool {
+		return q.waits() && q.blocks.Intersect(blocks).Count() > 0
+	})
+}
+
+// scheduleAwaited starts flights for what pieces still wait for: blocks that a
+// stream had passed when they were asked for. t.mu is held.
+func (t *Target) scheduleAwaited() {
+	for _, q := range t.pieces {
+		if q.waits() {
+			t.schedule(q.blocks)
+		}
+	}
+}
+
+// noteRoom tells once when the store cannot take blocks, until it can again.
+func (t *Target) noteRoom(err error) {
+	t.mu.Lock()
+	first := err != nil && !t.roomless
+	t.roomless = err != nil
+	t.mu.Unlock()
+	if first {
+		t.options.Warn(t.where(), fmt.Errorf("blocks are served but not stored: %w", err))
 	}
 }
 

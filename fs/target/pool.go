@@ -45,6 +45,7 @@ type entry struct {
 	err    error
 	users  int         // guarded by Pool.mu
 	linger *time.Timer // guarded by Pool.mu; set while users is 0
+	idle   time.Time   // guarded by Pool.mu; since when users is 0
 }
 
 // restPlan is when a suspect version may be fetched anew.
@@ -101,28 +102,31 @@ func (p *Pool) open(key poolKey, e *entry, ctl *zsyncclient.Control) {
 		return
 	}
 	e.target.release = func() { p.release(key, e) }
+	e.target.suspected = func() { p.rest(key.version) }
 	p.reconsider(key.version, e.target)
+	if t := e.target; t.version.KnownCount() == t.geometry.BlockCount() {
+		t.startVerification() // the last one was cut short
+	}
 }
 
-// reconsider lets a suspect version be fetched anew when it has rested.
-func (p *Pool) reconsider(key blockstore.Key, t *Target) {
-	if !t.suspect {
-		return
-	}
+// rest notes that a version has just become suspect: it may be fetched anew
+// after a pause, which doubles each time.
+func (p *Pool) rest(key blockstore.Key) {
 	p.mu.Lock()
-	plan, known := p.rests[key]
-	now := time.Now()
-	if !known {
-		plan.pause = suspectPause
-		plan.until = now // suspect from an earlier run: it has rested
-	}
-	again := !now.Before(plan.until)
-	if again {
-		plan = restPlan{pause: min(2*plan.pause, suspectPauseLimit), until: now.Add(plan.pause)}
-	}
+	defer p.mu.Unlock()
+	plan := p.rests[key]
+	plan.pause = min(max(2*plan.pause, suspectPause), suspectPauseLimit)
+	plan.until = time.Now().Add(plan.pause)
 	p.rests[key] = plan
+}
+
+// reconsider lets a suspect version be fetched anew when it has rested, and one
+// that is suspect from an earlier run at once.
+func (p *Pool) reconsider(key blockstore.Key, t *Target) {
+	p.mu.Lock()
+	rested := !time.Now().Before(p.rests[key].until)
 	p.mu.Unlock()
-	if !again {
+	if !t.suspect || !rested {
 		return
 	}
 	if err := t.version.Forget(t.geometry.All()); err != nil {
@@ -133,7 +137,8 @@ func (p *Pool) reconsider(key blockstore.Key, t *Target) {
 	}
 }
 
-// release takes one user off e; the last leaves the target lingering.
+// release takes one user off e; the last leaves the target lingering. A suspect
+// one does not linger: its next Open is to reconsider it.
 func (p *Pool) release(key poolKey, e *entry) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -141,28 +146,52 @@ func (p *Pool) release(key poolKey, e *entry) {
 	if e.users > 0 || p.closed {
 		return
 	}
-	if p.lingering() >= lingerLimit {
+	if e.target.usable() != nil {
 		p.drop(key, e)
 		return
 	}
+	e.idle = time.Now()
+	p.linger(key, e)
+	if oldKey, old := p.oldestIdle(); old != nil {
+		old.linger.Stop()
+		p.drop(oldKey, old)
+	}
+}
+
+// linger drops e after Options.Linger, unless it is used again or being
+// verified. p.mu is held.
+func (p *Pool) linger(key poolKey, e *entry) {
 	e.linger = time.AfterFunc(p.options.Linger, func() {
+		busy := e.target.busy()
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if e.users == 0 && !p.closed && p.entries[key] == e {
+		switch {
+		case e.users > 0 || p.closed || p.entries[key] != e:
+		case busy:
+			p.linger(key, e)
+		default:
 			p.drop(key, e)
 		}
 	})
 }
 
-// lingering counts targets without a user. p.mu is held.
-func (p *Pool) lingering() int {
-	n := 0
-	for _, e := range p.entries {
-		if e.linger != nil {
-			n++
+// oldestIdle is the target that has lingered longest, when there are more than
+// lingerLimit. p.mu is held.
+func (p *Pool) oldestIdle() (key poolKey, oldest *entry) {
+	idle := 0
+	for k, e := range p.entries {
+		if e.users > 0 || e.linger == nil {
+			continue
+		}
+		idle++
+		if oldest == nil || e.idle.Before(oldest.idle) {
+			key, oldest = k, e
 		}
 	}
-	return n
+	if idle <= lingerLimit {
+		return poolKey{}, nil
+	}
+	return key, oldest
 }
 
 // drop closes e's target in the background. p.mu is held.
@@ -172,7 +201,7 @@ func (p *Pool) drop(key poolKey, e *entry) {
 	go func() {
 		defer p.drops.Done()
 		if err := e.target.shut(); err != nil {
-			p.options.Warn(e.target.control.URL.Redacted(), fmt.Errorf("close: %w", err))
+			p.options.Warn(e.target.where(), fmt.Errorf("close: %w", err))
 		}
 	}()
 }
@@ -263,7 +292,7 @@ func (t *Target) Stats() Stats {
 	flights := len(t.flights)
 	t.mu.Unlock()
 	return Stats{
-		URL:      t.control.URL.Redacted(),
+		URL:      t.where(),
 		Length:   t.geometry.Length,
 		Blocks:   t.geometry.BlockCount(),
 		Local:    t.version.KnownCount(),

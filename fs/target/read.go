@@ -16,7 +16,7 @@ type piece struct {
 	blocks format.BlockRange
 	left   int64    // blocks still to come; guarded by Target.mu
 	got    []uint64 // which blocks came: a stream may bring one a second time
-	dst    []byte   // bytes [off, off+len(dst)) of the target; nil when only awaited
+	dst    []byte   // bytes [off, off+len(dst)) of the target
 	off    int64
 	done   chan struct{} // closed when left is 0 or err is set
 	err    error         // set before done is closed
@@ -27,8 +27,11 @@ type piece struct {
 func (t *Target) readMissing(ctx context.Context, p []byte, off int64) error {
 	want := t.geometry.Covering(format.Range{Start: off, End: off + int64(len(p))})
 	for want.Count() > 0 {
-		local, pieces := t.await(want, p, off)
-		err := t.finishRead(ctx, local, pieces, p, off)
+		local, pieces, err := t.await(want, p, off)
+		if err != nil {
+			return err
+		}
+		err = t.finishRead(ctx, local, pieces, p, off)
 		if !errors.Is(err, errReread) {
 			return err
 		}
@@ -75,7 +78,7 @@ func (t *Target) localFailure(err error, run format.BlockRange) error {
 	case errors.As(err, &damaged), errors.Is(err, blockstore.ErrUnknownBlock):
 		return nil
 	}
-	t.options.Warn(t.control.URL.Redacted(), fmt.Errorf("read %v from the store, fetching them instead: %w", run, err))
+	t.options.Warn(t.where(), fmt.Errorf("read %v from the store, fetching them instead: %w", run, err))
 	if ferr := t.version.Forget(run); ferr != nil {
 		return fmt.Errorf("read %v from the store: %w", run, errors.Join(err, ferr))
 	}
@@ -91,10 +94,12 @@ func (t *Target) part(blocks format.BlockRange, p []byte, off int64) ([]byte, in
 
 // await registers a piece for every run of want that is not here, starts
 // flights for what is not on its way, and returns the runs that are here.
-// p may be nil: then the blocks are only awaited.
-func (t *Target) await(want format.BlockRange, p []byte, off int64) (local []format.BlockRange, pieces []*piece) {
+func (t *Target) await(want format.BlockRange, p []byte, off int64) (local []format.BlockRange, pieces []*piece, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.closed {
+		return nil, nil, ErrClosed
+	}
 	for b := want.Start; b < want.End; {
 		run, missing := t.version.Known(b, want.End)
 		if run > 0 {
@@ -104,15 +109,13 @@ func (t *Target) await(want format.BlockRange, p []byte, off int64) (local []for
 		}
 		blocks := format.BlockRange{Start: b, End: b + format.BlockID(missing)}
 		q := &piece{blocks: blocks, left: blocks.Count(), got: make([]uint64, (blocks.Count()+63)/64), done: make(chan struct{})}
-		if p != nil {
-			q.dst, q.off = t.part(blocks, p, off)
-		}
+		q.dst, q.off = t.part(blocks, p, off)
 		pieces = append(pieces, q)
 		t.pieces = append(t.pieces, q)
 		t.schedule(blocks)
 		b = blocks.End
 	}
-	return local, pieces
+	return local, pieces, nil
 }
 
 // leave takes pieces off the list; their buffers are the reader's own again.
@@ -140,17 +143,18 @@ func (t *Target) leave(pieces []*piece) {
 func (t *Target) feed(came format.BlockRange, data []byte) {
 	for _, q := range t.pieces {
 		fresh := q.blocks.Intersect(came)
-		if fresh.Count() == 0 || q.left == 0 || q.err != nil {
+		if fresh.Count() == 0 || !q.waits() {
 			continue
 		}
-		if q.dst != nil {
-			q.copyFrom(data, t.geometry.Offset(came.Start))
-		}
+		q.copyFrom(data, t.geometry.Offset(came.Start))
 		if q.take(fresh); q.left == 0 {
 			close(q.done)
 		}
 	}
 }
+
+// waits says that q is neither complete nor failed. Target.mu is held.
+func (q *piece) waits() bool { return q.left > 0 && q.err == nil }
 
 // take marks blocks as come. Target.mu is held.
 func (q *piece) take(blocks format.BlockRange) {
@@ -175,7 +179,7 @@ func (q *piece) copyFrom(data []byte, off int64) {
 // fail ends the pieces that wait for a block of blocks. t.mu is held.
 func (t *Target) fail(blocks format.BlockRange, err error) {
 	for _, q := range t.pieces {
-		if q.left > 0 && q.err == nil && q.blocks.Intersect(blocks).Count() > 0 {
+		if q.waits() && q.blocks.Intersect(blocks).Count() > 0 {
 			q.err = err
 			close(q.done)
 		}

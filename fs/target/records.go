@@ -19,6 +19,8 @@ const (
 	// restLength is the largest part of the rest of a control file that is asked
 	// for at once, so that foreground reads get their turn.
 	restLength = 512 << 10
+	// restPause is how long a failed try at the rest is not repeated.
+	restPause = time.Minute
 	// restPatience is how long the rest waits for readers to be idle.
 	restPatience = 2 * time.Second
 )
@@ -154,14 +156,12 @@ func (t *Target) fetchControl(ctx context.Context, s *slice) error {
 		if err == nil || errors.Is(err, ErrTargetChanged) {
 			return err
 		}
-		if s.kept == nil {
-			t.options.Warn(t.control.URL.Redacted(), fmt.Errorf("records are used but not stored: %w", err))
-			s.kept = bytes
-		}
+		t.noteRoom(err)
+		s.kept = bytes
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("fetch records %v of %s: %w", s.bytes, t.control.URL.Redacted(), err)
+		return fmt.Errorf("fetch records %v of %s: %w", s.bytes, t.where(), err)
 	}
 	return nil
 }
@@ -186,16 +186,16 @@ func (t *Target) afterDelivery() {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.rest || t.closed {
+	if t.closed || time.Now().Before(t.restAfter) {
 		return
 	}
-	t.rest = true
+	t.restAfter = time.Now().Add(time.Hour) // until this try has ended
 	t.work.Add(1)
 	go func() {
 		defer t.work.Done()
-		if err := t.fetchRest(); err != nil && t.ctx.Err() == nil {
+		if err := t.fetchRest(); err != nil {
 			t.mu.Lock()
-			t.rest = false // the next delivery tries again
+			t.restAfter = time.Now().Add(restPause)
 			t.mu.Unlock()
 		}
 	}()

@@ -56,14 +56,15 @@ func (o Options) withDefaults() Options {
 
 // Target is one open version. Safe for concurrent use.
 type Target struct {
-	version  *blockstore.Version
-	client   *zsyncclient.Client
-	control  *zsyncclient.Control
-	source   *zsyncclient.Source
-	header   *format.Header
-	geometry format.Geometry
-	options  Options
-	release  func() // tells the pool that one user left
+	version   *blockstore.Version
+	client    *zsyncclient.Client
+	control   *zsyncclient.Control
+	source    *zsyncclient.Source
+	header    *format.Header
+	geometry  format.Geometry
+	options   Options
+	release   func() // tells the pool that one user left
+	suspected func() // tells the pool that the version became suspect
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -77,7 +78,8 @@ type Target struct {
 	slices    []*slice  // guarded by mu; records on their way
 	kept      []*slice  // guarded by mu; records that the store has no room for
 	streaming bool      // guarded by mu: one flight has every block that is missing
-	rest      bool      // guarded by mu: the rest of the control file is on its way or here
+	restAfter time.Time // guarded by mu: when the rest of the control file may be tried; far off while it is on its way
+	roomless  bool      // guarded by mu: the store could not take the last blocks
 	verifying bool      // guarded by mu
 	suspect   bool      // guarded by mu
 	closed    bool      // guarded by mu
@@ -108,11 +110,11 @@ func versionKey(ctl *zsyncclient.Control) blockstore.Key {
 // newTarget opens the version of ctl in store.
 func newTarget(store *blockstore.Store, client *zsyncclient.Client, ctl *zsyncclient.Control, o Options) (*Target, error) {
 	if n := ctl.Header.Geometry().BlockCount(); n > MaxBlocks {
-		return nil, fmt.Errorf("%s has %d blocks, more than the %d that can be opened", ctl.URL.Redacted(), n, int64(MaxBlocks))
+		return nil, fmt.Errorf("%s has %d blocks, more than the %d that can be opened", zsyncclient.Redact(ctl.URL), n, int64(MaxBlocks))
 	}
 	version, err := openVersion(store, ctl)
 	if err != nil {
-		return nil, fmt.Errorf("open version of %s: %w", ctl.URL.Redacted(), err)
+		return nil, fmt.Errorf("open version of %s: %w", zsyncclient.Redact(ctl.URL), err)
 	}
 	t := &Target{
 		version:  version,
@@ -124,6 +126,7 @@ func newTarget(store *blockstore.Store, client *zsyncclient.Client, ctl *zsynccl
 		options:  o,
 		suspect:  version.State() == blockstore.Suspect,
 	}
+	t.release, t.suspected = func() {}, func() {}
 	t.ctx, t.cancel = context.WithCancelCause(context.Background())
 	return t, nil
 }
@@ -164,6 +167,9 @@ func (t *Target) shut() error {
 
 // Close gives t back to its pool. Each Pool.Open needs one.
 func (t *Target) Close() { t.release() }
+
+// where is t's control file as messages name it.
+func (t *Target) where() string { return zsyncclient.Redact(t.control.URL) }
 
 // Header is the header of t's control file.
 func (t *Target) Header() *format.Header { return t.header }

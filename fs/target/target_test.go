@@ -150,8 +150,10 @@ func TestStreamWithoutRanges(t *testing.T) {
 	}
 	wg.Wait()
 	f.expect(tg, 0, len(f.data))
-	if bytes, requests := f.fetched("/t.dat"); requests > 5 || bytes > 3*int64(len(f.data)) {
-		t.Errorf("%d bytes in %d requests", bytes, requests)
+	// Bytes are no measure: what a server sends before it sees a body refused
+	// depends on the sockets' buffers.
+	if _, requests := f.fetched("/t.dat"); requests > 5 {
+		t.Errorf("%d requests", requests)
 	}
 }
 
@@ -265,11 +267,11 @@ func TestTheRestOfTheControlFileFollows(t *testing.T) {
 		t.Fatal("one block brought the whole control file")
 	}
 	f.expect(tg, 0, mib)
-	for len(tg.version.ControlMissing()) > 0 {
+	for whole := false; !whole; _, whole = tg.version.ID() {
 		time.Sleep(time.Millisecond)
 	}
-	if _, ok := tg.version.ID(); !ok {
-		t.Error("a version with a whole control file has no ID")
+	if missing := tg.version.ControlMissing(); len(missing) > 0 {
+		t.Errorf("it has an ID, and misses %v", missing)
 	}
 }
 

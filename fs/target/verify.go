@@ -46,6 +46,13 @@ func (t *Target) startVerification() {
 	}()
 }
 
+// busy says whether t is being verified.
+func (t *Target) busy() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.verifying
+}
+
 func (t *Target) verifyWhole() {
 	v := t.header.NewFileVerifier()
 	buf := make([]byte, min(verifyLength, t.geometry.Length))
@@ -74,7 +81,7 @@ func (t *Target) conclude(err error) error {
 		return nil // the store had no room: blocks will be fetched again
 	}
 	if serr := t.version.SetState(state); serr != nil {
-		t.options.Warn(t.control.URL.Redacted(), fmt.Errorf("record the state: %w", serr))
+		t.options.Warn(t.where(), fmt.Errorf("record the state: %w", serr))
 	}
 	if err == nil {
 		return nil
@@ -85,7 +92,8 @@ func (t *Target) conclude(err error) error {
 	t.suspect = true
 	t.mu.Unlock()
 	if first {
-		t.options.Warn(t.control.URL.Redacted(), err)
+		t.suspected()
+		t.options.Warn(t.where(), err)
 		t.options.Changed(t)
 	}
 	return err
