@@ -107,3 +107,29 @@ func BenchmarkOpen(b *testing.B) {
 		must(b, s.Close())
 	}
 }
+
+// BenchmarkMeta puts a header of 600 bytes and makes it durable.
+func BenchmarkMeta(b *testing.B) {
+	s, err := Open(b.TempDir(), Options{CheckpointInterval: time.Hour})
+	must(b, err)
+	defer s.Close()
+	value := make([]byte, 600)
+	b.Run("Put", func(b *testing.B) {
+		for i := 0; b.Loop(); i++ {
+			must(b, s.MetaPut(fmt.Sprint("header", i%10000), value))
+		}
+	})
+	b.Run("PutCheckpoint", func(b *testing.B) {
+		for i := 0; b.Loop(); i++ {
+			must(b, s.MetaPut(fmt.Sprint("header", i%10000), value))
+			must(b, s.commitIndex(nil))
+		}
+	})
+	b.Run("Get", func(b *testing.B) {
+		must(b, s.MetaPut("header", value))
+		for b.Loop() {
+			_, err := s.MetaGet("header")
+			must(b, err)
+		}
+	})
+}

@@ -2,11 +2,8 @@ package blockstore
 
 import (
 	"bytes"
-	"errors"
-	"io/fs"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -158,84 +155,5 @@ func TestSwappedFiles(t *testing.T) {
 			must(t, v.Close())
 		}
 		must(t, s.Close())
-	}
-}
-
-// TestDamagedIndex harms each file of the index in each way.
-func TestDamagedIndex(t *testing.T) {
-	golden := t.TempDir()
-	prepare(t, golden, 100)
-	var files []string
-	must(t, filepath.WalkDir(filepath.Join(golden, indexName), func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.Type().IsRegular() {
-			files = append(files, d.Name())
-		}
-		return err
-	}))
-	if len(files) == 0 {
-		t.Fatal("the index has no files")
-	}
-	for _, file := range files {
-		for _, name := range []string{"flip", "truncate", "random", "delete"} {
-			harm := harms[name]
-			dir := t.TempDir()
-			copyTree(t, golden, dir)
-			harm(t, filepath.Join(dir, indexName, file), rand.New(rand.NewPCG(5, 6)))
-			if out, err := indexChild(dir); err != nil {
-				// Not all that badger does with damaged files can be caught. What
-				// kills the process must not kill the next one.
-				t.Logf("%s %s: %v: %.300s", name, file, err, out)
-				if out, err := indexChild(dir); err != nil {
-					t.Errorf("%s %s, second start: %v: %.2000s", name, file, err, out)
-				}
-			}
-		}
-	}
-}
-
-const indexDir = "BLOCKSTORE_TEST_INDEX_DIR"
-
-func indexChild(dir string) ([]byte, error) {
-	cmd := exec.Command(os.Args[0], "-test.run=^TestIndexChild$")
-	cmd.Env = append(os.Environ(), indexDir+"="+dir)
-	return cmd.CombinedOutput()
-}
-
-// TestIndexChild is one start of TestDamagedIndex.
-func TestIndexChild(t *testing.T) {
-	dir := os.Getenv(indexDir)
-	if dir == "" {
-		t.Skip("only as a child of TestDamagedIndex")
-	}
-	whole, part := makeTarget(t, 1, 100*512+7, 512), makeTarget(t, 2, 100*512+7, 512)
-	s, _ := openStore(t, dir)
-	if got := s.Stats().Versions; got != 2 {
-		t.Errorf("%d versions", got)
-	}
-	if p, err := s.MetaGet("k"); !errors.Is(err, ErrNotFound) && string(p) != "value" {
-		t.Errorf("%q, %v", p, err)
-	}
-	must(t, s.MetaPut("k", []byte("value")))
-	for m, want := range map[*target]int{whole: 101, part: 40} {
-		v := m.open(t, s)
-		if got := m.checkAll(t, v); got != want {
-			t.Errorf("%d blocks", got)
-		}
-		must(t, v.Close())
-	}
-	must(t, s.Close())
-}
-
-// TestDiedOpeningIndex: a mark left by a process that died in badger.
-func TestDiedOpeningIndex(t *testing.T) {
-	dir := t.TempDir()
-	prepare(t, dir, 100)
-	must(t, os.WriteFile(filepath.Join(dir, openingName), nil, 0o600))
-	s, w := openStore(t, dir)
-	if s.Stats().Versions != 2 || w.count() != 1 {
-		t.Errorf("%+v, %v", s.Stats(), w.all)
-	}
-	if _, err := os.Stat(filepath.Join(dir, openingName)); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("the mark is left: %v", err)
 	}
 }

@@ -2,6 +2,9 @@ package blockstore
 
 import (
 	"bytes"
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
 	"testing"
 
 	"github.com/zsyncfs/zsyncfs/format"
@@ -106,4 +109,96 @@ func TestManyExtents(t *testing.T) {
 	if w.count() != 0 {
 		t.Errorf("warnings: %v", w.all)
 	}
+}
+
+// FuzzLog reads files of the index; with fix, records are given the checksums
+// that they should have.
+func FuzzLog(f *testing.F) {
+	var file memoryFile
+	head, end := encodeHead(7)
+	file.WriteAt(head, 0)
+	for i := range 3 {
+		must(f, writeBatch(&file, &end, func(add func(key, value []byte) error) error {
+			return errors.Join(add([]byte("ma"), []byte{0, byte(i)}), add([]byte("kb"), nil), add([]byte("vc"), []byte{}))
+		}))
+	}
+	f.Add([]byte(file), false)
+	f.Add([]byte(file[:len(file)-3]), true)
+	f.Add([]byte(file[:logHead]), true)
+	f.Add([]byte(logMagic), true)
+	f.Fuzz(func(t *testing.T, p []byte, fix bool) {
+		if fix {
+			p = fixLog(p)
+		}
+		found, err := scanLog(bytes.NewReader(p), int64(len(p)))
+		if found.good.size > int64(len(p)) || found.snapshot.size > found.good.size || (err == nil) != (found.good.size == int64(len(p)) && len(p) > 0) {
+			t.Fatalf("%+v of %d bytes, %v", found, len(p), err)
+		}
+		if found.good.size == 0 {
+			return
+		}
+		var all []entry
+		must(t, applyLog(bytes.NewReader(p), found.good.size, func(set []entry) error {
+			all = append(all, set...)
+			return nil
+		}))
+		var again memoryFile
+		head, end := encodeHead(7)
+		again.WriteAt(head, 0)
+		must(t, writeBatch(&again, &end, func(add func(key, value []byte) error) error {
+			for _, e := range all {
+				must(t, add([]byte(e.key), e.value))
+			}
+			return nil
+		}))
+		n := 0
+		must(t, applyLog(bytes.NewReader(again), int64(len(again)), func(set []entry) error {
+			for _, e := range set {
+				if e.key != all[n].key || !bytes.Equal(e.value, all[n].value) || (e.value == nil) != (all[n].value == nil) {
+					t.Errorf("entry %d is not the same again", n)
+				}
+				n++
+			}
+			return nil
+		}))
+		if n != len(all) || end.size != int64(len(again)) {
+			t.Errorf("%d of %d entries are there again", n, len(all))
+		}
+	})
+}
+
+// fixLog gives the head and the records of p right checksums, as far as their
+// lengths fit.
+func fixLog(p []byte) []byte {
+	if len(p) < logHead {
+		return p
+	}
+	le := binary.LittleEndian
+	p = bytes.Clone(p)
+	head, end := encodeHead(le.Uint32(p[12:]))
+	copy(p, head)
+	for {
+		r := p[end.size:]
+		if len(r) < recordHead+recordSum {
+			return p
+		}
+		n := int64(le.Uint32(r))
+		if n > int64(len(r)-recordHead-recordSum) {
+			return p
+		}
+		le.PutUint32(r[4:], le.Uint32(r[4:])&1)
+		le.PutUint64(r[8:], end.number)
+		end.sum = crc32.Update(end.sum, castagnoli, r[:recordHead+n])
+		le.PutUint32(r[recordHead+n:], end.sum)
+		end.size += recordHead + n + recordSum
+		end.number++
+	}
+}
+
+// memoryFile is a file in memory.
+type memoryFile []byte
+
+func (m *memoryFile) WriteAt(p []byte, at int64) (int, error) {
+	*m = append((*m)[:at], p...)
+	return len(p), nil
 }

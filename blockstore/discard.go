@@ -29,7 +29,7 @@ func (v *Version) Discard() error {
 	old := v.name
 	v.name, v.discarded = gone, true
 	// Before the key is free: what the next one writes must stay.
-	err = s.putIndex([]entry{keyEntry(v.key, ""), {key: indexVersion + old}})
+	err = s.index.update([]entry{keyEntry(v.key, ""), {key: indexVersion + old}})
 	s.book(&v.booked, account{key: v.key})
 	s.mu.Lock()
 	s.totals.versions--

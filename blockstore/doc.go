@@ -15,9 +15,8 @@
 //
 //	lock              locked by the owner (flock); holds its process number
 //	format            the layout's number, with a checksum
-//	index/            badger, metadata only; can be thrown away
-//	index.opening     there while the index is opened: a process that dies of a
-//	                  damaged index leaves it, and the next one makes a new index
+//	index/log         metadata only: a snapshot and the changes since
+//	                  (indexrecord.go); can be thrown away
 //	versions/NAME/    one version; NAME is "p-" and the Key in hex, or the ID in
 //	                  hex once the control file is whole; "x-..." is garbage
 //	    control       the control file up to ControlLength, sparse until whole
@@ -33,7 +32,7 @@
 // CheckpointInterval or CheckpointBytes, and at the last Close) then does, per
 // version: copy the pages of the map that changed; fdatasync of control and of
 // data; meta; the copied pages of known, fdatasync; then, once for all
-// versions, the index and its sync. So what is on the disk never speaks of
+// versions, the index's log and its fdatasync. So what is on the disk never speaks of
 // bytes that might not be. When an fdatasync fails, all that came since the
 // last good checkpoint is forgotten.
 //
@@ -48,15 +47,40 @@
 // that were swapped between versions do not pass. What does not pass is
 // forgotten and can be put again: a block, 16 KiB of the control file with the
 // blocks whose records were there, or, with a meta file that cannot be made
-// anew from a whole control file, the version. An index that cannot be read is
-// made anew from the folders; values of MetaPut are then lost, as from any
-// cache. None of it needs a hand, and each case is told to Options.Warn.
+// anew from a whole control file, the version. Of the index's log what stands
+// before the damage counts, up to the last checkpoint that is whole; when that
+// is nothing, the index is made anew from the folders. Values of MetaPut are
+// then lost, as from any cache. None of it needs a hand, and each case is told to Options.Warn.
+//
+// # The index
+//
+// The index is badger in memory. Its own files are not used, for badger 4.9
+// writes them through maps of sparse files: on a full disk the kernel then
+// ends the process (SIGBUS, which recover does not catch), and does so again at
+// each start until there is room. It also ended the process on some kinds of
+// damage, from goroutines of its own, and a kill while it was opened cost all of
+// it. What makes the index last is one log, by plain writes, which only return
+// errors. A checkpoint adds one batch to it: the entries that changed since the
+// last one. When the batches outgrow the snapshot before them, a new log with
+// only a snapshot is written beside it and renamed over it, so that one rename
+// changes both at once.
+//
+// When the log cannot be written, the index goes on in memory, which is told
+// to Options.Warn once; the keys that changed wait for the next checkpoint, and
+// when there are too many of them it writes all. Open writes no index and needs
+// no room for one.
+//
+// Measured with 10,000 versions and 10,000 values of 600 bytes: 9 MB of log, 15
+// to 22 MB of memory, also while all of it is replaced again and again. What
+// decides that is the size of badger's tables: it keeps back some buffers of
+// many times that size (with tables of 2 MiB and a memtable of 8 MiB, 77 MB in
+// all). The values of MetaPut are cut into pieces to let the tables be small.
 //
 // # Cost
 //
 // A version that is open takes 2 bits of memory per block, 4 bytes per 16 KiB
 // of its control file, and 3 descriptors; one that is closed takes none. Open
-// reads one record of the index and one name per version. Stats adds up what
+// reads the index, and one name per version. Stats adds up what
 // the checkpoints noted.
 //
 // # Locks
@@ -66,6 +90,8 @@
 //	slot.opening, Version.promoting, Version.folder, Version.files,
 //	controlFile.writing, Version.mu, controlFile.mu, Store.mu
 //
+// index.saving and, inside of it, index.mu come after all but Version.mu,
+// controlFile.mu and Store.mu, with which they are never held together.
 // Store.life is taken before slot.opening or alone. Version.mu,
 // controlFile.mu and Store.mu are never held during I/O, but for the reading
 // back of the map after a failed fdatasync. Version.files is read-held by
@@ -80,9 +106,8 @@
 // place, and one more kind of page in known. Eviction forgets runs and frees
 // their room; whole versions go by Discard. The accounting record of the index
 // has the time of last use. Put is the one place where room is taken, so a
-// quota is asked there. Known limit: badger maps its files, and a write to such
-// a map on a full disk ends the process; it is kept behind the type index so
-// that it can be kept from meeting one.
+// quota is asked there. The index grows with the number of versions and is all in
+// memory; for many more of them, what holds it is behind the type index.
 //
 // # Imports
 //

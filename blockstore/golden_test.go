@@ -30,8 +30,6 @@ func makeGolden(t *testing.T) {
 	must(t, v.Close())
 	must(t, s.MetaPut("key", []byte("value")))
 	must(t, s.Close())
-	// A megabyte of zeros, which badger makes when it is not there.
-	must(t, os.Remove(filepath.Join(goldenDir, indexName, "DISCARD")))
 	must(t, os.Remove(filepath.Join(goldenDir, lockName)))
 }
 

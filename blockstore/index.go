@@ -1,13 +1,11 @@
 package blockstore
 
 import (
-	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
-	"runtime/debug"
+	"slices"
+	"sync"
 
 	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
@@ -17,153 +15,164 @@ import (
 //
 //	"k" Key          -> name of the version's folder
 //	"v" folder name  -> accounting record
-//	"m" key          -> 1 byte: 1 when the value goes on under "n"; the value
-//	"n" key          -> the rest of a value that is longer than metaSplit
+//	"m" key, "n" ... -> value of MetaPut, in pieces (indexmeta.go)
 //
-// All of "k" and "v" can be made again from the folders; "m" is a cache.
+// All of "k" and "v" can be made again from the folders; the rest is a cache.
 const (
 	indexKey     = "k"
 	indexVersion = "v"
 	indexMeta    = "m"
-	indexRest    = "n"
+	indexPiece   = "n"
 )
 
-// metaSplit keeps every value below the size from which badger writes values
-// to its value log, which would need collecting by hand.
-const metaSplit = 512 << 10
+// maxIndexKey and maxIndexValue are the longest key and value, in bytes.
+const (
+	maxIndexKey   = len(indexPiece) + 1 + MaxMetaKey
+	maxIndexValue = 1 + metaPiece
+)
 
-// index is badger, with its failures made errors. Safe for concurrent use.
+// maxUpdate is how many entries are written at once: a transaction of badger
+// has a bound, which 64 KiB of entries, or one entry, are below.
+const maxUpdate = 500
+
+// index is badger in memory, made to last by a file. Safe for concurrent use.
 type index struct {
 	db   *badger.DB
 	warn func(error)
+
+	// saving is held while the file is written, with its I/O.
+	saving  sync.Mutex
+	file    indexFile // guarded by saving
+	failing bool      // guarded by saving; the last save failed, which was told
+
+	// mu is held while badger is written, which is no I/O: the keys and the
+	// content that a save takes then belong together.
+	mu      sync.Mutex
+	changed changes // guarded by mu; since the last save
 }
 
-// account is what the index says about a version that is not open.
-type account struct {
-	key        Key
-	data, disk int64 // bytes of blocks that are here, bytes on the disk
-	used       int64 // time of last use, seconds since 1970
+// entry is one key with its value; a nil value deletes it.
+type entry struct {
+	key   string
+	value []byte
 }
 
-const accountSize = 1 + 32 + 3*8
-
-func (a account) encode() []byte {
-	le := binary.LittleEndian
-	out := append([]byte{1}, a.key[:]...)
-	return le.AppendUint64(le.AppendUint64(le.AppendUint64(out, uint64(a.data)), uint64(a.disk)), uint64(a.used))
+// changes are the keys that differ from what is on the disk, or all of them.
+type changes struct {
+	keys map[string]struct{}
+	size int // bytes of keys
+	all  bool
 }
 
-func decodeAccount(p []byte) (account, bool) {
-	if len(p) != accountSize || p[0] != 1 {
-		return account{}, false
+// maxChanges bounds the bytes of keys that wait for a disk with room. With
+// more, the whole index is written again once there is.
+const maxChanges = 4 << 20
+
+// keyCost is what a key costs in a map, in bytes, besides itself.
+const keyCost = 32
+
+func (c *changes) add(key string) {
+	if _, in := c.keys[key]; in || c.all {
+		return
 	}
-	le := binary.LittleEndian
-	a := account{key: Key(p[1:33]), data: int64(le.Uint64(p[33:])), disk: int64(le.Uint64(p[41:])), used: int64(le.Uint64(p[49:]))}
-	// The bounds keep sums over many versions from overflowing.
-	return a, a.data >= 0 && a.data < 1<<56 && a.disk >= 0 && a.disk < 1<<56
+	if c.size += len(key) + keyCost; c.size > maxChanges {
+		*c = changes{all: true}
+		return
+	}
+	if c.keys == nil {
+		c.keys = map[string]struct{}{}
+	}
+	c.keys[key] = struct{}{}
 }
 
-// openIndex opens the index of the store in dir. An index that cannot be
-// opened, even at the second try (after a kill the first try can fail and heal
-// what it stumbled over), or in which an earlier process died, is thrown away
-// and made anew: everything in it can be had again.
+func (c *changes) addAll(other changes) {
+	if other.all {
+		*c = changes{all: true}
+	}
+	for key := range other.keys {
+		c.add(key)
+	}
+}
+
+func (c *changes) empty() bool { return len(c.keys) == 0 && !c.all }
+
+// openIndex opens the index of the store in dir. What cannot be read is left
+// out and told to warn. Nothing is written, so a full disk is no hindrance.
 func openIndex(dir string, warn func(error)) (*index, error) {
-	path, opening := filepath.Join(dir, indexName), filepath.Join(dir, openingName)
-	if _, err := os.Lstat(opening); err == nil {
-		warn(errors.New("blockstore: the index is made anew, for the last start did not get past it"))
-		if err := os.RemoveAll(path); err != nil {
-			return nil, fmt.Errorf("blockstore: index: %w", err)
-		}
+	x := &index{warn: warn, file: indexFile{dir: filepath.Join(dir, indexName)}}
+	var err error
+	if x.db, err = openBadger(); err != nil {
+		return nil, fmt.Errorf("blockstore: open the index: %w", err)
 	}
-	// Badger ends the process on some kinds of damage. The mark is what the
-	// next start then finds. A full disk must not keep the store from opening.
-	if err := replaceFile(opening, opening+".new", nil, false); err != nil {
-		warn(writeError("mark the index", err))
+	err = x.file.load(x.restore)
+	if err == nil {
+		return x, nil
 	}
-	db, err := openBadger(path, warn)
-	if err != nil {
-		db, err = openBadger(path, warn)
+	warn(fmt.Errorf("blockstore: index: %w", err))
+	x.changed.all = !x.file.usable()
+	if !errors.Is(err, errPartly) {
+		return x, nil
 	}
-	if err != nil {
-		warn(fmt.Errorf("blockstore: the index is damaged and is made anew: %w", err))
-		if err := os.RemoveAll(path); err != nil {
-			return nil, fmt.Errorf("blockstore: index: %w", err)
-		}
-		db, err = openBadger(path, warn)
+	// Some of a batch is in it, and the rest is not to be had.
+	x.db.Close()
+	if x.db, err = openBadger(); err != nil {
+		return nil, fmt.Errorf("blockstore: open the index: %w", err)
 	}
-	if err != nil {
-		os.Remove(opening)
-		return nil, writeError("open the index", err)
-	}
-	return &index{db: db, warn: warn}, nil
+	return x, nil
 }
 
-// opened says that the index has been read once without harm.
-func (x *index) opened(dir string) { os.Remove(filepath.Join(dir, openingName)) }
-
-func openBadger(path string, warn func(error)) (db *badger.DB, err error) {
-	defer caught(&err)()
-	if err := checkTables(path); err != nil {
-		return nil, err
-	}
-	o := badger.DefaultOptions(path).
-		WithLogger(badgerLog{warn}).
+func openBadger() (*badger.DB, error) {
+	o := badger.DefaultOptions("").
+		WithInMemory(true).
+		WithLogger(nil).
 		WithMetricsEnabled(false).
-		WithBypassLockGuard(true). // the store has a lock of its own
-		WithVerifyValueChecksum(true).
-		WithChecksumVerificationMode(options.OnTableAndBlockRead).
 		WithDetectConflicts(false).
 		WithNumVersionsToKeep(1).
-		WithMemTableSize(8 << 20).
-		WithNumMemtables(2).
+		WithCompression(options.None).
+		WithBlockCacheSize(0).
+		// A transaction takes 15 % of this.
+		WithMemTableSize(1 << 20).
+		WithNumMemtables(1).
+		WithBaseTableSize(256 << 10).
+		// All below level 0 in one level, so that compactions find what was
+		// replaced and drop it.
+		WithBaseLevelSize(1 << 30).
 		WithNumLevelZeroTables(2).
-		WithNumLevelZeroTablesStall(6).
+		WithNumLevelZeroTablesStall(4).
 		WithNumCompactors(2).
-		WithBlockCacheSize(8 << 20).
-		WithIndexCacheSize(4 << 20).
-		WithValueThreshold(1 << 20).
-		WithValueLogFileSize(1 << 20)
+		// In memory, a value as long as this makes badger panic.
+		WithValueThreshold(maxIndexValue + 1)
 	return badger.Open(o)
 }
 
-// caught makes a panic, and a fault in memory that badger mapped, an error.
-// It is used as: defer caught(&err)().
-func caught(err *error) func() {
-	old := debug.SetPanicOnFault(true)
-	return func() {
-		debug.SetPanicOnFault(old)
-		if r := recover(); r != nil {
-			*err = fmt.Errorf("badger: %v", r)
+func (x *index) close() error { return errors.Join(x.file.close(), x.db.Close()) }
+
+// restore writes entries that were loaded, which need not be saved again.
+func (x *index) restore(set []entry) error {
+	for part := range slices.Chunk(set, maxUpdate) {
+		// Not by badger's WriteBatch: without reads in between, compactions
+		// drop nothing of what was replaced.
+		if err := x.write(part); err != nil {
+			return err
 		}
-	}
-}
-
-// badgerLog passes on what badger calls errors.
-type badgerLog struct{ warn func(error) }
-
-func (l badgerLog) Errorf(f string, a ...any) { l.warn(fmt.Errorf("blockstore: index: "+f, a...)) }
-func (badgerLog) Warningf(string, ...any)     {}
-func (badgerLog) Infof(string, ...any)        {}
-func (badgerLog) Debugf(string, ...any)       {}
-
-func (x *index) close() (err error) {
-	defer caught(&err)()
-	return x.db.Close()
-}
-
-// sync makes all that was written durable.
-func (x *index) sync() (err error) {
-	defer caught(&err)()
-	if err := x.db.Sync(); err != nil {
-		return writeError("sync the index", err)
 	}
 	return nil
 }
 
-// update writes set (value nil: delete). It is atomic.
-func (x *index) update(set []entry) (err error) {
-	defer caught(&err)()
-	err = x.db.Update(func(t *badger.Txn) error {
+// update writes set, of at most maxUpdate entries. It is atomic, for readers
+// and on the disk. It is durable after the next sync.
+func (x *index) update(set []entry) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, e := range set {
+		x.changed.add(e.key)
+	}
+	return x.write(set)
+}
+
+// write writes set to badger, in one transaction.
+func (x *index) write(set []entry) error {
+	err := x.db.Update(func(t *badger.Txn) error {
 		for _, e := range set {
 			err := error(nil)
 			if e.value == nil {
@@ -178,102 +187,124 @@ func (x *index) update(set []entry) (err error) {
 		return nil
 	})
 	if err != nil {
-		return writeError("write the index", err)
+		return fmt.Errorf("blockstore: write the index: %w", err)
 	}
 	return nil
 }
 
-// entry is one key with its value; a nil value deletes it.
-type entry struct {
-	key   string
-	value []byte
+// sync makes all that was written durable. When it fails the index goes on in
+// memory, the next sync tries again, and warn was told, once.
+func (x *index) sync() error {
+	x.saving.Lock()
+	defer x.saving.Unlock()
+	x.mu.Lock()
+	changed := x.changed
+	if changed.empty() {
+		x.mu.Unlock()
+		return nil
+	}
+	x.changed = changes{}
+	t := x.db.NewTransaction(false)
+	x.mu.Unlock()
+	defer t.Discard()
+	err := x.save(t, changed)
+	if err == nil {
+		x.failing = false
+		return nil
+	}
+	err = writeError("write the index", err)
+	x.mu.Lock()
+	x.changed.addAll(changed)
+	x.mu.Unlock()
+	if !x.failing {
+		x.failing = true
+		x.warn(fmt.Errorf("the index is kept in memory until it can be written: %w", err))
+	}
+	return err
 }
 
-// value is the value of key. Errors: ErrNotFound, also when the value is
-// damaged, which is told to warn; ErrClosed.
-func (x *index) value(key string) ([]byte, error) {
-	var p []byte
-	err := x.view(func(t *badger.Txn) (err error) {
+// save needs saving.
+func (x *index) save(t *badger.Txn, changed changes) error {
+	if changed.all || !x.file.usable() {
+		return x.file.replace(allOf(t))
+	}
+	if err := x.file.add(changedOf(t, changed)); err != nil {
+		return err
+	}
+	if x.file.grown() {
+		// All is durable already, so a failure is only told.
+		if err := x.file.replace(allOf(t)); err != nil {
+			x.file.postpone()
+			x.warn(writeError("shorten the file of the index", err))
+		}
+	}
+	return nil
+}
+
+// value is the value of key. Errors: ErrNotFound; ErrClosed.
+func (x *index) value(key string) (p []byte, err error) {
+	err = x.view(func(t *badger.Txn) (err error) {
 		p, err = valueOf(t, key)
 		return err
 	})
 	return p, err
 }
 
-// metaValue is the value of metadata key, put together. Errors: as value.
-func (x *index) metaValue(key string) ([]byte, error) {
-	var p []byte
-	err := x.view(func(t *badger.Txn) (err error) {
-		if p, err = valueOf(t, indexMeta+key); err != nil {
-			return err
-		}
-		if len(p) == 0 {
-			return badger.ErrKeyNotFound
-		}
-		more := p[0] == 1
-		p = p[1:]
-		if !more {
-			return nil
-		}
-		rest, err := valueOf(t, indexRest+key)
-		p = append(p, rest...)
-		return err
-	})
-	return p, err
+// view reads. Its errors are those of value.
+func (x *index) view(f func(*badger.Txn) error) error {
+	err := x.db.View(f)
+	switch {
+	case errors.Is(err, badger.ErrKeyNotFound):
+		return ErrNotFound
+	case errors.Is(err, badger.ErrDBClosed):
+		return ErrClosed
+	}
+	return err
 }
 
+// valueOf is the value of key, not nil. Errors: badger.ErrKeyNotFound.
 func valueOf(t *badger.Txn, key string) ([]byte, error) {
 	item, err := t.Get([]byte(key))
 	if err != nil {
 		return nil, err
 	}
-	return item.ValueCopy(nil)
-}
-
-// view reads. Its errors are those of value.
-func (x *index) view(f func(*badger.Txn) error) error {
-	err := func() (err error) {
-		defer caught(&err)()
-		return x.db.View(f)
-	}()
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, badger.ErrDBClosed):
-		return ErrClosed
-	case !errors.Is(err, badger.ErrKeyNotFound):
-		x.warn(fmt.Errorf("blockstore: an entry of the index cannot be read: %w", err))
+	p, err := item.ValueCopy(nil)
+	if err == nil && p == nil {
+		p = []byte{}
 	}
-	return ErrNotFound
+	return p, err
 }
 
 // each calls f for every entry whose key starts with prefix; value is only
 // valid during the call.
-func (x *index) each(prefix string, f func(key string, value []byte)) (err error) {
-	defer caught(&err)()
+func (x *index) each(prefix string, f func(key string, value []byte)) error {
 	return x.db.View(func(t *badger.Txn) error {
-		o := badger.DefaultIteratorOptions
-		o.Prefix = []byte(prefix)
-		it := t.NewIterator(o)
-		defer it.Close()
-		for it.Rewind(); it.Valid(); it.Next() {
-			key := string(it.Item().Key()[len(prefix):])
-			if err := it.Item().Value(func(v []byte) error { f(key, v); return nil }); err != nil {
-				return err
-			}
-		}
-		return nil
+		return iterate(t, prefix, func(key, value []byte) error {
+			f(string(key[len(prefix):]), value)
+			return nil
+		})
 	})
 }
 
-func keyEntry(k Key, name string) entry {
-	e := entry{key: indexKey + hex.EncodeToString(k[:])}
-	if name != "" {
-		e.value = []byte(name)
+// iterate calls f in the order of keys; key and value, which is not nil, are
+// only valid during the call.
+func iterate(t *badger.Txn, prefix string, f func(key, value []byte) error) error {
+	o := badger.DefaultIteratorOptions
+	o.Prefix = []byte(prefix)
+	o.PrefetchValues = false // a hundred at a time, which can be 100 MiB
+	it := t.NewIterator(o)
+	defer it.Close()
+	for it.Rewind(); it.Valid(); it.Next() {
+		item := it.Item()
+		err := item.Value(func(v []byte) error {
+			if v == nil {
+				v = []byte{} // to f, nil would be a deleted one
+			}
+			return f(item.Key(), v)
+		})
+		if err != nil {
+			return err
+		}
 	}
-	return e
-}
-
-func accountEntry(name string, a account) entry {
-	return entry{key: indexVersion + name, value: a.encode()}
+	return nil
 }

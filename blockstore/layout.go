@@ -21,7 +21,6 @@ const (
 	lockName      = "lock"
 	formatName    = "format"
 	indexName     = "index"
-	openingName   = "index.opening"
 	versionsName  = "versions"
 	controlName   = "control"
 	dataName      = "data"
@@ -120,7 +119,7 @@ func looksUsed(dir string) (bool, error) {
 		switch e.Name() {
 		case indexName, versionsName, formatName:
 			used = true
-		case lockName, openingName, formatName + ".new", "lost+found":
+		case lockName, formatName + ".new", "lost+found":
 		default:
 			foreign = e.Name()
 		}

@@ -1,9 +1,6 @@
 package blockstore
 
-import (
-	"bytes"
-	"fmt"
-)
+import "fmt"
 
 // MetaGet is the value that was last put under key. Errors: ErrNotFound,
 // also when the value was lost to damage; ErrClosed. Safe for concurrent use.
@@ -29,16 +26,7 @@ func (s *Store) MetaPut(key string, value []byte) error {
 		return err
 	}
 	defer s.leave()
-	first, rest := value, []byte(nil)
-	flag := byte(0)
-	if len(value) > metaSplit {
-		first, rest, flag = value[:metaSplit], bytes.Clone(value[metaSplit:]), 1
-	}
-	set := []entry{
-		{key: indexMeta + key, value: append([]byte{flag}, first...)},
-		{key: indexRest + key, value: rest},
-	}
-	return s.putIndex(set)
+	return s.index.setMeta(key, metaEntries(key, value))
 }
 
 // MetaDelete removes the value of key, if it has one. Errors: as MetaPut.
@@ -50,14 +38,5 @@ func (s *Store) MetaDelete(key string) error {
 		return err
 	}
 	defer s.leave()
-	return s.putIndex([]entry{{key: indexMeta + key}, {key: indexRest + key}})
-}
-
-// putIndex writes to the index and has the next checkpoint make it durable.
-func (s *Store) putIndex(set []entry) error {
-	if err := s.index.update(set); err != nil {
-		return err
-	}
-	s.indexDirty.Store(true)
-	return nil
+	return s.index.setMeta(key, []entry{{key: indexMeta + key}})
 }

@@ -113,7 +113,7 @@ func (v *Version) Close() error {
 	e.version.Store(nil)
 	set, err := v.end()
 	if len(set) > 0 && !closed {
-		err = errors.Join(err, s.putIndex(set))
+		err = errors.Join(err, s.index.update(set))
 	}
 	return err
 }

@@ -45,7 +45,7 @@ func (v *Version) rename(name string) error {
 		return writeError("name a version", err)
 	}
 	v.name, v.newName = name, true
-	return v.store.putIndex([]entry{keyEntry(v.key, name), {key: indexVersion + old}, accountEntry(name, v.booked)})
+	return v.store.index.update([]entry{keyEntry(v.key, name), {key: indexVersion + old}, accountEntry(name, v.booked)})
 }
 
 // mergeInto goes on with the folder that has the ID already, which the index
@@ -96,7 +96,7 @@ func (v *Version) mergeInto(id ID, target string) error {
 	v.booked = s.bookedAccount(v.name)
 	return errors.Join(
 		os.RemoveAll(filepath.Join(s.versionsDir(), oldName)),
-		s.putIndex([]entry{keyEntry(v.key, v.name), {key: indexVersion + oldName}}))
+		s.index.update([]entry{keyEntry(v.key, v.name), {key: indexVersion + oldName}}))
 }
 
 // adopt goes on with other. It needs folder, and files for writing.

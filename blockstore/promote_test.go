@@ -40,7 +40,7 @@ func TestMerge(t *testing.T) {
 	must(t, v.Put(0, m.blocks(0, 40)))
 	must(t, v.SetState(Suspect))
 	must(t, v.Close())
-	must(t, s.putIndex([]entry{keyEntry(v.key, "")}))
+	must(t, s.index.update([]entry{keyEntry(v.key, "")}))
 
 	v = m.open(t, s)
 	if v.KnownCount() != 0 {

@@ -18,8 +18,7 @@ import (
 
 // reconcile makes the index agree with the folders: records of folders that
 // are gone are dropped, folders that it does not know are taken in. It returns
-// the names of folders to be removed. Errors: errIndex (wrapped) when the index
-// cannot be read; nothing was changed then.
+// the names of folders to be removed.
 func (s *Store) reconcile() (condemned []string, err error) {
 	folders, condemned, err := s.folders()
 	if err != nil {
@@ -37,7 +36,7 @@ func (s *Store) reconcile() (condemned []string, err error) {
 		sum.add(a)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errIndex, err)
+		return nil, fmt.Errorf("blockstore: read the index: %w", err)
 	}
 	// Names of whole versions sort before "p-", so a provisional folder finds
 	// the key taken when there are both.
@@ -61,14 +60,13 @@ func (s *Store) reconcile() (condemned []string, err error) {
 	if len(set) == 0 {
 		return condemned, nil
 	}
-	if err := s.commitIndex(set); err != nil {
-		// The next Open finds the same again.
-		s.options.Warn(fmt.Errorf("blockstore: %w", err))
+	if err := s.updateIndex(set); err != nil {
+		return nil, err
 	}
+	// What cannot be made durable, the next Open finds again.
+	_ = s.index.sync()
 	return condemned, nil
 }
-
-var errIndex = errors.New("blockstore: the index cannot be read")
 
 func (t *totals) add(a account) {
 	t.versions++
@@ -235,7 +233,7 @@ func (s *Store) condemn(name string) error {
 	s.totals.disk -= a.disk
 	s.mu.Unlock()
 	return errors.Join(
-		s.putIndex([]entry{{key: indexVersion + name}}),
+		s.index.update([]entry{{key: indexVersion + name}}),
 		os.RemoveAll(filepath.Join(s.versionsDir(), gone)))
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,7 +30,6 @@ type Store struct {
 	orphans map[*Version]struct{} // guarded by mu
 
 	dirtyBytes atomic.Int64 // put since the last checkpoint
-	indexDirty atomic.Bool
 
 	kick chan struct{} // has room for one
 	stop chan struct{}
@@ -88,23 +88,7 @@ func (s *Store) load() ([]string, error) {
 	if s.index, err = openIndex(s.dir, s.options.Warn); err != nil {
 		return nil, err
 	}
-	condemned, err := s.reconcile()
-	if errors.Is(err, errIndex) {
-		s.options.Warn(fmt.Errorf("it is made anew: %w", err))
-		_ = s.index.close()
-		if err := os.RemoveAll(filepath.Join(s.dir, indexName)); err != nil {
-			return nil, fmt.Errorf("blockstore: index: %w", err)
-		}
-		if s.index, err = openIndex(s.dir, s.options.Warn); err != nil {
-			return nil, err
-		}
-		condemned, err = s.reconcile()
-	}
-	if err != nil {
-		return nil, err
-	}
-	s.index.opened(s.dir)
-	return condemned, nil
+	return s.reconcile()
 }
 
 // Close checkpoints and unlocks. Versions must have been closed before; those
@@ -205,12 +189,10 @@ func (s *Store) checkpoint() {
 		}
 		v.folder.Unlock()
 	}
-	if len(set) == 0 && !s.indexDirty.Swap(false) {
-		return
-	}
-	if err := s.commitIndex(set); err != nil {
+	if err := s.updateIndex(set); err != nil {
 		s.options.Warn(fmt.Errorf("blockstore: checkpoint: %w", err))
 	}
+	_ = s.index.sync() // says itself what fails
 }
 
 // commit writes set to the index and makes all of it durable.
@@ -223,15 +205,20 @@ func (s *Store) commit(set []entry) error {
 }
 
 func (s *Store) commitIndex(set []entry) error {
-	for len(set) > 0 {
-		// A transaction of badger has a bound on its size.
-		n := min(len(set), 1000)
-		if err := s.index.update(set[:n]); err != nil {
-			return err
-		}
-		set = set[n:]
+	if err := s.updateIndex(set); err != nil {
+		return err
 	}
 	return s.index.sync()
+}
+
+// updateIndex writes set to the index, in parts.
+func (s *Store) updateIndex(set []entry) error {
+	for part := range slices.Chunk(set, maxUpdate) {
+		if err := s.index.update(part); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // book replaces what a version adds to the totals.

@@ -195,10 +195,10 @@ func TestMeta(t *testing.T) {
 	values := map[string][]byte{
 		"":  []byte("empty key"),
 		"a": {}, "b": []byte("bb"),
-		"c":                       bytes.Repeat([]byte("c"), metaSplit),
-		"d":                       bytes.Repeat([]byte("d"), metaSplit+1),
-		"e":                       bytes.Repeat([]byte("e"), MaxMetaValue),
-		strings.Repeat("k", 4096): []byte("long key"),
+		"c":                             bytes.Repeat([]byte("c"), metaPiece),
+		"d":                             bytes.Repeat([]byte("d"), metaPiece+1),
+		"e":                             bytes.Repeat([]byte("e"), MaxMetaValue),
+		strings.Repeat("k", MaxMetaKey): bytes.Repeat([]byte("l"), MaxMetaValue),
 	}
 	for k, value := range values {
 		must(t, s.MetaPut(k, value))
@@ -216,6 +216,9 @@ func TestMeta(t *testing.T) {
 			if got, err := s.MetaGet(k); err != nil || !bytes.Equal(got, want) {
 				t.Errorf("MetaGet(%.10q): %d bytes, %v", k, len(got), err)
 			}
+		}
+		if got, err := s.MetaGet("a"); err != nil || got == nil {
+			t.Errorf("empty value: %v, %v", got, err)
 		}
 		if _, err := s.MetaGet("g"); err != ErrNotFound {
 			t.Errorf("deleted: %v", err)
