@@ -13,6 +13,9 @@ import (
 // damaged; ErrInvalid when the target has no such blocks; ErrClosed. Safe for
 // concurrent use.
 func (v *Version) Records(r format.BlockRange) ([]byte, error) {
+	if v.nowhere {
+		return nil, ErrUnknownRecords
+	}
 	if r.Start < 0 || r.End < r.Start || int64(r.End) > v.geometry().BlockCount() {
 		return nil, fmt.Errorf("%w: %v", ErrInvalid, r)
 	}
@@ -44,6 +47,9 @@ func (v *Version) Records(r format.BlockRange) ([]byte, error) {
 // been lost to damage): the bytes are not taken; ErrFull (wrapped);
 // ErrInvalid; ErrClosed. Safe for concurrent use.
 func (v *Version) PutControl(p []byte, off int64) error {
+	if v.nowhere {
+		return ErrFull
+	}
 	length := v.header.ControlLength()
 	if off < 0 {
 		return fmt.Errorf("%w: offset %d", ErrInvalid, off)
@@ -74,6 +80,9 @@ func (v *Version) putControl(p []byte, off int64) error {
 // ControlMissing are the ranges of [0, ControlLength) that are not here, in
 // order. Nil once closed.
 func (v *Version) ControlMissing() []format.Range {
+	if v.nowhere {
+		return []format.Range{{End: v.header.ControlLength()}}
+	}
 	parts, err := v.enter()
 	if err != nil {
 		return nil

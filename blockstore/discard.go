@@ -13,6 +13,9 @@ import (
 //
 // Errors: of the disk; ErrClosed. Safe for concurrent use.
 func (v *Version) Discard() error {
+	if v.nowhere {
+		return nil
+	}
 	v.folder.Lock()
 	defer v.folder.Unlock()
 	if v.parts == nil {

@@ -96,6 +96,9 @@ func (s *Store) leaveSlot(key Key, e *slot) {
 // Close gives back one OpenVersion. The last one makes all that was Put
 // durable and closes the files. Errors: of that; ErrClosed.
 func (v *Version) Close() error {
+	if v.nowhere {
+		return nil
+	}
 	e, s := v.slot, v.store
 	closed := s.enter() != nil
 	if !closed {

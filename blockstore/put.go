@@ -15,6 +15,9 @@ import (
 // nothing changed for readers; ErrUnknownRecords; ErrInvalid; ErrClosed. Safe
 // for concurrent use.
 func (v *Version) Put(first format.BlockID, data []byte) error {
+	if v.nowhere {
+		return ErrFull
+	}
 	blocks, err := v.wholeBlocks(first, data)
 	if err != nil || blocks.Count() == 0 {
 		return err

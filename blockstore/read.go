@@ -41,6 +41,9 @@ func giveBack(p *[]byte) {
 // Errors: ErrUnknownBlock; *DamagedError; ErrInvalid; ErrClosed. Safe for
 // concurrent use.
 func (v *Version) ReadAt(p []byte, off int64) (n int, err error) {
+	if v.nowhere {
+		return 0, ErrUnknownBlock
+	}
 	if off < 0 {
 		return 0, fmt.Errorf("%w: offset %d", ErrInvalid, off)
 	}

@@ -66,6 +66,8 @@ type Version struct {
 	place  Place
 	header *format.Header
 	slot   *slot
+	// nowhere says that there are no files (see Nowhere). It never changes.
+	nowhere bool
 
 	// promoting is held while the control file grows, with its I/O.
 	promoting sync.Mutex
@@ -179,6 +181,9 @@ func (v *Version) State() State {
 //
 // Errors: ErrInvalid; ErrClosed.
 func (v *Version) SetState(s State) error {
+	if v.nowhere {
+		return nil
+	}
 	if s < Provisional || s > Suspect {
 		return fmt.Errorf("%w: %v", ErrInvalid, s)
 	}
@@ -204,6 +209,9 @@ func (v *Version) setState(s State) {
 //
 // Errors: ErrClosed.
 func (v *Version) Forget(r format.BlockRange) error {
+	if v.nowhere {
+		return nil
+	}
 	if _, err := v.enter(); err != nil {
 		return err
 	}

@@ -14,6 +14,8 @@ import (
 )
 
 const (
+	// fsName is the type that the kernel shows, after "fuse.".
+	fsName = "zsyncfs"
 	// maxRequest is the longest read that the kernel may send, in bytes.
 	maxRequest = 1 << 20
 	// maxBackground is how many readahead requests it may send at once.
@@ -43,29 +45,19 @@ func (f *FS) Mount(dir string) (*Mount, error) {
 }
 
 func (f *FS) mount(dir string, direct bool) (*Mount, error) {
-	negative := time.Second
-	o := &fusefs.Options{
-		NegativeTimeout: &negative,
-		MountOptions: fuse.MountOptions{
-			Name:               "zsyncfs",
-			FsName:             strings.ReplaceAll(f.options.Name, ",", "%2C"),
-			AllowOther:         f.options.AllowOther,
-			MaxBackground:      maxBackground,
-			MaxWrite:           maxRequest,
-			DisableSplice:      true,
-			DisableReadDirPlus: true,
-			DirectMountStrict:  direct,
-			DirectMountFlags:   unix.MS_NOSUID | unix.MS_NODEV | unix.MS_RDONLY,
-			Debug:              f.options.Debug,
-		},
+	o := f.mountOptions()
+	at := dir
+	if direct {
+		o.DirectMountStrict = true
+		o.DirectMountFlags = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_RDONLY
+	} else {
+		fd, err := fuseDevice(dir, f.helperOptions())
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrMount, err)
+		}
+		at = fmt.Sprintf("/dev/fd/%d", fd) // go-fuse's name for a device that is open
 	}
-	if !direct {
-		o.Options = append(o.Options, "ro")
-	}
-	if f.options.AllowOther {
-		o.Options = append(o.Options, "default_permissions")
-	}
-	server, err := fusefs.Mount(dir, f.root, o)
+	server, err := fusefs.Mount(at, f.root, o)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMount, err)
 	}
@@ -75,6 +67,39 @@ func (f *FS) mount(dir string, direct bool) (*Mount, error) {
 		server.Wait()
 	}()
 	return m, nil
+}
+
+func (f *FS) mountOptions() *fusefs.Options {
+	negative := time.Second
+	o := &fusefs.Options{
+		NegativeTimeout: &negative,
+		MountOptions: fuse.MountOptions{
+			Name:               fsName,
+			FsName:             strings.ReplaceAll(f.options.Name, ",", "%2C"),
+			AllowOther:         f.options.AllowOther,
+			MaxBackground:      maxBackground,
+			MaxWrite:           maxRequest,
+			DisableSplice:      true,
+			DisableReadDirPlus: true,
+			Debug:              f.options.Debug,
+		},
+	}
+	if f.options.AllowOther {
+		o.Options = append(o.Options, "default_permissions")
+	}
+	return o
+}
+
+// helperOptions are the options for fusermount3.
+func (f *FS) helperOptions() []string {
+	o := []string{
+		"ro", "nosuid", "nodev", "subtype=" + fsName, "fsname=" + escapeOption(f.options.Name),
+		fmt.Sprintf("max_read=%d", maxRequest),
+	}
+	if f.options.AllowOther {
+		o = append(o, "allow_other", "default_permissions")
+	}
+	return o
 }
 
 // Dir is the mount point.
@@ -87,9 +112,12 @@ func (m *Mount) Ended() <-chan struct{} { return m.ended }
 // programs that have them then go on until the daemon ends. It returns when the
 // mount point is free.
 func (m *Mount) Unmount() error {
-	if err := m.server.Unmount(); err == nil {
-		<-m.ended
-		return nil
+	for try := range 5 { // the kernel may need a moment for files that were just closed
+		if Unmount(m.dir) == nil {
+			<-m.ended
+			return nil
+		}
+		time.Sleep(time.Duration(try) * 10 * time.Millisecond)
 	}
 	select {
 	case <-m.ended: // somebody else was faster; dir may be another's by now

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/pem"
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -79,6 +80,9 @@ func TestDialGuard(t *testing.T) {
 
 // The check is made when a name has been resolved, not before.
 func TestDialGuardAfterResolving(t *testing.T) {
+	if _, err := net.LookupHost("localhost"); err != nil {
+		t.Skipf("this machine does not know localhost: %v", err)
+	}
 	_, err := guardedDial(context.Background(), "tcp", "localhost:1")
 	if !errors.Is(err, ErrForbiddenAddress) {
 		t.Errorf("dial of a name for loopback: %v", err)

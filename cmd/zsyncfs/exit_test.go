@@ -26,7 +26,7 @@ func TestTranslate(t *testing.T) {
 		{wrapped(&blockstore.LockedError{Dir: "d", PID: 7}), exitStoreLocked, "--cache-dir"},
 		{wrapped(&format.ParseError{Header: "Length", Err: errors.New("x")}), exitControlFile, "zsyncfs make"},
 		{wrapped(&format.FileHashError{}), exitVerify, "do not belong together"},
-		{wrapped(&zsyncclient.StatusError{Code: 404}), exitSource, "holds .zsync files"},
+		{wrapped(&zsyncclient.StatusError{Code: 404}), exitSource, "with .zsync files"},
 		{wrapped(&zsyncclient.StatusError{Code: 401}), exitSource, "--user"},
 		{wrapped(&zsyncclient.StatusError{Code: 500}), exitSource, ""},
 		{wrapped(&zsyncclient.SourceError{Candidates: []zsyncclient.CandidateError{{Err: zsyncclient.ErrWrongBlocks}}}), exitVerify, ""},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
 	"github.com/zsyncfs/zsyncfs/fs"
+	"golang.org/x/sys/unix"
 )
 
 const mountLong = `Mounts the archive SOURCE on the directory MOUNTPOINT and returns when it can be
@@ -49,7 +51,11 @@ func newMountCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return mount(cmd.Context(), f, spec, store)
+			err = mount(cmd.Context(), f, spec, store)
+			if err == nil && !f.foreground {
+				noteEmpty(cmd.ErrOrStderr(), spec)
+			}
+			return err
 		},
 	}
 	f.add(cmd.Flags())
@@ -64,20 +70,17 @@ func mount(ctx context.Context, f mountFlags, spec daemon.Spec, store string) er
 	}
 	deadline := time.Now().Add(mountStartPatience)
 	for {
-		err := daemon.NewClient(store).Mount(ctx, spec)
-		if !errors.Is(err, daemon.ErrNoDaemon) {
-			return mountError(spec, err)
-		}
+		var err error
 		if f.foreground {
 			err = serveForeground(ctx, f, spec, store)
-		} else {
+		} else if err = daemon.NewClient(store).Mount(ctx, spec); errors.Is(err, daemon.ErrNoDaemon) {
 			err = spawnDaemon(ctx, f, spec, store)
 		}
 		if !isLocked(err) || time.Now().After(deadline) {
 			return mountError(spec, err)
 		}
 		select { // another daemon starts or ends: ask it, or take its place
-		case <-time.After(50 * time.Millisecond):
+		case <-time.After(100 * time.Millisecond):
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -100,19 +103,28 @@ func mountError(spec daemon.Spec, err error) error {
 }
 
 // clearMountPoint checks that dir can be mounted on, and takes away what a
-// daemon that died left there.
+// daemon that died left there. Statfs asks the file system itself: the kernel
+// answers stat from what it remembers, for a dead one too.
 func clearMountPoint(dir string) error {
-	info, err := os.Stat(dir)
+	kind, err := daemon.MountType(dir)
+	if err != nil {
+		return withCode(exitMount, err)
+	}
+	var fsys unix.Statfs_t
+	err = unix.Statfs(dir, &fsys)
 	if errors.Is(err, syscall.ENOTCONN) {
-		kind, kerr := daemon.MountType(dir)
-		if kerr != nil || kind != daemon.FSType {
+		if kind != daemon.FSType {
 			return withCode(exitMount, fmt.Errorf("a dead mount of another program is in the way: %w", err))
 		}
 		if err := fs.Detach(dir); err != nil {
 			return withCode(exitMount, fmt.Errorf("take away the mount of a daemon that died: %w", err))
 		}
-		info, err = os.Stat(dir)
+		return clearMountPoint(dir) // they may be stacked
 	}
+	if kind == daemon.FSType {
+		return daemon.ErrMounted
+	}
+	info, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		return withHint(withCode(exitMount, errors.New("the directory does not exist")), "make it with: mkdir -p %s", dir)
@@ -124,28 +136,45 @@ func clearMountPoint(dir string) error {
 	return nil
 }
 
-// storeDir is the store's folder, absolute; the default when dir is "".
+// noteEmpty tells a user whose archive shows nothing, which is not always meant.
+func noteEmpty(stderr io.Writer, spec daemon.Spec) {
+	if names, err := os.ReadDir(spec.Dir); err == nil && len(names) == 0 {
+		fmt.Fprintln(stderr, "zsyncfs: note: mounted, but the source lists no .zsync files and no directories")
+	}
+}
+
+// storeDir is the store's folder, absolute and without symbolic links as far as
+// it exists; the default when dir is "".
 func storeDir(dir string) (string, error) {
 	if dir == "" {
 		return daemon.DefaultStore()
 	}
-	return filepath.Abs(dir)
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	return resolve(abs), nil
 }
 
 // serveForeground is the daemon, in this process, with its messages on
 // standard error.
 func serveForeground(ctx context.Context, f mountFlags, spec daemon.Spec, store string) error {
+	if _, err := daemon.NewClient(store).Status(ctx); err == nil {
+		return withHint(withCode(exitStoreLocked, errors.New("a daemon serves this cache directory already")),
+			"without -f the mount joins it; with -f it needs a --cache-dir of its own")
+	}
 	level := slog.LevelInfo
 	if f.verbose {
 		level = slog.LevelDebug
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
-	return runDaemon(ctx, log, spec, store, func() {})
+	return runDaemon(ctx, log, spec, store, func(error) {})
 }
 
-// runDaemon runs a daemon with its first mount; usable is called when that can
-// be used.
-func runDaemon(ctx context.Context, log *slog.Logger, spec daemon.Spec, store string, usable func()) error {
+// runDaemon runs a daemon with its first mount; mounted is called with the
+// outcome of that. A daemon whose first mount failed serves the others that came
+// meanwhile.
+func runDaemon(ctx context.Context, log *slog.Logger, spec daemon.Spec, store string, mounted func(error)) error {
 	d, err := daemon.New(daemon.Options{
 		Store:   store,
 		Version: currentVersion().Version,
@@ -158,9 +187,7 @@ func runDaemon(ctx context.Context, log *slog.Logger, spec daemon.Spec, store st
 	if err != nil {
 		return err
 	}
-	if err := d.Mount(ctx, spec); err != nil {
-		return errors.Join(err, d.Close())
-	}
-	usable()
-	return d.Serve(ctx)
+	err = d.Mount(ctx, spec)
+	mounted(err)
+	return errors.Join(err, d.Serve(ctx))
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -117,7 +118,7 @@ func (f *mountFlags) spec(args []string) (daemon.Spec, error) {
 		return s, usageErrorf("--refresh and --read-deadline must be more than 0")
 	}
 	if err := s.Check(); err != nil {
-		return s, withHint(withCode(exitUsage, err), "SOURCE is a URL such as https://example.org/images/")
+		return s, withCode(exitUsage, err)
 	}
 	return s, nil
 }
@@ -150,18 +151,33 @@ func absolute(path string) (string, error) {
 	return filepath.Abs(path)
 }
 
-// mountPoint is dir without symbolic links, as the kernel will name it. The
-// directory itself may be a dead mount, so only its parent is resolved then.
+// mountPoint is dir without symbolic links, as the kernel will name it.
 func mountPoint(dir string) (string, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return "", fmt.Errorf("mount point: %w", err)
 	}
-	if real, err := filepath.EvalSymlinks(abs); err == nil {
-		return real, nil
+	return resolve(abs), nil
+}
+
+// resolve is the absolute path abs without symbolic links, as far as it can be
+// followed. Its end may not exist, or be a dead mount, which cannot be looked at.
+func resolve(abs string) string {
+	for range 40 { // the kernel's own limit of links
+		if real, err := filepath.EvalSymlinks(abs); err == nil {
+			return real
+		}
+		link, err := os.Readlink(abs)
+		if err != nil {
+			break
+		}
+		if !filepath.IsAbs(link) {
+			link = filepath.Join(filepath.Dir(abs), link)
+		}
+		abs = link
 	}
 	if parent, err := filepath.EvalSymlinks(filepath.Dir(abs)); err == nil {
-		return filepath.Join(parent, filepath.Base(abs)), nil
+		return filepath.Join(parent, filepath.Base(abs))
 	}
-	return abs, nil
+	return abs
 }

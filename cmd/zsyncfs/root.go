@@ -17,7 +17,8 @@ func newRoot() *cobra.Command {
 		Use:   "zsyncfs COMMAND",
 		Short: "Mount remote archive directories and read before the download completes",
 		Long:  rootLong + "\n" + exitCodeHelp(),
-		Example: `  zsyncfs serve /srv/images --listen 127.0.0.1:8080
+		Example: `  zsyncfs mount https://example.org/images/ /mnt/images
+  zsyncfs serve /srv/images --listen 127.0.0.1:8080
   zsyncfs make -r /srv/images`,
 		Version:       currentVersion().Version,
 		SilenceUsage:  true, // report prints one error and one hint instead

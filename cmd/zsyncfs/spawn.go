@@ -30,8 +30,8 @@ type spawnReply struct {
 	Locked  bool // another daemon owns the store
 }
 
-// errLocked says that another daemon owns the store.
-var errLocked = errors.New("another daemon owns the cache directory")
+// errLocked says that another process owns the store.
+var errLocked = errors.New("another process uses the cache directory")
 
 func isLocked(err error) bool {
 	var locked *blockstore.LockedError
@@ -54,7 +54,7 @@ func spawnDaemon(ctx context.Context, f mountFlags, spec daemon.Spec, store stri
 		return err
 	}
 	defer answer.Close()
-	input, err := requestFile(request)
+	input, err := requestPipe(request)
 	if err != nil {
 		theirs.Close()
 		return err
@@ -76,8 +76,8 @@ func spawnDaemon(ctx context.Context, f mountFlags, spec daemon.Spec, store stri
 	return readReply(answer, child)
 }
 
-// requestFile is an open file without a name that holds b.
-func requestFile(b []byte) (*os.File, error) {
+// requestPipe is a pipe from which b can be read.
+func requestPipe(b []byte) (*os.File, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -130,8 +130,8 @@ func daemonProcess(ctx context.Context) error {
 	}
 	file, err := daemon.OpenLog(request.Store)
 	if err != nil {
-		reply(spawnReply{Failure: describe(err)})
-		return err
+		reply(spawnReply{Failure: describe(fmt.Errorf("open the log: %w", err))})
+		return nil
 	}
 	defer file.Close()
 	level := slog.LevelInfo
@@ -139,17 +139,19 @@ func daemonProcess(ctx context.Context) error {
 		level = slog.LevelDebug
 	}
 	log := slog.New(slog.NewTextHandler(file, &slog.HandlerOptions{Level: level}))
-	usable := false
-	err = runDaemon(ctx, log, request.Spec, request.Store, func() {
-		usable = true
+	told := false
+	err = runDaemon(ctx, log, request.Spec, request.Store, func(err error) {
+		told = true
+		if err != nil {
+			log.Error("mount: "+err.Error(), "mount", request.Spec.Dir)
+			reply(spawnReply{Failure: describe(err)})
+			return
+		}
 		file.TakeStderr() // a crash must be told somewhere, and the terminal is not ours any more
 		reply(spawnReply{})
 	})
 	switch {
-	case err == nil:
-	case usable:
-		log.Error(err.Error())
-		return err
+	case err == nil || told:
 	case isLocked(err):
 		reply(spawnReply{Locked: true})
 	default:

@@ -21,7 +21,7 @@ func newStatusCommand() *cobra.Command {
 		Short: "Show what is mounted, what is open and how much of it is here",
 		Example: `  zsyncfs status
   zsyncfs status --json | jq '.mounts[].open'`,
-		Args: cobra.NoArgs,
+		Args: wantArgs(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			store, err := storeDir(cacheDir)
 			if err != nil {
@@ -63,7 +63,11 @@ func printStatus(w io.Writer, s *daemon.Status) error {
 }
 
 func printMount(t io.Writer, m daemon.MountStatus) {
-	fmt.Fprintf(t, "\n%s\t%s\n", printable(m.Dir), printable(m.Source))
+	dir := printable(m.Dir)
+	if m.Detached {
+		dir += " (unmounted, files still open)"
+	}
+	fmt.Fprintf(t, "\n%s\t%s\n", dir, printable(m.Source))
 	fmt.Fprintf(t, "  names\t%d, of which %d looked at (%s)\n", m.Entries, m.Known, size(m.Bytes))
 	fmt.Fprintf(t, "  network\t%d requests, %s received, %d failed\n", m.Requests, size(m.Received), m.Errors)
 	for _, h := range m.Hosts {

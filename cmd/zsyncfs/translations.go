@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	iofs "io/fs"
 	"net"
 	"net/http"
 	"net/url"
@@ -19,7 +20,7 @@ import (
 )
 
 const (
-	hintDirectory   = "the URL must be a directory that holds .zsync files, or one .zsync file; --index-file takes a list of them"
+	hintDirectory   = "the URL must be a directory listing with .zsync files, or one .zsync file; --index-file takes a list of such URLs, one per line"
 	hintCredentials = "the server wants to know who asks: see --user, --netrc, --header and --cert"
 	hintPublisher   = "the fault is the publisher's: a good control file is made with \"zsyncfs make FILE\""
 	hintMismatch    = "the control file and the file on the server do not belong together"
@@ -38,6 +39,9 @@ var translations = []translation{
 	{is(daemon.ErrNoDaemon), exitNoDaemon, "a daemon runs as long as something is mounted; see \"zsyncfs mount --help\""},
 	{is(daemon.ErrMounted), exitMount, "unmount it first: zsyncfs umount MOUNTPOINT"},
 	{is(fs.ErrNoFusermount), exitMount, "on Debian and Ubuntu: apt-get install fuse3"},
+	{is(fs.ErrMount), exitMount, "an ordinary user needs a /dev/fuse that may be opened and a mount point of his own; --allow-other needs user_allow_other in /etc/fuse.conf"},
+	{is(daemon.ErrSource), exitUsage, "SOURCE is a URL such as https://example.org/images/"},
+	{is(errLocked), exitStoreLocked, "choose another cache directory with --cache-dir, or try again"},
 
 	{is(listing.ErrFormat), exitControlFile, hintDirectory},
 	{is(listing.ErrNotListing), exitControlFile, hintDirectory},
@@ -67,6 +71,7 @@ var translations = []translation{
 	{as[*net.OpError], exitSource, hintConnection},
 	{is(context.DeadlineExceeded), exitSource, hintConnection},
 
+	{is(iofs.ErrPermission), exitFailure, "check who owns the directory or file; --cache-dir names another cache directory"},
 	{is(making.ErrChanged), exitFailure, "try again when nobody writes to it any more"},
 }
 

@@ -16,12 +16,10 @@ func newUmountCommand() *cobra.Command {
 		Aliases: []string{"unmount"},
 		Short:   "Unmount; the daemon ends with its last mount",
 		Example: `  zsyncfs umount /mnt/daily`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return usageErrorf("MOUNTPOINT is wanted")
-			}
-			return nil
-		},
+		Long: `Unmounts archives, like fusermount3 -u. The daemon behind them ends with its last
+mount. Where files are open it fails; --lazy then detaches the mount, and it
+ends when the last of them is closed.`,
+		Args: wantArgs(1, -1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			var errs []error
 			for _, dir := range args {

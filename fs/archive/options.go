@@ -11,8 +11,10 @@ import (
 	"github.com/zsyncfs/zsyncfs/zsyncclient/listing"
 )
 
-// ErrNotExist says that a directory has no entry of that name, or has it no more.
-var ErrNotExist = fs.ErrNotExist
+// ErrNotExist says that a directory has no entry of that name, or has it no
+// more. It is no fs.ErrNotExist: a file of the store that is missing must not
+// look like an artifact that is not there.
+var ErrNotExist = errors.New("not in the archive")
 
 // ErrClosed says that the archive was closed.
 var ErrClosed = errors.New("the archive is closed")

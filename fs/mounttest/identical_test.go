@@ -93,7 +93,7 @@ func startServe(t *testing.T, dir string) string {
 	// Prepared like a mount, so that its process is found and ended.
 	p := daemon.New(t, daemon.Options{Binary: binary(t)})
 	output := newOutput()
-	cmd := p.Command("serve", dir, "--listen", "127.0.0.1:0")
+	cmd := p.Command("serve", dir, "--listen", "127.0.0.1:0", "--control-dir", folder(t))
 	cmd.Stdout, cmd.Stderr = output, output
 	must(t, cmd.Start())
 	ended := make(chan struct{})

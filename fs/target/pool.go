@@ -12,8 +12,9 @@ import (
 )
 
 const (
-	// lingerLimit is how many targets stay open without a user.
-	lingerLimit = 64
+	// lingerLimit is how many targets stay open without a user, and lingerBlocks
+	// how many blocks they may have together, which is what their memory goes by.
+	lingerLimit, lingerBlocks = 64, 1 << 26
 	// suspectPause and suspectPauseLimit are how long a suspect version rests
 	// before it is fetched again.
 	suspectPause, suspectPauseLimit = time.Minute, time.Hour
@@ -152,7 +153,7 @@ func (p *Pool) release(key poolKey, e *entry) {
 	}
 	e.idle = time.Now()
 	p.linger(key, e)
-	if oldKey, old := p.oldestIdle(); old != nil {
+	for oldKey, old := p.oldestIdle(); old != nil; oldKey, old = p.oldestIdle() {
 		old.linger.Stop()
 		p.drop(oldKey, old)
 	}
@@ -175,20 +176,21 @@ func (p *Pool) linger(key poolKey, e *entry) {
 	})
 }
 
-// oldestIdle is the target that has lingered longest, when there are more than
-// lingerLimit. p.mu is held.
+// oldestIdle is the target that has lingered longest, when those that linger are
+// more than lingerLimit or lingerBlocks. p.mu is held.
 func (p *Pool) oldestIdle() (key poolKey, oldest *entry) {
-	idle := 0
+	idle, blocks := 0, int64(0)
 	for k, e := range p.entries {
 		if e.users > 0 || e.linger == nil {
 			continue
 		}
 		idle++
+		blocks += e.target.geometry.BlockCount()
 		if oldest == nil || e.idle.Before(oldest.idle) {
 			key, oldest = k, e
 		}
 	}
-	if idle <= lingerLimit {
+	if idle <= lingerLimit && blocks <= lingerBlocks {
 		return poolKey{}, nil
 	}
 	return key, oldest

@@ -99,6 +99,9 @@ func (t *Target) fetchAhead(read, ahead format.Range) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.roomless {
+		return // what nobody waits for would be lost
+	}
 	if read.End >= ahead.Start {
 		ahead.Start = read.Start // one request for both
 	} else {

@@ -87,8 +87,8 @@ type Target struct {
 
 // MaxBlocks is the largest number of blocks of a target. What is kept in memory
 // of an open target grows with it (2 bits a block), and a control file can
-// claim any number before its records were seen.
-const MaxBlocks = 1 << 28
+// claim any number before its records were seen. It is 512 GiB in blocks of 4 KiB.
+const MaxBlocks = 1 << 27
 
 // place is where the store is told that ctl came from: its URL, without
 // credentials and without a query, which in signed URLs changes every time.
@@ -113,8 +113,13 @@ func newTarget(store *blockstore.Store, client *zsyncclient.Client, ctl *zsynccl
 		return nil, fmt.Errorf("%s has %d blocks, more than the %d that can be opened", zsyncclient.Redact(ctl.URL), n, int64(MaxBlocks))
 	}
 	version, err := openVersion(store, ctl)
-	if err != nil {
+	roomless := err != nil
+	switch {
+	case errors.Is(err, blockstore.ErrClosed), errors.Is(err, blockstore.ErrInvalid):
 		return nil, fmt.Errorf("open version of %s: %w", zsyncclient.Redact(ctl.URL), err)
+	case roomless:
+		o.Warn(zsyncclient.Redact(ctl.URL), fmt.Errorf("it is read without the store: %w", err))
+		version = blockstore.Nowhere(ctl.Raw, ctl.Header, place(ctl))
 	}
 	t := &Target{
 		version:  version,
@@ -124,6 +129,7 @@ func newTarget(store *blockstore.Store, client *zsyncclient.Client, ctl *zsynccl
 		header:   ctl.Header,
 		geometry: ctl.Header.Geometry(),
 		options:  o,
+		roomless: roomless,
 		suspect:  version.State() == blockstore.Suspect,
 	}
 	t.release, t.suspected = func() {}, func() {}

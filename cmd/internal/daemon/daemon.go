@@ -14,8 +14,11 @@ import (
 	"github.com/zsyncfs/zsyncfs/blockstore"
 )
 
-// goodbye bounds how long the end of a daemon may take.
-const goodbye = 4 * time.Second
+// The end of a daemon takes at most 5 s: these, and what the socket takes.
+const (
+	unmountPatience = 2 * time.Second
+	storePatience   = 2 * time.Second
+)
 
 // ErrEnding is the answer of a daemon whose last mount has just gone.
 var ErrEnding = errors.New("the daemon is ending")
@@ -39,8 +42,12 @@ type Daemon struct {
 	socket  *socket
 	started time.Time
 
+	ctx      context.Context // ends when the daemon is told to end
+	cancel   context.CancelFunc
+	mounting sync.WaitGroup // Mounts under way; added to under mu, and not once ending
+
 	mu     sync.Mutex
-	mounts map[string]*mounted // guarded by mu; nil while one is being mounted
+	mounts map[string]*mounted // guarded by mu; by mount point, nil while one is being mounted
 	ending bool                // guarded by mu
 	idle   chan struct{}       // closed when the last mount is gone
 }
@@ -63,57 +70,111 @@ func New(o Options) (*Daemon, error) {
 		mounts:  map[string]*mounted{},
 		idle:    make(chan struct{}),
 	}
+	d.ctx, d.cancel = context.WithCancel(context.Background())
 	if d.socket, err = listen(d); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
 	return d, nil
 }
 
-// Mount mounts spec and returns when it can be used.
+// Mount mounts spec and returns when it can be used. Errors: ErrMounted;
+// ErrEnding; what the archive or the kernel says.
 func (d *Daemon) Mount(ctx context.Context, spec Spec) error {
-	if err := d.reserve(spec); err != nil {
+	if err := d.reserve(ctx, spec); err != nil {
 		return err
 	}
+	defer d.mounting.Done()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(d.ctx, func() { cancel(ErrEnding) })()
 	m, err := open(ctx, spec, d.store, "zsyncfs/"+d.options.Version, d.options.Log)
 	d.mu.Lock()
+	if err == nil && d.ending {
+		d.mu.Unlock()
+		err = errors.Join(ErrEnding, m.unmount(), m.close())
+		d.mu.Lock()
+	}
 	if err != nil {
 		delete(d.mounts, spec.Dir)
-	} else {
-		d.mounts[spec.Dir] = m
-	}
-	d.settle()
-	d.mu.Unlock()
-	if err != nil {
+		d.settle()
+		d.mu.Unlock()
 		return err
 	}
+	m.place = spec.Dir
+	d.mounts[m.place] = m
+	d.mu.Unlock()
 	d.options.Log.Info("mounted", "source", m.name(), "mount", spec.Dir)
 	go d.await(m)
 	return nil
 }
 
-// reserve holds spec's mount point.
-func (d *Daemon) reserve(spec Spec) error {
+// reserve holds spec's mount point, and keeps the daemon from ending before
+// d.mounting.Done is called. A mount that the kernel has let go of, but that is
+// still being closed, is waited for.
+func (d *Daemon) reserve(ctx context.Context, spec Spec) error {
 	if err := spec.Check(); err != nil {
 		return err
 	}
 	if within(d.options.Store, spec.Dir) {
 		return fmt.Errorf("the cache directory %s lies under the mount point %s", d.options.Store, spec.Dir)
 	}
+	for {
+		leaving, err := d.tryReserve(spec)
+		if leaving == nil {
+			return err
+		}
+		select {
+		case <-leaving.gone:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// tryReserve is reserve, or returns the mount to wait for.
+func (d *Daemon) tryReserve(spec Spec) (leaving *mounted, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.ending {
-		return ErrEnding
+		return nil, ErrEnding
 	}
-	for dir := range d.mounts {
+	for dir, m := range d.mounts {
+		if !within(spec.Dir, dir) && !within(dir, spec.Dir) {
+			continue
+		}
+		if m != nil && m.ended() {
+			return m, nil
+		}
+		if m != nil && m.detached() {
+			d.setAside(m)
+			continue
+		}
 		switch {
 		case dir == spec.Dir:
-			return fmt.Errorf("%s: %w", spec.Dir, ErrMounted)
+			return nil, fmt.Errorf("%s: %w", spec.Dir, ErrMounted)
 		case within(spec.Dir, dir):
-			return fmt.Errorf("%s lies inside the mount on %s", spec.Dir, dir)
+			return nil, fmt.Errorf("%s lies inside the mount on %s", spec.Dir, dir)
+		default:
+			return nil, fmt.Errorf("%s holds the mount on %s, which it would hide", spec.Dir, dir)
 		}
 	}
 	d.mounts[spec.Dir] = nil
-	return nil
+	d.mounting.Add(1)
+	return nil, nil
+}
+
+// setAside frees the mount point of a mount that was detached while files of it
+// were open: it lives on until they are closed. d.mu is held.
+func (d *Daemon) setAside(m *mounted) {
+	delete(d.mounts, m.place)
+	for i := 1; ; i++ {
+		place := fmt.Sprintf("%s (detached %d)", m.spec.Dir, i)
+		if _, taken := d.mounts[place]; !taken {
+			m.place = place
+			d.mounts[place] = m
+			return
+		}
+	}
 }
 
 // ErrMounted says that a mount point is taken.
@@ -134,7 +195,8 @@ func (d *Daemon) await(m *mounted) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	delete(d.mounts, m.spec.Dir)
+	delete(d.mounts, m.place)
+	close(m.gone)
 	d.settle()
 }
 
@@ -173,7 +235,9 @@ func (d *Daemon) unmountAll() {
 		}
 	}
 	d.mu.Unlock()
+	d.cancel()
 	var work sync.WaitGroup
+	work.Go(d.mounting.Wait)
 	for _, m := range all {
 		work.Go(func() {
 			if err := m.unmount(); err != nil {
@@ -188,7 +252,7 @@ func (d *Daemon) unmountAll() {
 	go func() { defer close(done); work.Wait() }()
 	select {
 	case <-done:
-	case <-time.After(goodbye):
+	case <-time.After(unmountPatience):
 		d.options.Log.Warn("ending although a mount did not end in time")
 	}
 }
@@ -198,14 +262,15 @@ func (d *Daemon) Close() error {
 	d.mu.Lock()
 	d.ending = true
 	d.mu.Unlock()
+	d.cancel()
 	d.socket.close()
 	done := make(chan error, 1)
 	go func() { done <- d.store.Close() }()
 	select {
 	case err := <-done:
 		return err
-	case <-time.After(goodbye):
-		return fmt.Errorf("the store did not close within %v", goodbye)
+	case <-time.After(storePatience):
+		return fmt.Errorf("the store did not close within %v", storePatience)
 	}
 }
 

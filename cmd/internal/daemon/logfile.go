@@ -18,6 +18,7 @@ type LogFile struct {
 
 	mu   sync.Mutex
 	file *os.File // guarded by mu
+	dup  bool     // guarded by mu: it is standard error as well
 	size int64    // guarded by mu
 }
 
@@ -38,6 +39,9 @@ func (l *LogFile) open() error {
 	l.file, l.size = f, 0
 	if info, err := f.Stat(); err == nil {
 		l.size = info.Size()
+	}
+	if l.dup {
+		return unix.Dup3(int(f.Fd()), 2, 0)
 	}
 	return nil
 }
@@ -64,6 +68,7 @@ func (l *LogFile) Write(p []byte) (int, error) {
 func (l *LogFile) TakeStderr() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.dup = true
 	return unix.Dup3(int(l.file.Fd()), 2, 0)
 }
 

@@ -37,12 +37,14 @@ type mounted struct {
 
 	closing  sync.Once
 	closeErr error
+	gone     chan struct{} // closed when the daemon has forgotten the mount
+	place    string        // its key among the daemon's mounts; guarded by Daemon.mu
 }
 
 // open builds what serves spec and mounts it; on an error nothing is left.
 func open(ctx context.Context, spec Spec, store *blockstore.Store, userAgent string, log *slog.Logger) (*mounted, error) {
 	log = log.With("mount", spec.Dir)
-	m := &mounted{spec: spec, since: time.Now()}
+	m := &mounted{spec: spec, since: time.Now(), gone: make(chan struct{})}
 	warn := func(err error) { log.Warn(err.Error()) }
 	o, err := spec.clientOptions(userAgent, warn)
 	if err != nil {
@@ -90,15 +92,9 @@ func (m *mounted) build(ctx context.Context, store *blockstore.Store, log *slog.
 	return err
 }
 
-// name is what df and mount show as the source: the URL without credentials.
-func (m *mounted) name() string {
-	u, err := webURL(m.spec.Source)
-	if err != nil {
-		return m.spec.IndexFile
-	}
-	u.User, u.RawQuery = nil, ""
-	return u.String()
-}
+// name is what df and mount show as the source: everybody may read it, so it
+// has no credentials and no query.
+func (m *mounted) name() string { return m.spec.name() }
 
 // openArchive chooses the kind of archive that the spec names.
 func (m *mounted) openArchive(ctx context.Context, store *blockstore.Store, log *slog.Logger) error {
@@ -138,7 +134,7 @@ func (m *mounted) openArchive(ctx context.Context, store *blockstore.Store, log 
 func (m *mounted) readIndex(ctx context.Context) (*listing.Listing, error) {
 	list, err := m.parseIndex(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("read index file %s: %w", m.spec.IndexFile, err)
+		return nil, fmt.Errorf("read index file %s: %w", m.name(), err)
 	}
 	for _, e := range list.Files {
 		if u, err := webURL(e.URL); err == nil {
@@ -178,6 +174,23 @@ func (m *mounted) look(ctx context.Context) error {
 		_, err = entries[0].File.Control(ctx)
 	}
 	return err
+}
+
+// ended says that the kernel has let go of the mount.
+func (m *mounted) ended() bool {
+	select {
+	case <-m.mount.Ended():
+		return true
+	default:
+		return false
+	}
+}
+
+// detached says that nothing is mounted on the mount point any more: files are
+// open after a lazy unmount, or another mount namespace has a copy.
+func (m *mounted) detached() bool {
+	kind, err := MountType(m.spec.Dir)
+	return err == nil && kind != FSType
 }
 
 // unmount takes the mount away; open files of it fail from then on.

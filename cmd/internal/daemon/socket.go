@@ -83,7 +83,7 @@ func listen(d *Daemon) (*socket, error) {
 // close removes the socket and waits for answers under way.
 func (s *socket) close() {
 	os.Remove(s.path)
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second/2)
 	defer cancel()
 	if s.server.Shutdown(ctx) != nil {
 		s.server.Close()

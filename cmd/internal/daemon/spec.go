@@ -1,9 +1,11 @@
 package daemon
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -36,6 +38,9 @@ type Spec struct {
 	Debug bool // print every FUSE request
 }
 
+// ErrSource says that a source is not a URL to mount.
+var ErrSource = errors.New("bad source")
+
 // Check finds what is wrong with a spec without a request.
 func (s *Spec) Check() error {
 	if (s.Source == "") == (s.IndexFile == "") {
@@ -43,8 +48,11 @@ func (s *Spec) Check() error {
 	}
 	if s.Source != "" {
 		if _, err := webURL(s.Source); err != nil {
-			return err
+			return fmt.Errorf("%w: %w", ErrSource, err)
 		}
+	}
+	if s.User != "" && !strings.Contains(s.User, ":") {
+		return errors.New("the user is not of the form NAME:PASSWORD")
 	}
 	for _, m := range s.Mirrors {
 		if _, err := webURL(m); err != nil {
@@ -55,20 +63,34 @@ func (s *Spec) Check() error {
 	return err
 }
 
+// name is the source without what may be secret.
+func (s *Spec) name() string {
+	text := s.Source
+	if text == "" {
+		text = s.IndexFile
+	}
+	if u, err := webURL(text); err == nil {
+		return zsyncclient.Redact(u)
+	}
+	return text
+}
+
 // webURL parses an http or https URL with a host.
 func webURL(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("%q is not a URL", s)
-	case u.User != nil:
-		s = u.Redacted() // for the messages
+	if strings.Contains(s, "@") {
+		s = "it" // there may be a password in it
+	} else {
+		s = strconv.Quote(s)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s is not a URL", s)
 	}
 	switch {
 	case u.Scheme != "http" && u.Scheme != "https":
-		return nil, fmt.Errorf("%q is not an http or https URL", s)
+		return nil, fmt.Errorf("%s is not an http or https URL", s)
 	case u.Hostname() == "":
-		return nil, fmt.Errorf("%q names no host", s)
+		return nil, fmt.Errorf("%s names no host", s)
 	}
 	return u, nil
 }
@@ -79,7 +101,7 @@ func (s *Spec) header() (http.Header, error) {
 	for _, line := range s.Header {
 		name, value, ok := strings.Cut(line, ":")
 		if name = strings.TrimSpace(name); !ok || name == "" {
-			return nil, fmt.Errorf("header %q is not of the form \"Name: value\"", line)
+			return nil, fmt.Errorf("a header is not of the form \"Name: value\"") // not shown: it may be a password
 		}
 		h.Add(name, strings.TrimSpace(value))
 	}

@@ -33,6 +33,7 @@ type StoreStatus struct {
 // MountStatus is one mount. Sizes are bytes.
 type MountStatus struct {
 	Dir      string           `json:"dir"`
+	Detached bool             `json:"detached"` // unmounted, with files still open
 	Source   string           `json:"source"`
 	Since    time.Time        `json:"since"`
 	Entries  int64            `json:"entries"`  // names known so far
@@ -93,15 +94,17 @@ func (d *Daemon) Status() *Status {
 		Mounts: []MountStatus{},
 	}
 	d.mu.Lock()
-	var all []*mounted
-	for _, m := range d.mounts {
+	places := make(map[*mounted]string, len(d.mounts))
+	for place, m := range d.mounts {
 		if m != nil {
-			all = append(all, m)
+			places[m] = place
 		}
 	}
 	d.mu.Unlock()
-	for _, m := range all {
-		s.Mounts = append(s.Mounts, m.status())
+	for m, place := range places {
+		one := m.status()
+		one.Detached = place != m.spec.Dir || m.detached()
+		s.Mounts = append(s.Mounts, one)
 	}
 	slices.SortFunc(s.Mounts, func(a, b MountStatus) int { return strings.Compare(a.Dir, b.Dir) })
 	return s
