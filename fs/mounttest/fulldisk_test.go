@@ -1,0 +1,102 @@
+package mounttest
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/zsyncfs/zsyncfs/fs/mounttest/daemon"
+	"github.com/zsyncfs/zsyncfs/fs/mounttest/fixture"
+	"github.com/zsyncfs/zsyncfs/fs/mounttest/readcheck"
+)
+
+// TestFullDisk keeps the store on a small disk that a neighbour fills up.
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	needMount(t)
+	needRoot(t)
+	dir := folder(t)
+	names := []string{"first.img", "second.img", "small.txt"}
+	for i, n := range []int{8 << 20, 20 << 20, 50_000} {
+		path := filepath.Join(dir, names[i])
+		must(t, os.WriteFile(path, fixture.Random(n, uint64(i)+1), 0o644))
+		must(t, fixture.Make(binary(t), path))
+	}
+	disk := folder(t)
+	must(t, unix.Mount("tmpfs", disk, "tmpfs", 0, fmt.Sprintf("size=%d", 16<<20)))
+	t.Cleanup(func() {
+		if err := unix.Unmount(disk, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	s := serve(t, dir)
+	pair := func(m *daemon.Mount, name string) readcheck.Pair {
+		return readcheck.Pair{Got: m.Path(name), Want: filepath.Join(dir, name)}
+	}
+	options := daemon.Options{
+		Binary: binary(t), Source: s.URL("/"), Flags: quiet, CacheDir: filepath.Join(disk, "cache"),
+	}
+	m := daemon.Start(t, options)
+	must(t, readcheck.Whole(pair(m, names[0])))
+	m.Unmount() // what was read is on the disk for good
+	options.Dir = m.Dir
+	m = daemon.Start(t, options)
+	filler := filepath.Join(disk, "neighbour")
+	fill(t, filler)
+	pid := m.PID()
+	for range 2 {
+		for _, name := range names { // one that is here, and two that were never opened
+			if err := readcheck.Whole(pair(m, name)); err != nil {
+				t.Errorf("%s on a full disk: %v", name, err)
+			}
+		}
+	}
+	if now := m.PID(); now != pid {
+		t.Errorf("the daemon changed from %d to %d", pid, now)
+	}
+	m.Unmount()
+
+	// A store on a full disk opens, and has what it had.
+	s.Stop()
+	m = daemon.Start(t, options)
+	if err := readcheck.Whole(pair(m, names[0])); err != nil {
+		t.Errorf("without server and room: %v", err)
+	}
+	s.Restart()
+	must(t, os.Remove(filler))
+	if err := readcheck.Whole(pair(m, names[2])); err != nil {
+		t.Errorf("with room again: %v", err)
+	}
+	eventually(t, "blocks are kept again", func() error {
+		if err := readcheck.Whole(pair(m, names[2])); err != nil {
+			return err
+		}
+		if n, err := xattr(m.Path(names[2]), "user.zsync.blocks-local"); n == "0" || err != nil {
+			return fmt.Errorf("%s blocks are here; %v", n, err)
+		}
+		return nil
+	})
+	m.Unmount()
+}
+
+// fill takes all room of the disk that path lies on.
+func fill(t *testing.T, path string) {
+	t.Helper()
+	f, err := os.Create(path)
+	must(t, err)
+	defer f.Close()
+	for _, n := range []int{1 << 20, 4096, 1} {
+		p := []byte(strings.Repeat("x", n))
+		for err = nil; err == nil; {
+			_, err = f.Write(p)
+		}
+		if !errors.Is(err, unix.ENOSPC) {
+			t.Fatal(err)
+		}
+	}
+}
