@@ -94,14 +94,16 @@ func readReply(answer io.Reader, child *exec.Cmd) error {
 	if err := json.NewDecoder(answer).Decode(&reply); err != nil {
 		return fmt.Errorf("the daemon ended before the mount was usable: %v", child.Wait())
 	}
-	if reply.Failure == nil && !reply.Locked {
-		return child.Process.Release()
-	}
-	child.Wait()
 	if reply.Locked {
+		child.Wait()
 		return errLocked
 	}
-	return reply.Failure
+	// The daemon may live on for other mounts although this one failed.
+	child.Process.Release()
+	if reply.Failure != nil {
+		return reply.Failure
+	}
+	return nil
 }
 
 // newDaemonCommand is the other side of spawnDaemon. Users do not call it.
@@ -142,12 +144,12 @@ func daemonProcess(ctx context.Context) error {
 	told := false
 	err = runDaemon(ctx, log, request.Spec, request.Store, func(err error) {
 		told = true
+		file.TakeStderr() // a crash must be told somewhere, and the terminal is not ours any more
 		if err != nil {
 			log.Error("mount: "+err.Error(), "mount", request.Spec.Dir)
 			reply(spawnReply{Failure: describe(err)})
 			return
 		}
-		file.TakeStderr() // a crash must be told somewhere, and the terminal is not ours any more
 		reply(spawnReply{})
 	})
 	switch {
