@@ -20,6 +20,10 @@
 // Options.ReadDeadline: a reader that goes away cancels nothing that others
 // wait for.
 //
+// When the store cannot even make the version, it is read through
+// blockstore.Nowhere, which keeps nothing; slices of records are then kept in
+// memory, and nothing is fetched ahead, because it would be lost.
+//
 // # Readahead
 //
 // A random miss fetches its own blocks only. Each open handle has a Reader that
@@ -40,10 +44,10 @@
 //
 // A target of at most SmallLength bytes is fetched and verified as a whole
 // before its first byte is served. A larger one is verified in the background
-// when its last block has arrived; when its digest does not agree it is suspect
-// and its reads fail with ErrSuspect. A suspect version is forgotten and
-// fetched again when it is opened anew after a pause that doubles from a minute
-// to an hour.
+// when its last block has arrived, or when it is next opened if that was cut
+// short; when its digest does not agree it is suspect and its reads fail with
+// ErrSuspect. A suspect version is forgotten and fetched again when it is opened
+// anew after a pause that doubles from a minute to an hour.
 //
 // # Servers without ranges
 //
