@@ -124,12 +124,7 @@ func (t *Target) deliver(f *flight, first format.BlockID, data []byte) {
 func (t *Target) land(f *flight, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for i, g := range t.flights {
-		if g == f {
-			t.flights = append(t.flights[:i], t.flights[i+1:]...)
-			break
-		}
-	}
+	t.flights = without(t.flights, f)
 	switch {
 	case err == nil && f.blocks.Count() > 0:
 		err = fmt.Errorf("fetch ended before %v", f.blocks)
@@ -146,6 +141,11 @@ func (t *Target) land(f *flight, err error) {
 		t.streaming = false
 		t.scheduleAwaited()
 	}
+}
+
+// without is list, changed in place, without x.
+func without[T comparable](list []T, x T) []T {
+	return slices.DeleteFunc(list, func(y T) bool { return y == x })
 }
 
 // awaited says whether a piece waits for a block of blocks. t.mu is held.

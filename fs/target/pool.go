@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/zsyncfs/zsyncfs/blockstore"
-	"github.com/zsyncfs/zsyncfs/format"
 	"github.com/zsyncfs/zsyncfs/zsyncclient"
 )
 
@@ -264,7 +263,6 @@ type Stats struct {
 	Flights       int   // fetches under way
 	Users         int   // handles that have it open
 	State         string
-	Geometry      format.Geometry
 }
 
 // Stats lists the open targets.
@@ -294,13 +292,12 @@ func (t *Target) Stats() Stats {
 	flights := len(t.flights)
 	t.mu.Unlock()
 	return Stats{
-		URL:      t.where(),
-		Length:   t.geometry.Length,
-		Blocks:   t.geometry.BlockCount(),
-		Local:    t.version.KnownCount(),
-		Fetched:  t.fetched.Load(),
-		Flights:  flights,
-		State:    t.version.State().String(),
-		Geometry: t.geometry,
+		URL:     t.where(),
+		Length:  t.geometry.Length,
+		Blocks:  t.geometry.BlockCount(),
+		Local:   t.version.KnownCount(),
+		Fetched: t.fetched.Load(),
+		Flights: flights,
+		State:   t.version.State().String(),
 	}
 }

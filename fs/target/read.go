@@ -126,15 +126,7 @@ func (t *Target) leave(pieces []*piece) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, q := range pieces {
-		for i, r := range t.pieces {
-			if r == q {
-				last := len(t.pieces) - 1
-				t.pieces[i] = t.pieces[last]
-				t.pieces[last] = nil
-				t.pieces = t.pieces[:last]
-				break
-			}
-		}
+		t.pieces = without(t.pieces, q)
 	}
 }
 

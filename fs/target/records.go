@@ -136,12 +136,7 @@ func (t *Target) fetchSlice(s *slice) {
 		t.kept = append(t.kept, s)
 		t.kept = t.kept[max(len(t.kept)-keptLimit, 0):]
 	}
-	for i, o := range t.slices {
-		if o == s {
-			t.slices = append(t.slices[:i], t.slices[i+1:]...)
-			break
-		}
-	}
+	t.slices = without(t.slices, s)
 	t.mu.Unlock()
 	close(s.done)
 }
