@@ -35,7 +35,7 @@ func TestTranslate(t *testing.T) {
 		{withCode(exitMount, wrapped(&zsyncclient.StatusError{Code: 404})), exitMount, ""},
 		{wrapped(withHint(withCode(exitNotMounted, fs.ErrNotExist), "h")), exitNotMounted, "h"},
 	} {
-		code, hint := translate(tt.err)
+		code, hint := program.Translate(tt.err)
 		if code != tt.code || !strings.Contains(hint, tt.hint) {
 			t.Errorf("%v: exit code %d, hint %q; want %d, %q", tt.err, code, hint, tt.code, tt.hint)
 		}
@@ -49,15 +49,15 @@ func TestExitCodesAreExplained(t *testing.T) {
 		explained[m.code] = true
 	}
 	for _, row := range translations {
-		if !explained[row.code] {
-			t.Errorf("exit code %d is not explained", row.code)
+		if !explained[row.Code()] {
+			t.Errorf("exit code %d is not explained", row.Code())
 		}
 	}
 }
 
 func TestReportIsPrintable(t *testing.T) {
 	var out strings.Builder
-	code := report(&out, withHint(errors.New("bad \x1b[31mname\nsecond"), "try\ragain"))
+	code := program.Report(&out, withHint(errors.New("bad \x1b[31mname\nsecond"), "try\ragain"))
 	want := "zsyncfs: error: bad \\x1b[31mname; second\nzsyncfs: hint: try\\x0dagain\n"
 	if code != 1 || out.String() != want {
 		t.Errorf("%d, %q", code, out.String())

@@ -180,7 +180,7 @@ func runDaemon(ctx context.Context, log *slog.Logger, spec daemon.Spec, store st
 		Version: currentVersion().Version,
 		Log:     log,
 		Describe: func(err error) (int, string) {
-			code, hint := translate(err)
+			code, hint := program.Translate(err)
 			return int(code), hint
 		},
 	})

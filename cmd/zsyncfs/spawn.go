@@ -164,6 +164,6 @@ func daemonProcess(ctx context.Context) error {
 
 // describe is err as it crosses to another process.
 func describe(err error) *daemon.Failure {
-	code, hint := translate(err)
+	code, hint := program.Translate(err)
 	return &daemon.Failure{Message: err.Error(), Hint: hint, Code: int(code)}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/zsyncfs/zsyncfs/blockstore"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/making"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/report"
 	"github.com/zsyncfs/zsyncfs/format"
 	"github.com/zsyncfs/zsyncfs/fs"
 	"github.com/zsyncfs/zsyncfs/fs/target"
@@ -30,49 +31,49 @@ const (
 
 // translations is the one table from errors to exit codes and hints. The first
 // row that matches decides, so particular ones come before general ones.
-var translations = []translation{
-	{as[*blockstore.LockedError], exitStoreLocked, "another zsyncfs works with this cache directory; choose another with --cache-dir"},
-	{as[*blockstore.LayoutError], exitStoreDamaged, hintStore},
-	{is(blockstore.ErrNotStore), exitStoreDamaged, "--cache-dir must be a new or empty directory, or one that zsyncfs made"},
-	{is(blockstore.ErrFull), exitFailure, "make room on the disk of the cache directory, or choose another with --cache-dir"},
+var translations = []report.Translation{
+	report.When(report.As[*blockstore.LockedError], exitStoreLocked, "another zsyncfs works with this cache directory; choose another with --cache-dir"),
+	report.When(report.As[*blockstore.LayoutError], exitStoreDamaged, hintStore),
+	report.When(report.Is(blockstore.ErrNotStore), exitStoreDamaged, "--cache-dir must be a new or empty directory, or one that zsyncfs made"),
+	report.When(report.Is(blockstore.ErrFull), exitFailure, "make room on the disk of the cache directory, or choose another with --cache-dir"),
 
-	{is(daemon.ErrNoDaemon), exitNoDaemon, "a daemon runs as long as something is mounted; see \"zsyncfs mount --help\""},
-	{is(daemon.ErrMounted), exitMount, "unmount it first: zsyncfs umount MOUNTPOINT"},
-	{is(fs.ErrNoFusermount), exitMount, "on Debian and Ubuntu: apt-get install fuse3"},
-	{is(fs.ErrMount), exitMount, "an ordinary user needs a /dev/fuse that may be opened and a mount point of his own; --allow-other needs user_allow_other in /etc/fuse.conf"},
-	{is(daemon.ErrSource), exitUsage, "SOURCE is a URL such as https://example.org/images/"},
-	{is(errLocked), exitStoreLocked, "choose another cache directory with --cache-dir, or try again"},
+	report.When(report.Is(daemon.ErrNoDaemon), exitNoDaemon, "a daemon runs as long as something is mounted; see \"zsyncfs mount --help\""),
+	report.When(report.Is(daemon.ErrMounted), exitMount, "unmount it first: zsyncfs umount MOUNTPOINT"),
+	report.When(report.Is(fs.ErrNoFusermount), exitMount, "on Debian and Ubuntu: apt-get install fuse3"),
+	report.When(report.Is(fs.ErrMount), exitMount, "an ordinary user needs a /dev/fuse that may be opened and a mount point of his own; --allow-other needs user_allow_other in /etc/fuse.conf"),
+	report.When(report.Is(daemon.ErrSource), exitUsage, "SOURCE is a URL such as https://example.org/images/"),
+	report.When(report.Is(errLocked), exitStoreLocked, "choose another cache directory with --cache-dir, or try again"),
 
-	{is(listing.ErrFormat), exitControlFile, hintDirectory},
-	{is(listing.ErrNotListing), exitControlFile, hintDirectory},
-	{is(listing.ErrTooMany), exitControlFile, "mount its subdirectories, or list what you need with --index-file"},
-	{as[*format.FileHashError], exitVerify, hintMismatch},
-	{is(format.ErrLength), exitVerify, hintMismatch},
-	{is(target.ErrSuspect), exitVerify, hintMismatch},
-	{as[*zsyncclient.LengthError], exitVerify, hintMismatch},
-	{is(zsyncclient.ErrWrongBlocks), exitVerify, hintMismatch},
-	{as[*format.ParseError], exitControlFile, hintPublisher},
-	{as[*format.ShortError], exitControlFile, hintPublisher},
+	report.When(report.Is(listing.ErrFormat), exitControlFile, hintDirectory),
+	report.When(report.Is(listing.ErrNotListing), exitControlFile, hintDirectory),
+	report.When(report.Is(listing.ErrTooMany), exitControlFile, "mount its subdirectories, or list what you need with --index-file"),
+	report.When(report.As[*format.FileHashError], exitVerify, hintMismatch),
+	report.When(report.Is(format.ErrLength), exitVerify, hintMismatch),
+	report.When(report.Is(target.ErrSuspect), exitVerify, hintMismatch),
+	report.When(report.As[*zsyncclient.LengthError], exitVerify, hintMismatch),
+	report.When(report.Is(zsyncclient.ErrWrongBlocks), exitVerify, hintMismatch),
+	report.When(report.As[*format.ParseError], exitControlFile, hintPublisher),
+	report.When(report.As[*format.ShortError], exitControlFile, hintPublisher),
 
-	{status(http.StatusUnauthorized, http.StatusForbidden), exitSource, hintCredentials},
-	{status(http.StatusNotFound, http.StatusGone), exitSource, hintDirectory},
-	{as[*zsyncclient.StatusError], exitSource, ""},
-	{is(zsyncclient.ErrForbiddenAddress), exitSource, "--allow-private lets control files and redirects lead to private addresses"},
-	{as[*tls.CertificateVerificationError], exitSource, "--cacert names the authority that signed the server's certificate"},
-	{as[*net.DNSError], exitSource, "check the spelling of the host, and the name servers of this machine"},
-	{as[*zsyncclient.SourceError], exitSource, ""},
-	{is(zsyncclient.ErrNoRanges), exitSource, ""},
-	{is(zsyncclient.ErrStalled), exitSource, hintConnection},
-	{is(target.ErrStalled), exitSource, hintConnection},
+	report.When(status(http.StatusUnauthorized, http.StatusForbidden), exitSource, hintCredentials),
+	report.When(status(http.StatusNotFound, http.StatusGone), exitSource, hintDirectory),
+	report.When(report.As[*zsyncclient.StatusError], exitSource, ""),
+	report.When(report.Is(zsyncclient.ErrForbiddenAddress), exitSource, "--allow-private lets control files and redirects lead to private addresses"),
+	report.When(report.As[*tls.CertificateVerificationError], exitSource, "--cacert names the authority that signed the server's certificate"),
+	report.When(report.As[*net.DNSError], exitSource, "check the spelling of the host, and the name servers of this machine"),
+	report.When(report.As[*zsyncclient.SourceError], exitSource, ""),
+	report.When(report.Is(zsyncclient.ErrNoRanges), exitSource, ""),
+	report.When(report.Is(zsyncclient.ErrStalled), exitSource, hintConnection),
+	report.When(report.Is(target.ErrStalled), exitSource, hintConnection),
 
 	// Before what follows: an interrupted request is an error of the net too.
-	{is(context.Canceled), exitInterrupted, ""},
-	{as[*url.Error], exitSource, hintConnection},
-	{as[*net.OpError], exitSource, hintConnection},
-	{is(context.DeadlineExceeded), exitSource, hintConnection},
+	report.When(report.Is(context.Canceled), exitInterrupted, ""),
+	report.When(report.As[*url.Error], exitSource, hintConnection),
+	report.When(report.As[*net.OpError], exitSource, hintConnection),
+	report.When(report.Is(context.DeadlineExceeded), exitSource, hintConnection),
 
-	{is(iofs.ErrPermission), exitFailure, "check who owns the directory or file; --cache-dir names another cache directory"},
-	{is(making.ErrChanged), exitFailure, "try again when nobody writes to it any more"},
+	report.When(report.Is(iofs.ErrPermission), exitFailure, "check who owns the directory or file; --cache-dir names another cache directory"),
+	report.When(report.Is(making.ErrChanged), exitFailure, "try again when nobody writes to it any more"),
 }
 
 // status matches answers with one of these HTTP status codes.

@@ -1,0 +1,53 @@
+package report
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+	"testing"
+)
+
+var program = Program{Name: "prog", Table: []Translation{
+	When(Is(io.ErrUnexpectedEOF), 3, "row hint"),
+	When(As[*fs.PathError], 4, ""),
+}}
+
+func TestTranslate(t *testing.T) {
+	wrapped := func(err error) error { return fmt.Errorf("open: %w", err) }
+	for _, tt := range []struct {
+		err  error
+		code Code
+		hint string
+	}{
+		{nil, 0, ""},
+		{errors.New("x"), 1, ""},
+		{wrapped(io.ErrUnexpectedEOF), 3, "row hint"},
+		{wrapped(&fs.PathError{Err: io.ErrUnexpectedEOF}), 3, "row hint"},
+		{wrapped(&fs.PathError{Err: io.EOF}), 4, ""},
+		{WithHint(wrapped(io.ErrUnexpectedEOF), "own %s", "advice"), 3, "own advice"},
+		{WithCode(5, wrapped(io.ErrUnexpectedEOF)), 5, ""},
+		{WithCode(3, wrapped(io.ErrUnexpectedEOF)), 3, "row hint"},
+		{wrapped(WithHint(WithCode(6, fs.ErrNotExist), "h")), 6, "h"},
+		{WithCode(5, nil), 0, ""},
+		{WithHint(nil, "h"), 0, ""},
+	} {
+		if code, hint := program.Translate(tt.err); code != tt.code || hint != tt.hint {
+			t.Errorf("%v: exit code %d, hint %q; want %d, %q", tt.err, code, hint, tt.code, tt.hint)
+		}
+	}
+}
+
+func TestReport(t *testing.T) {
+	var out strings.Builder
+	code := program.Report(&out, WithHint(errors.New("bad \x1b[31mname\nsecond \xff ü"), "try\ragain"))
+	want := "prog: error: bad \\x1b[31mname; second \\xff ü\nprog: hint: try\\x0dagain\n"
+	if code != 1 || out.String() != want {
+		t.Errorf("%d, %q", code, out.String())
+	}
+	out.Reset()
+	if code := program.Report(&out, nil); code != 0 || out.String() != "" {
+		t.Errorf("no error: %d, %q", code, out.String())
+	}
+}
