@@ -5,10 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io/fs"
-	"syscall"
-	"time"
 )
 
 // ErrNotRegular is the error for what is not a regular file.
@@ -18,30 +15,24 @@ var ErrNotRegular = errors.New("not a regular file")
 // change time is part of it because the modification time can be set back
 // after a change, as cp -p and rsync -t do.
 type Fingerprint struct {
+	// Device and Inode are 0 where the system has none.
 	Device, Inode uint64
 	// Length is in bytes.
 	Length int64
-	// MTime and CTime are in nanoseconds since 1970.
+	// MTime and CTime are in nanoseconds since 1970. Where the system does not
+	// tell CTime, it is MTime: then a change that keeps the length and sets the
+	// time back is not seen.
 	MTime, CTime int64
 }
 
 // FingerprintOf is the fingerprint of the regular file that info describes.
-// Errors: ErrNotRegular.
+// Errors: ErrNotRegular; a file system that is none of this machine's.
 func FingerprintOf(info fs.FileInfo) (Fingerprint, error) {
 	if !info.Mode().IsRegular() {
 		return Fingerprint{}, ErrNotRegular
 	}
-	st, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return Fingerprint{}, fmt.Errorf("no inode number for %s", info.Name())
-	}
-	return Fingerprint{
-		Device: uint64(st.Dev), //nolint:unconvert // its type differs between platforms
-		Inode:  st.Ino,
-		Length: info.Size(),
-		MTime:  info.ModTime().UnixNano(),
-		CTime:  time.Unix(st.Ctim.Unix()).UnixNano(),
-	}, nil
+	p := Fingerprint{Length: info.Size(), MTime: info.ModTime().UnixNano()}
+	return p, p.addSystem(info)
 }
 
 // Key is a name for the fingerprint: 32 hexadecimal digits.

@@ -3,7 +3,6 @@ package making
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -17,15 +16,9 @@ import (
 // describe a file that never was.
 var ErrChanged = errors.New("the file changed while it was read")
 
-const (
-	// readLength is the number of bytes that are read at a time. The checksums
-	// are computed on several cores when they get a MiB or more.
-	readLength = 2 << 20
-
-	// clockTick is longer than the step of the clock that the kernel stamps
-	// files with: two changes within one step leave the same times.
-	clockTick = 20 * time.Millisecond
-)
+// clockTick is longer than the step of the clock that the kernel stamps files
+// with: two changes within one step leave the same times.
+const clockTick = 20 * time.Millisecond
 
 // Options for Write and UpToDate. The zero value works.
 type Options struct {
@@ -47,7 +40,7 @@ type Options struct {
 // Errors: ErrNotRegular; ErrChanged; ctx.Err() soon after ctx ends; those of
 // reading and writing.
 func Write(ctx context.Context, f *os.File, o Options, w io.Writer) (Fingerprint, error) {
-	before, err := settled(ctx, f)
+	before, err := Settled(ctx, f)
 	if err != nil {
 		return Fingerprint{}, err
 	}
@@ -55,7 +48,7 @@ func Write(ctx context.Context, f *os.File, o Options, w io.Writer) (Fingerprint
 	if err != nil {
 		return Fingerprint{}, err
 	}
-	if err := feed(ctx, b, f, before); err != nil {
+	if err := Feed(ctx, b, f, before); err != nil {
 		return Fingerprint{}, err
 	}
 	_, err = b.WriteTo(w)
@@ -70,9 +63,11 @@ func fingerprint(f *os.File) (Fingerprint, error) {
 	return FingerprintOf(info)
 }
 
-// settled is the fingerprint of f once any later change must show in it. A
-// file that was written a moment ago is waited for.
-func settled(ctx context.Context, f *os.File) (Fingerprint, error) {
+// Settled is the fingerprint of f once any later change must show in it. A
+// file that was written a moment ago is waited for, some milliseconds.
+//
+// Errors: ErrNotRegular; ctx.Err(); those of asking for f's state.
+func Settled(ctx context.Context, f *os.File) (Fingerprint, error) {
 	for {
 		p, err := fingerprint(f)
 		if err != nil {
@@ -99,47 +94,29 @@ func builderOptions(path string, p Fingerprint, o Options) format.BuilderOptions
 	if len(urls) == 0 {
 		urls = []string{RelativeURL(name)}
 	}
-	if !carriable(name) {
+	if !Carriable(name) {
 		name = "" // the URL still leads to it
-	}
-	mtime := time.Unix(0, p.MTime)
-	if year := mtime.UTC().Year(); year < 1 || year > 9999 {
-		mtime = time.Time{}
 	}
 	return format.BuilderOptions{
 		Filename:       name,
-		MTime:          mtime,
+		MTime:          CarriableTime(time.Unix(0, p.MTime)),
 		BlockSize:      o.BlockSize,
 		ExpectedLength: p.Length,
 		URLs:           urls,
 	}
 }
 
-// carriable: a header's value is one line, and readers drop spaces at its end.
-func carriable(name string) bool {
-	control := func(r rune) bool { return r < ' ' || r == 0x7f }
-	return strings.IndexFunc(name, control) < 0 && !strings.HasSuffix(name, " ")
+// CarriableTime is t, or the zero time when a header could not carry t.
+func CarriableTime(t time.Time) time.Time {
+	if year := t.UTC().Year(); year < 1 || year > 9999 {
+		return time.Time{}
+	}
+	return t
 }
 
-// feed writes all of f to b. Between pieces it looks at ctx, and at the
-// fingerprint of f: no use in reading on when that is no longer want.
-func feed(ctx context.Context, b *format.Builder, f *os.File, want Fingerprint) error {
-	buf := make([]byte, min(readLength, max(want.Length, 1)))
-	for off := int64(0); off < want.Length; {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		n, err := f.ReadAt(buf[:min(int64(len(buf)), want.Length-off)], off)
-		if err != nil && !errors.Is(err, io.EOF) {
-			return err
-		}
-		if now, err := fingerprint(f); err != nil || now != want || n == 0 {
-			return errors.Join(ErrChanged, err)
-		}
-		if _, err := b.Write(buf[:n]); err != nil {
-			return fmt.Errorf("compute checksums: %w", err)
-		}
-		off += int64(n)
-	}
-	return nil
+// Carriable says whether a header can carry name: its value is one line, and
+// readers drop spaces at its end.
+func Carriable(name string) bool {
+	control := func(r rune) bool { return r < ' ' || r == 0x7f }
+	return strings.IndexFunc(name, control) < 0 && !strings.HasSuffix(name, " ")
 }

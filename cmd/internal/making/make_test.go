@@ -102,7 +102,7 @@ func TestWrite(t *testing.T) {
 // A file that another process changes while it is read is no file to describe.
 func TestFileThatChanges(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x")
-	writeFile(t, path, make([]byte, 3*readLength))
+	writeFile(t, path, make([]byte, 3*pieceLength))
 	f := open(t, path)
 	want, err := fingerprint(f)
 	if err != nil {
@@ -112,8 +112,8 @@ func TestFileThatChanges(t *testing.T) {
 		name string
 		do   func() error
 	}{
-		{"grows", func() error { return os.Truncate(path, 4*readLength) }},
-		{"shrinks", func() error { return os.Truncate(path, readLength) }},
+		{"grows", func() error { return os.Truncate(path, 4*pieceLength) }},
+		{"shrinks", func() error { return os.Truncate(path, pieceLength) }},
 		{"touched", func() error { return os.Chtimes(path, time.Time{}, time.Unix(1, 0)) }},
 	} {
 		if err := change.do(); err != nil {
@@ -123,7 +123,7 @@ func TestFileThatChanges(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := feed(t.Context(), b, f, want); !errors.Is(err, ErrChanged) {
+		if err := Feed(t.Context(), b, f, want); !errors.Is(err, ErrChanged) {
 			t.Errorf("%s: %v", change.name, err)
 		}
 	}
@@ -164,8 +164,23 @@ func TestSave(t *testing.T) {
 	if err != nil || string(got) != "one" || info.Mode().Perm() != 0o640 {
 		t.Errorf("%q, %v, mode %v", got, err, info.Mode())
 	}
+	if err := Save(path, 0, text("two")); err != nil {
+		t.Fatal(err)
+	}
+	if info, _ := os.Stat(path); info.Mode().Perm() != 0o640 {
+		t.Errorf("mode %v: that of the file before is not kept", info.Mode())
+	}
 	if entries, _ := os.ReadDir(dir); len(entries) != 1 {
 		t.Errorf("left behind: %v", entries)
+	}
+	fresh := filepath.Join(dir, "fresh")
+	if err := Save(fresh, 0, text("x")); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(dir, "by umask"), nil)
+	want, _ := os.Stat(filepath.Join(dir, "by umask"))
+	if info, _ := os.Stat(fresh); info.Mode()&^0o22 != want.Mode()&^0o22 {
+		t.Errorf("mode %v: not that of a new file, %v", info.Mode(), want.Mode())
 	}
 }
 
