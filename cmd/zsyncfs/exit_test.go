@@ -63,28 +63,3 @@ func TestReportIsPrintable(t *testing.T) {
 		t.Errorf("%d, %q", code, out.String())
 	}
 }
-
-func TestNearest(t *testing.T) {
-	names := []string{"mount", "umount", "make", "serve", "status", "version"}
-	for word, want := range map[string]string{
-		"mont": "mount", "unmount": "umount", "mak": "make", "stat": "status", "sevre": "serve",
-		"x": "", "": "", "frobnicate": "", "versoin": "version",
-	} {
-		if got := nearest(word, names); got != want {
-			t.Errorf("%q: %q, want %q", word, got, want)
-		}
-	}
-}
-
-func TestByteSize(t *testing.T) {
-	for text, want := range map[string]int64{
-		"4096": 4096, "4K": 4096, "4k": 4096, "64KiB": 65536, "1M": 1 << 20, "0": 0,
-		"": -1, "-1": -1, "K": -1, "9999999999T": -1, "1.5M": -1, "4X": -1,
-	} {
-		var s byteSize
-		err := s.Set(text)
-		if (err != nil) != (want < 0) || err == nil && int64(s) != want {
-			t.Errorf("%q: %d, %v", text, s, err)
-		}
-	}
-}

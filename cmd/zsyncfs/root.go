@@ -2,6 +2,8 @@ package main
 
 import (
 	"github.com/spf13/cobra"
+
+	"github.com/zsyncfs/zsyncfs/cmd/internal/report"
 )
 
 const rootLong = `zsyncfs mounts a remote directory of zsync control files (NAME.zsync) as a
@@ -45,7 +47,7 @@ func rootArgs(cmd *cobra.Command, args []string) error {
 		}
 	}
 	hint := "\"" + cmd.Name() + " --help\" lists the commands"
-	if near := nearest(args[0], names); near != "" {
+	if near := report.Nearest(args[0], names); near != "" {
 		hint = "did you mean \"" + cmd.Name() + " " + near + "\"?"
 	}
 	return withHint(usageErrorf("unknown command %q", args[0]), "%s", hint)

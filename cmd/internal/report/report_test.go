@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"strings"
 	"testing"
+
+	"github.com/spf13/pflag"
 )
 
 var program = Program{Name: "prog", Table: []Translation{
@@ -49,5 +51,31 @@ func TestReport(t *testing.T) {
 	out.Reset()
 	if code := program.Report(&out, nil); code != 0 || out.String() != "" {
 		t.Errorf("no error: %d, %q", code, out.String())
+	}
+}
+
+func TestNearest(t *testing.T) {
+	names := []string{"mount", "umount", "make", "serve", "status", "version"}
+	for word, want := range map[string]string{
+		"mont": "mount", "unmount": "umount", "mak": "make", "stat": "status", "sevre": "serve",
+		"x": "", "": "", "frobnicate": "", "versoin": "version",
+	} {
+		if got := Nearest(word, names); got != want {
+			t.Errorf("%q: %q, want %q", word, got, want)
+		}
+	}
+}
+
+func TestFlagHint(t *testing.T) {
+	flags := pflag.NewFlagSet("prog", pflag.ContinueOnError)
+	flags.Bool("verbose", false, "")
+	for arg, want := range map[string]string{
+		"--verbos": "did you mean \"--verbose\"?",
+		"--frob":   "\"prog --help\" lists the flags",
+		"-x":       "\"prog --help\" lists the flags",
+	} {
+		if got := FlagHint("prog", flags, flags.Parse([]string{arg})); got != want {
+			t.Errorf("%s: %s", arg, got)
+		}
 	}
 }

@@ -1,0 +1,5 @@
+//go:build !darwin && !freebsd && !netbsd && !openbsd && !dragonfly && !linux && !windows
+
+package terminal
+
+func isTerminal(uintptr) bool { return false }
