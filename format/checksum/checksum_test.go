@@ -163,17 +163,22 @@ func TestDigests(t *testing.T) {
 }
 
 func BenchmarkSumBlocks(b *testing.B) {
-	data := randomBytes(1 << 20)
+	data := randomBytes(512 << 10)
 	for s := MD4; s.Valid(); s++ {
-		for _, block := range []int{2048, 4096} {
-			b.Run(fmt.Sprintf("%v/%d", s, block), func(b *testing.B) {
-				dst := make([]byte, 0, len(data)/block*s.Size())
-				b.SetBytes(int64(len(data)))
-				b.ReportAllocs()
-				for b.Loop() {
-					s.SumBlocks(dst, data, block)
-				}
-			})
+		for _, v := range variants() {
+			if v != scalar && v.lanes(s) == 0 {
+				continue
+			}
+			for _, block := range []int{512, 2048, 4096} {
+				b.Run(fmt.Sprintf("%v/%v/%d", s, v, block), func(b *testing.B) {
+					dst := make([]byte, 0, len(data)/block*s.Size())
+					b.SetBytes(int64(len(data)))
+					b.ReportAllocs()
+					for b.Loop() {
+						sumBlocks(v, s, dst, data, block)
+					}
+				})
+			}
 		}
 	}
 }

@@ -65,13 +65,15 @@ var zeros [4096]byte
 // appended for each block. blockSize is positive. It takes no memory but what
 // dst needs to grow. Safe for concurrent use.
 func (s Strong) SumBlocks(dst, data []byte, blockSize int) []byte {
-	return sumBlocks(s, dst, data, blockSize)
+	return sumBlocks(best, s, dst, data, blockSize)
 }
 
-// sumBlocks is where a kernel that sums several blocks side by side takes
-// whole blocks off data before the scalar code sees the rest.
-func sumBlocks(s Strong, dst, data []byte, blockSize int) []byte {
-	return sumScalar(s, dst, data, blockSize)
+func sumBlocks(v variant, s Strong, dst, data []byte, blockSize int) []byte {
+	dst, done := sumLanes(v, s, dst, data, blockSize)
+	if done == len(data) {
+		return dst
+	}
+	return sumScalar(s, dst, data[done:], blockSize)
 }
 
 // sumScalar sums one block after the other.

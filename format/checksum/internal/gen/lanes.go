@@ -1,0 +1,208 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/mmcloughlin/avo/attr"
+	. "github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// lanes is the kernel of a strong checksum. Each 32-bit lane of a register
+// belongs to one block: part p has the blocks p, p+parts ... of the caller.
+type lanes struct {
+	width
+	algorithm
+	state []reg.VecPhysical
+	saved []reg.VecPhysical // state before the 64 bytes
+	words [16]operand.Op    // of the 64 bytes, in registers or on the stack
+	rows  []reg.VecPhysical // four, while words are made
+	t, u  reg.VecPhysical   // within one step
+	k     reg.VecPhysical   // a step's constant
+	last  uint32            // what k holds
+}
+
+// General registers of the kernel.
+var (
+	states = reg.RDI // the states in memory
+	base   = reg.RSI // the next bytes of the block at offset 0
+	at     = reg.RDX // the offsets of blocks
+	count  = reg.RCX // of 64 bytes left
+	stack  = reg.RBX // words, aligned, where they do not fit into registers
+
+)
+
+func sumLanes(w width, a algorithm) {
+	n := 4 * w.parts
+	constants := constantTable(a)
+	TEXT(a.name+w.name, 0, "func(state *[64]uint32, base *byte, at *[16]int, count int)")
+	Pragma("noescape")
+	Doc(fmt.Sprintf("%s%s feeds %d blocks' states count times 64 bytes each; those of block i start", a.name, w.name, n),
+		fmt.Sprintf("at base + at[i]. state[%d*j+i] is word j of the state of block i. count is", n),
+		"positive.")
+	l := &lanes{width: w, algorithm: a}
+	l.place()
+	Load(Param("state"), states)
+	Load(Param("base"), base)
+	Load(Param("at"), at)
+	Load(Param("count"), count)
+	for i, s := range l.state {
+		w.move(operand.Mem{Base: states, Disp: i * w.bytes()}, s)
+	}
+
+	Label("loop")
+	for quarter := range 4 {
+		l.transpose(quarter)
+	}
+	for i, s := range l.state {
+		w.move(s, l.saved[i])
+	}
+	for i, s := range a.steps {
+		if s.constant != 0 && (i == 0 || s.constant != a.steps[i-1].constant) {
+			VPBROADCASTD(constants(i), l.k)
+		}
+		// A step's result is b of the next.
+		l.step(s, l.state[(64-i)%4], l.state[(65-i)%4], l.state[(66-i)%4], l.state[(67-i)%4])
+	}
+	for i, s := range l.state {
+		VPADDD(l.saved[i], s, s)
+	}
+	ADDQ(operand.U8(64), base)
+	DECQ(count)
+	JNZ(operand.LabelRef("loop"))
+
+	for i, s := range l.state {
+		w.move(s, operand.Mem{Base: states, Disp: i * w.bytes()})
+	}
+	VZEROUPPER()
+	RET()
+}
+
+// constantTable makes the steps' constants data, once for both widths.
+func constantTable(a algorithm) func(i int) operand.Mem {
+	if _, ok := tables[a.name]; !ok {
+		tables[a.name] = GLOBL(a.name+"Constants", attr.RODATA|attr.NOPTR)
+		for i, s := range a.steps {
+			DATA(4*i, operand.U32(s.constant))
+		}
+	}
+	return func(i int) operand.Mem { return tables[a.name].Offset(4 * i) }
+}
+
+// place gives each part its registers.
+func (l *lanes) place() {
+	if l.wide() {
+		for i, r := range l.regs(0, 16) {
+			l.words[i] = r
+		}
+		l.state, l.saved, l.rows = l.regs(16, 4), l.regs(20, 4), l.regs(24, 4)
+		l.t, l.u, l.k = l.reg(28), l.reg(29), l.reg(30)
+		return
+	}
+	l.state, l.saved, l.rows = l.regs(0, 4), l.regs(4, 4), l.regs(12, 4)
+	l.t, l.u, l.k = l.reg(8), l.reg(9), l.reg(10)
+	memory := AllocLocal(16*32 + 32)
+	LEAQ(memory.Offset(31), stack)
+	ANDQ(operand.I8(-32), stack)
+	for i := range l.words {
+		l.words[i] = operand.Mem{Base: stack, Disp: 32 * i}
+	}
+}
+
+// transpose makes four words out of the bytes from 16*quarter on of each block.
+func (l *lanes) transpose(quarter int) {
+	for i, row := range l.rows {
+		var from []operand.Mem
+		for part := range l.parts {
+			MOVQ(operand.Mem{Base: at, Disp: 8 * (4*part + i)}, offsets[part])
+			from = append(from, operand.Mem{Base: base, Index: offsets[part], Scale: 1, Disp: 16 * quarter})
+		}
+		l.gather(from, row)
+	}
+	out := l.regs(8, 4)
+	if l.wide() {
+		out = l.regs(4*quarter, 4)
+	}
+	r := l.rows
+	VPUNPCKLDQ(r[1], r[0], out[0])
+	VPUNPCKHDQ(r[1], r[0], out[2])
+	VPUNPCKLDQ(r[3], r[2], r[0])
+	VPUNPCKHDQ(r[3], r[2], r[1])
+	VPUNPCKHQDQ(r[0], out[0], out[1])
+	VPUNPCKLQDQ(r[0], out[0], out[0])
+	VPUNPCKHQDQ(r[1], out[2], out[3])
+	VPUNPCKLQDQ(r[1], out[2], out[2])
+	if !l.wide() {
+		for i := range out {
+			l.move(out[i], l.words[4*quarter+i])
+		}
+	}
+}
+
+// offsets are general registers for one row's addresses.
+var offsets = []reg.GPPhysical{reg.R8, reg.R9, reg.R10, reg.R11}
+
+// step is one step with the state in the order that it has there. What depends
+// on b, the result of the step before, comes last.
+func (l *lanes) step(s step, a, b, c, d reg.VecPhysical) {
+	VPADDD(l.words[s.word], a, a)
+	if s.constant != 0 {
+		VPADDD(l.k, a, a)
+	}
+	if l.wide() {
+		l.move(d, l.t)
+		VPTERNLOGD(operand.U8(s.f.table()), b, c, l.t)
+		VPADDD(l.t, a, a)
+		VPROLD(operand.U8(s.rotate), a, a)
+	} else {
+		l.addFunction(s.f, a, b, c, d)
+		VPSRLD(operand.U8(32-s.rotate), a, l.t)
+		VPSLLD(operand.U8(s.rotate), a, a)
+		VPOR(l.t, a, a)
+	}
+	if l.addB {
+		VPADDD(b, a, a)
+	}
+}
+
+// table is the function as VPTERNLOGD takes it: bit 4*d + 2*c + b.
+func (f function) table() (bits uint8) {
+	for i := range 8 {
+		bits |= uint8(f.of(i&1, i>>1&1, i>>2)) << i
+	}
+	return bits
+}
+
+// addFunction adds the function to a. Where two terms have no bit in common,
+// both are added, so that one of them need not wait for b.
+func (l *lanes) addFunction(f function, a, b, c, d reg.VecPhysical) {
+	t, u := l.t, l.u
+	switch f {
+	case choose:
+		VPXOR(c, d, t)
+		VPAND(b, t, t)
+		VPXOR(d, t, t)
+	case majority:
+		VPAND(c, d, u)
+		VPADDD(u, a, a)
+		VPXOR(c, d, t)
+		VPAND(b, t, t)
+	case parity:
+		VPXOR(c, d, t)
+		VPXOR(b, t, t)
+	case chooseD:
+		VPANDN(c, d, u)
+		VPADDD(u, a, a)
+		VPAND(b, d, t)
+	case orNot:
+		VPCMPEQD(u, u, u)
+		VPXOR(d, u, t)
+		VPOR(b, t, t)
+		VPXOR(c, t, t)
+	}
+	VPADDD(t, a, a)
+}
+
+// tables are the constants, by algorithm.
+var tables = map[string]operand.Mem{}

@@ -1,0 +1,65 @@
+package checksum
+
+import "encoding/binary"
+
+// maxLanes is how many blocks a kernel for strong checksums takes at most.
+const maxLanes = 16
+
+// laneStep is how many bytes of each block one call of a kernel takes at most: a
+// goroutine cannot be stopped within it, and the garbage collector would wait.
+const laneStep = 16 << 10
+
+// startState is that of MD4 and of MD5.
+var startState = [4]uint32{0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476}
+
+// sumLanes appends the digests of the first blocks of data, as far as kernels of
+// v are good for them, and says how many bytes that was. blockSize is the length
+// of each, data's end may be none.
+func sumLanes(v variant, s Strong, dst, data []byte, blockSize int) ([]byte, int) {
+	lanes := v.lanes(s)
+	if lanes == 0 || blockSize%64 != 0 {
+		return dst, 0
+	}
+	// All blocks end in the same 64 bytes: the mark and the length in bits.
+	var end [64]byte
+	end[0] = 0x80
+	binary.LittleEndian.PutUint64(end[56:], uint64(blockSize)<<3)
+
+	done := 0
+	for {
+		blocks := min(lanes, (len(data)-done)/blockSize)
+		if blocks < minLanes {
+			return dst, done
+		}
+		dst = sumGroup(v, s, dst, data[done:done+blocks*blockSize], blockSize, &end)
+		done += blocks * blockSize
+	}
+}
+
+// minLanes is from how many blocks on a kernel is faster than the scalar code,
+// though the rest of its lanes work for nothing.
+const minLanes = 2
+
+// sumGroup appends the digests of the blocks of data, as many as the kernel has
+// lanes, or fewer. Idle lanes sum the last block once more.
+func sumGroup(v variant, s Strong, dst, data []byte, blockSize int, end *[64]byte) []byte {
+	var state [4 * maxLanes]uint32
+	var at [maxLanes]int
+	lanes, blocks := v.lanes(s), len(data)/blockSize
+	for lane := range lanes {
+		for j, word := range startState {
+			state[j*lanes+lane] = word
+		}
+		at[lane] = min(lane, blocks-1) * blockSize
+	}
+	for from := 0; from < blockSize; from += laneStep {
+		v.feed(s, &state, &data[from], &at, min(laneStep, blockSize-from)/64)
+	}
+	v.feed(s, &state, &end[0], &[maxLanes]int{}, 1)
+	for lane := range blocks {
+		for j := range startState {
+			dst = binary.LittleEndian.AppendUint32(dst, state[j*lanes+lane])
+		}
+	}
+	return dst
+}

@@ -1,0 +1,44 @@
+package checksum
+
+import "golang.org/x/sys/cpu"
+
+//go:generate go run ./internal/gen -out kernels_amd64.s -stubs kernels_amd64.go -pkg checksum
+
+// variants are those that work here, the fastest last. The flags are also false
+// for registers that the operating system does not save.
+func variants() []variant {
+	list := []variant{scalar}
+	if cpu.X86.HasAVX2 {
+		list = append(list, avx2)
+		if cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512VL {
+			list = append(list, avx512)
+		}
+	}
+	return list
+}
+
+// lanes is how many blocks v sums side by side with s; 0 when it has no kernel.
+func (v variant) lanes(s Strong) int {
+	switch {
+	case s != MD4 && s != MD5 || v == scalar:
+		return 0
+	case v == avx512:
+		return 16
+	}
+	return 8
+}
+
+// feed calls the kernel of s, which is one that has lanes. Calls by name, not
+// through a table, let the arguments stay on the stack.
+func (v variant) feed(s Strong, state *[4 * maxLanes]uint32, base *byte, at *[maxLanes]int, count int) {
+	switch {
+	case s == MD4 && v == avx512:
+		md4AVX512(state, base, at, count)
+	case s == MD4:
+		md4AVX2(state, base, at, count)
+	case v == avx512:
+		md5AVX512(state, base, at, count)
+	default:
+		md5AVX2(state, base, at, count)
+	}
+}
