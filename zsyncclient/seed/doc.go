@@ -1,0 +1,2 @@
+// Package seed finds blocks of a target in seed files.
+package seed

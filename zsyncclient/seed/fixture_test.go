@@ -1,0 +1,164 @@
+package seed
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/zsyncfs/zsyncfs/format"
+	"github.com/zsyncfs/zsyncfs/format/checksum"
+)
+
+// target is a target with its header and records.
+type target struct {
+	header  *format.Header
+	records []byte
+	data    []byte
+}
+
+// newTarget makes records of data.
+func newTarget(data []byte, blockSize int, strong checksum.Strong, l format.Lengths) target {
+	h := &format.Header{
+		BlockSize: int64(blockSize), Length: int64(len(data)), Strong: strong,
+		SeqMatches: l.SeqMatches, RsumLength: l.Rsum, StrongLength: l.Strong,
+	}
+	rsums := checksum.RsumBlocks(nil, data, blockSize)
+	digests := strong.SumBlocks(nil, data, blockSize)
+	var records []byte
+	for i := range len(rsums) / 4 {
+		records = append(records, rsums[4*i+4-l.Rsum:4*i+4]...)
+		records = append(records, digests[i*strong.Size():i*strong.Size()+l.Strong]...)
+	}
+	return target{header: h, records: records, data: data}
+}
+
+// index is the index of t.
+func (t target) index(tb testing.TB) *Index {
+	tb.Helper()
+	x, err := NewIndex(t.header, t.records)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return x
+}
+
+// sink takes what is delivered, and checks it against the records.
+type sink struct {
+	t       target
+	mu      sync.Mutex
+	blocks  map[format.BlockID]bool // guarded by mu
+	faults  []string                // guarded by mu
+	content []byte                  // guarded by mu; of the target
+	bytes   int64                   // guarded by mu
+}
+
+func newSink(t target) *sink {
+	return &sink{t: t, blocks: map[format.BlockID]bool{}, content: make([]byte, t.header.Length)}
+}
+
+func (s *sink) deliver(first format.BlockID, data []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g := s.t.header.Geometry()
+	count := (int64(len(data)) + g.BlockSize - 1) / g.BlockSize
+	r := format.BlockRange{Start: first, End: first + format.BlockID(count)}
+	if g.Bytes(r).Length() != int64(len(data)) || count == 0 {
+		s.faults = append(s.faults, fmt.Sprintf("%d bytes for %s", len(data), r))
+		return nil
+	}
+	records := s.t.records[int64(first)*s.t.header.RecordSize():]
+	if n := s.t.header.VerifyBlocks(first, data, records); int64(n) != count {
+		s.faults = append(s.faults, fmt.Sprintf("%s: %d are right", r, n))
+	}
+	for id := r.Start; id < r.End; id++ {
+		if s.blocks[id] {
+			s.faults = append(s.faults, fmt.Sprintf("block %d twice", id))
+		}
+		s.blocks[id] = true
+	}
+	s.bytes += int64(len(data))
+	copy(s.content[g.Offset(first):], data)
+	return nil
+}
+
+// check fails when something wrong was delivered.
+func (s *sink) check(tb interface{ Fatalf(string, ...any) }, stats Stats, missing *Missing) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.faults) > 0 {
+		tb.Fatalf("%v", s.faults)
+	}
+	if stats.Found != s.bytes {
+		tb.Fatalf("found %d bytes, delivered %d", stats.Found, s.bytes)
+	}
+	for id := range s.blocks {
+		if missing.Has(id) {
+			tb.Fatalf("block %d was delivered and is missing", id)
+		}
+	}
+}
+
+// scanBytes scans seed for all of t's blocks in missing.
+func scanBytes(tb testing.TB, t target, missing *Missing, seed []byte, o Options) (*sink, Stats) {
+	tb.Helper()
+	out := newSink(t)
+	stats, err := t.index(tb).Scan(context.Background(), bytes.NewReader(seed), int64(len(seed)), missing, out.deliver, o)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	out.check(tb, stats, missing)
+	return out, stats
+}
+
+// naive is every block that a seed has, by the rule alone: no run, no filter, no
+// jumps. Blocks of known are not looked for.
+func naive(t target, seed []byte, known map[format.BlockID]bool, seq int) map[format.BlockID]bool {
+	h := t.header
+	block := int(h.BlockSize)
+	padded := append(bytes.Clone(seed), make([]byte, 2*block)...)
+	type sums struct{ record string }
+	at := func(off int) sums {
+		data := padded[off : off+block]
+		var full [4]byte
+		binary.BigEndian.PutUint32(full[:], checksum.RsumBlock(data, block).Uint32())
+		return sums{string(full[4-h.RsumLength:]) + string(h.Strong.SumBlocks(nil, data, block)[:h.StrongLength])}
+	}
+	count, size := int(h.Geometry().BlockCount()), int(h.RecordSize())
+	places := map[string][]int{}
+	record := func(id int) string { return string(t.records[id*size : (id+1)*size]) }
+	for id := range count {
+		places[record(id)] = append(places[record(id)], id)
+	}
+	found := map[format.BlockID]bool{}
+	take := func(r string) {
+		for _, id := range places[r] {
+			if !known[format.BlockID(id)] {
+				found[format.BlockID(id)] = true
+			}
+		}
+	}
+	take(sumsOfZeros(h))
+	for off := range len(seed) {
+		a := at(off)
+		for _, id := range places[a.record] {
+			if seq == 1 {
+				take(a.record)
+				break
+			}
+			if id+1 < count && at(off+block).record == record(id+1) {
+				take(a.record)
+				take(record(id + 1))
+			}
+		}
+	}
+	return found
+}
+
+// sumsOfZeros is the record of a block of zeros.
+func sumsOfZeros(h *format.Header) string {
+	digest := h.Strong.SumBlocks(nil, []byte{0}, int(h.BlockSize))
+	return string(make([]byte, h.RsumLength)) + string(digest[:h.StrongLength])
+}

@@ -1,0 +1,274 @@
+package seed
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math/bits"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"github.com/zsyncfs/zsyncfs/format"
+)
+
+// Options for the scans. The zero value works.
+type Options struct {
+	// Workers is how many cores a scan uses at most. Default: GOMAXPROCS.
+	Workers int
+	// Progress is told how many bytes of the seed were scanned so far; it may be
+	// called by several goroutines at once and must be quick. Default: nobody.
+	Progress func(scanned int64)
+
+	// slice is how many offsets a worker takes at a time; tests make it small.
+	slice int
+}
+
+// Stats is what a scan did, in bytes.
+type Stats struct {
+	// Scanned of the seed; Found of the target (each block once, also one that the
+	// target has in several places).
+	Scanned, Found int64
+	// Broken is why a compressed seed could not be read to its end; nil when it
+	// could. What was found before counts.
+	Broken error
+}
+
+// Deliver takes blocks that were found: data is whole blocks from block first on
+// (the target's last one cut at the target's length), valid during the call. They
+// were taken from the set before. Several goroutines call it at once.
+type Deliver func(first format.BlockID, data []byte) error
+
+// errDone ends a scan that has nothing more to do.
+var errDone = errors.New("done")
+
+// scan is one scan of one seed.
+type scan struct {
+	x       *Index
+	missing *Missing
+	deliver Deliver
+	o       Options
+	workers int
+	slice   int // offsets in a slice
+	reach   int // bytes from an offset on that its look-up needs
+
+	// How blocks are looked up: alone (seq 1) or with the next one (seq 2).
+	seq   int
+	keys  int // how many blocks have a key
+	key   func(int) uint64
+	table *table
+
+	filter *filter // replaced between the passes only
+
+	scanned, found atomic.Int64
+	stop           atomic.Bool
+	// done has a bit for each class (at its first place in table single) of which
+	// all blocks were delivered.
+	done []atomic.Uint64
+
+	counts counts
+
+	mu  sync.Mutex
+	err error // guarded by mu: the first
+}
+
+// counts are for tests: they assert what work was done.
+type counts struct {
+	strong, failed atomic.Int64 // blocks whose strong checksum was computed; and in vain
+}
+
+// wholeSeed is the length that a seed of unknown length counts as, in bytes, when
+// it is decided whether one block is enough for a match.
+const wholeSeed = 1 << 40
+
+func (x *Index) newScan(size int64, missing *Missing, deliver Deliver, o Options) *scan {
+	s := &scan{x: x, missing: missing, deliver: deliver, o: o, seq: x.seq}
+	if x.seq > 1 && x.singleSuffices(size) {
+		s.seq = 1
+	}
+	s.keys, s.key, s.table = x.count, x.singleKey, x.single
+	if s.seq > 1 {
+		s.keys, s.key, s.table = max(x.count-1, 0), x.pairKey, x.pair
+	}
+	block := int(x.geometry.BlockSize)
+	s.reach = s.seq * block
+	s.slice = max(sliceSize, block/2)
+	if o.slice > 0 {
+		s.slice = o.slice
+	}
+	s.workers = o.Workers
+	if s.workers <= 0 {
+		s.workers = runtime.GOMAXPROCS(0)
+	}
+	s.workers = max(1, min(s.workers, scanMemory/(s.slice+s.reach)))
+	s.done = make([]atomic.Uint64, (x.count+63)/64)
+	return s
+}
+
+const (
+	// sliceSize is how many offsets of a seed one worker takes at a time.
+	sliceSize = 4 << 20
+	// scanMemory is what the buffers of a scan may take together, in bytes, as
+	// long as one worker's do not take more.
+	scanMemory = 32 << 20
+)
+
+// singleSuffices says whether a block counts as found without its neighbour in a
+// seed of size bytes, although the header wants two: when by chance not one in
+// 2^20 such seeds has an offset with both checksums of any block. Of the rsum at
+// most 28 bits count, since the sum of the bytes of a block does not spread over
+// all of its 16 bits.
+func (x *Index) singleSuffices(size int64) bool {
+	have := 8*x.length + min(8*x.rsum, 28)
+	return have >= bits.Len64(uint64(size))+bits.Len(uint(x.count))+20
+}
+
+// fail keeps the first error and ends the scan.
+func (s *scan) fail(err error) {
+	s.mu.Lock()
+	if s.err == nil {
+		s.err = err
+	}
+	s.mu.Unlock()
+	s.stop.Store(true)
+}
+
+// result is what the scan did, and why it ended early, if not because nothing is
+// missing any more.
+func (s *scan) result(ctx context.Context) (Stats, error) {
+	s.mu.Lock()
+	err := s.err
+	s.mu.Unlock()
+	if err == nil {
+		err = ctx.Err()
+	}
+	if errors.Is(err, errDone) {
+		err = nil
+	}
+	return Stats{Scanned: s.scanned.Load(), Found: s.found.Load()}, err
+}
+
+// addScanned counts n bytes of the seed.
+func (s *scan) addScanned(n int64) {
+	now := s.scanned.Add(n)
+	if s.o.Progress != nil {
+		s.o.Progress(now)
+	}
+}
+
+// Scan looks at every offset of the size bytes of r for blocks in missing, and
+// ends early when none is missing. r must be safe for concurrent use.
+//
+// Blocks of zeros need no seed: they are delivered before r is read.
+//
+// Errors: of r and deliver, as they are; ctx's. A seed shorter than size is
+// io.ErrUnexpectedEOF.
+func (x *Index) Scan(ctx context.Context, r io.ReaderAt, size int64, missing *Missing, deliver Deliver, o Options) (Stats, error) {
+	s := x.newScan(size, missing, deliver, o)
+	if !s.begin(ctx) || size <= 0 {
+		return s.result(ctx)
+	}
+	var jumped []span
+	for start := int64(0); start < size && !s.stop.Load(); start += stretch {
+		end := min(start+stretch, size)
+		jumped = s.pass(ctx, r, size, s.cut(span{start, end}, nil), false)
+		if s.stop.Load() || s.missing.Count() == 0 || len(jumped) == 0 {
+			continue
+		}
+		// What runs of matching blocks jumped over may hold other blocks, which
+		// begin elsewhere. Only what is still missing is looked for.
+		s.filter = s.newFilter()
+		var work []span
+		for _, j := range jumped {
+			work = s.cut(j, work)
+		}
+		s.pass(ctx, r, size, work, true)
+		s.filter = s.newFilter()
+	}
+	return s.result(ctx)
+}
+
+// stretch is how much of a seed is scanned before what was jumped over in it is:
+// it bounds the list of that. In bytes.
+const stretch = 16 << 30
+
+// span is the offsets of a seed from start to end.
+type span struct{ start, end int64 }
+
+// begin delivers what needs no seed and makes the filter; false when there is
+// nothing to scan for.
+func (s *scan) begin(ctx context.Context) bool {
+	if ctx.Err() != nil || s.missing.Count() == 0 {
+		return false
+	}
+	if err := s.deliverZeros(); err != nil {
+		s.fail(err)
+		return false
+	}
+	if s.missing.Count() == 0 {
+		return false
+	}
+	s.filter = s.newFilter()
+	return true
+}
+
+// cut appends s to work in slices.
+func (s *scan) cut(all span, work []span) []span {
+	for at := all.start; at < all.end; at += int64(s.slice) {
+		work = append(work, span{at, min(at+int64(s.slice), all.end)})
+	}
+	return work
+}
+
+// pass scans spans of r, given to the workers in order. It returns what runs
+// jumped over; with thorough nothing is jumped over, nor counted as scanned.
+func (s *scan) pass(ctx context.Context, r io.ReaderAt, size int64, work []span, thorough bool) []span {
+	var next atomic.Int64
+	var mu sync.Mutex
+	var jumped []span
+	var wg sync.WaitGroup
+	for range min(s.workers, len(work)) {
+		wg.Go(func() {
+			w := s.newWorker(thorough)
+			var buf []byte
+			for !s.stop.Load() && ctx.Err() == nil && s.missing.Count() > 0 {
+				i := next.Add(1) - 1
+				if i >= int64(len(work)) {
+					return
+				}
+				slice := work[i]
+				if need := int(slice.end-slice.start) + s.reach; cap(buf) < need {
+					buf = make([]byte, need)
+				}
+				if err := s.slicePass(ctx, r, size, w, buf, slice); err != nil {
+					s.fail(err)
+					return
+				}
+				mu.Lock()
+				jumped = append(jumped, w.takeJumped(slice)...)
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	return jumped
+}
+
+// slicePass reads and scans one slice.
+func (s *scan) slicePass(ctx context.Context, r io.ReaderAt, size int64, w *worker, buf []byte, slice span) error {
+	n := int(slice.end - slice.start)
+	buf = buf[:n+s.reach]
+	have := int(min(int64(len(buf)), size-slice.start))
+	if got, err := r.ReadAt(buf[:have], slice.start); got < have {
+		if err == nil || errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		return err
+	}
+	clear(buf[have:])
+	scanned, err := w.window(ctx, buf, n)
+	if !w.thorough {
+		s.addScanned(int64(scanned))
+	}
+	return err
+}
