@@ -184,11 +184,17 @@ func BenchmarkSumBlocks(b *testing.B) {
 }
 
 func BenchmarkRsumBlocks(b *testing.B) {
-	data := randomBytes(1 << 20)
-	dst := make([]byte, 0, 4*len(data)/4096)
-	b.SetBytes(int64(len(data)))
-	for b.Loop() {
-		RsumBlocks(dst, data, 4096)
+	data := randomBytes(512 << 10)
+	for _, v := range variants() {
+		for _, block := range []int{512, 4096} {
+			b.Run(fmt.Sprintf("%v/%d", v, block), func(b *testing.B) {
+				dst := make([]byte, 0, 4*len(data)/block)
+				b.SetBytes(int64(len(data)))
+				for b.Loop() {
+					rsumBlocks(v, dst, data, block)
+				}
+			})
+		}
 	}
 }
 

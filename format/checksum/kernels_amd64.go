@@ -18,6 +18,12 @@ func md4AVX2(state *[64]uint32, base *byte, at *[16]int, count int)
 //go:noescape
 func md5AVX2(state *[64]uint32, base *byte, at *[16]int, count int)
 
+// rsumAVX2 is the rsum of count times 64 bytes, in the lower 16 bits of a and b. count
+// is positive.
+//
+//go:noescape
+func rsumAVX2(p *byte, count int) (a uint32, b uint32)
+
 // md4AVX512 feeds 16 blocks' states count times 64 bytes each; those of block i start
 // at base + at[i]. state[16*j+i] is word j of the state of block i. count is
 // positive.
@@ -31,3 +37,16 @@ func md4AVX512(state *[64]uint32, base *byte, at *[16]int, count int)
 //
 //go:noescape
 func md5AVX512(state *[64]uint32, base *byte, at *[16]int, count int)
+
+// rsumAVX512 is the rsum of count times 64 bytes, in the lower 16 bits of a and b. count
+// is positive.
+//
+//go:noescape
+func rsumAVX512(p *byte, count int) (a uint32, b uint32)
+
+// offsetsAVX2 rolls rsums over count times 16 bytes of out and in, and stores each. It
+// does so in two stretches: stretch i starts with the rsum start[i][3], and at out, in
+// and dst + i*stride elements. count is positive.
+//
+//go:noescape
+func offsetsAVX2(dst *uint32, out *byte, in *byte, stride int, count int, shift uint, start *[2][4]uint32)

@@ -1532,6 +1532,125 @@ loop:
 	VZEROUPPER
 	RET
 
+DATA weights<>+0(SB)/1, $0x40
+DATA weights<>+1(SB)/1, $0x3f
+DATA weights<>+2(SB)/1, $0x3e
+DATA weights<>+3(SB)/1, $0x3d
+DATA weights<>+4(SB)/1, $0x3c
+DATA weights<>+5(SB)/1, $0x3b
+DATA weights<>+6(SB)/1, $0x3a
+DATA weights<>+7(SB)/1, $0x39
+DATA weights<>+8(SB)/1, $0x38
+DATA weights<>+9(SB)/1, $0x37
+DATA weights<>+10(SB)/1, $0x36
+DATA weights<>+11(SB)/1, $0x35
+DATA weights<>+12(SB)/1, $0x34
+DATA weights<>+13(SB)/1, $0x33
+DATA weights<>+14(SB)/1, $0x32
+DATA weights<>+15(SB)/1, $0x31
+DATA weights<>+16(SB)/1, $0x30
+DATA weights<>+17(SB)/1, $0x2f
+DATA weights<>+18(SB)/1, $0x2e
+DATA weights<>+19(SB)/1, $0x2d
+DATA weights<>+20(SB)/1, $0x2c
+DATA weights<>+21(SB)/1, $0x2b
+DATA weights<>+22(SB)/1, $0x2a
+DATA weights<>+23(SB)/1, $0x29
+DATA weights<>+24(SB)/1, $0x28
+DATA weights<>+25(SB)/1, $0x27
+DATA weights<>+26(SB)/1, $0x26
+DATA weights<>+27(SB)/1, $0x25
+DATA weights<>+28(SB)/1, $0x24
+DATA weights<>+29(SB)/1, $0x23
+DATA weights<>+30(SB)/1, $0x22
+DATA weights<>+31(SB)/1, $0x21
+DATA weights<>+32(SB)/1, $0x20
+DATA weights<>+33(SB)/1, $0x1f
+DATA weights<>+34(SB)/1, $0x1e
+DATA weights<>+35(SB)/1, $0x1d
+DATA weights<>+36(SB)/1, $0x1c
+DATA weights<>+37(SB)/1, $0x1b
+DATA weights<>+38(SB)/1, $0x1a
+DATA weights<>+39(SB)/1, $0x19
+DATA weights<>+40(SB)/1, $0x18
+DATA weights<>+41(SB)/1, $0x17
+DATA weights<>+42(SB)/1, $0x16
+DATA weights<>+43(SB)/1, $0x15
+DATA weights<>+44(SB)/1, $0x14
+DATA weights<>+45(SB)/1, $0x13
+DATA weights<>+46(SB)/1, $0x12
+DATA weights<>+47(SB)/1, $0x11
+DATA weights<>+48(SB)/1, $0x10
+DATA weights<>+49(SB)/1, $0x0f
+DATA weights<>+50(SB)/1, $0x0e
+DATA weights<>+51(SB)/1, $0x0d
+DATA weights<>+52(SB)/1, $0x0c
+DATA weights<>+53(SB)/1, $0x0b
+DATA weights<>+54(SB)/1, $0x0a
+DATA weights<>+55(SB)/1, $0x09
+DATA weights<>+56(SB)/1, $0x08
+DATA weights<>+57(SB)/1, $0x07
+DATA weights<>+58(SB)/1, $0x06
+DATA weights<>+59(SB)/1, $0x05
+DATA weights<>+60(SB)/1, $0x04
+DATA weights<>+61(SB)/1, $0x03
+DATA weights<>+62(SB)/1, $0x02
+DATA weights<>+63(SB)/1, $0x01
+GLOBL weights<>(SB), RODATA|NOPTR, $64
+
+DATA ones<>+0(SB)/4, $0x00010001
+GLOBL ones<>(SB), RODATA|NOPTR, $4
+
+// func rsumAVX2(p *byte, count int) (a uint32, b uint32)
+// Requires: AVX, AVX2
+TEXT ·rsumAVX2(SB), NOSPLIT, $0-24
+	MOVQ    p+0(FP), SI
+	MOVQ    count+8(FP), CX
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	VMOVDQU weights<>+0(SB), Y5
+	VMOVDQU weights<>+32(SB), Y6
+
+loop:
+	VPADDD       Y0, Y1, Y1
+	VMOVDQU      (SI), Y7
+	VPMADDUBSW   Y5, Y7, Y4
+	VPADDW       Y4, Y2, Y2
+	VPSADBW      Y3, Y7, Y7
+	VPADDD       Y7, Y0, Y0
+	VMOVDQU      32(SI), Y8
+	VPMADDUBSW   Y6, Y8, Y4
+	VPADDW       Y4, Y2, Y2
+	VPSADBW      Y3, Y8, Y8
+	VPADDD       Y8, Y0, Y0
+	ADDQ         $0x40, SI
+	DECQ         CX
+	JNZ          loop
+	VPSLLD       $0x06, Y1, Y1
+	VPBROADCASTD ones<>+0(SB), Y4
+	VPMADDWD     Y4, Y2, Y2
+	VPADDD       Y2, Y1, Y1
+	VEXTRACTI128 $0x01, Y0, X4
+	VPADDD       X4, X0, X0
+	VPSHUFD      $0x4e, X0, X4
+	VPADDD       X4, X0, X0
+	VPSHUFD      $0xb1, X0, X4
+	VPADDD       X4, X0, X0
+	VMOVD        X0, AX
+	VEXTRACTI128 $0x01, Y1, X4
+	VPADDD       X4, X1, X1
+	VPSHUFD      $0x4e, X1, X4
+	VPADDD       X4, X1, X1
+	VPSHUFD      $0xb1, X1, X4
+	VPADDD       X4, X1, X1
+	VMOVD        X1, DX
+	VZEROUPPER
+	MOVL         AX, a+16(FP)
+	MOVL         DX, b+20(FP)
+	RET
+
 // func md4AVX512(state *[64]uint32, base *byte, at *[16]int, count int)
 // Requires: AVX, AVX512F, AVX512VL
 TEXT ·md4AVX512(SB), $0-32
@@ -2697,5 +2816,141 @@ loop:
 	VMOVDQU32    Z17, 64(DI)
 	VMOVDQU32    Z18, 128(DI)
 	VMOVDQU32    Z19, 192(DI)
+	VZEROUPPER
+	RET
+
+// func rsumAVX512(p *byte, count int) (a uint32, b uint32)
+// Requires: AVX, AVX2, AVX512BW, AVX512F
+TEXT ·rsumAVX512(SB), NOSPLIT, $0-24
+	MOVQ      p+0(FP), SI
+	MOVQ      count+8(FP), CX
+	VPXORD    Z0, Z0, Z0
+	VPXORD    Z1, Z1, Z1
+	VPXORD    Z2, Z2, Z2
+	VPXORD    Z3, Z3, Z3
+	VMOVDQU32 weights<>+0(SB), Z5
+
+loop:
+	VPADDD        Z0, Z1, Z1
+	VMOVDQU32     (SI), Z7
+	VPMADDUBSW    Z5, Z7, Z4
+	VPADDW        Z4, Z2, Z2
+	VPSADBW       Z3, Z7, Z7
+	VPADDD        Z7, Z0, Z0
+	ADDQ          $0x40, SI
+	DECQ          CX
+	JNZ           loop
+	VPSLLD        $0x06, Z1, Z1
+	VPBROADCASTD  ones<>+0(SB), Z4
+	VPMADDWD      Z4, Z2, Z2
+	VPADDD        Z2, Z1, Z1
+	VEXTRACTI64X4 $0x01, Z0, Y4
+	VPADDD        Y4, Y0, Y0
+	VEXTRACTI128  $0x01, Y0, X4
+	VPADDD        X4, X0, X0
+	VPSHUFD       $0x4e, X0, X4
+	VPADDD        X4, X0, X0
+	VPSHUFD       $0xb1, X0, X4
+	VPADDD        X4, X0, X0
+	VMOVD         X0, AX
+	VEXTRACTI64X4 $0x01, Z1, Y4
+	VPADDD        Y4, Y1, Y1
+	VEXTRACTI128  $0x01, Y1, X4
+	VPADDD        X4, X1, X1
+	VPSHUFD       $0x4e, X1, X4
+	VPADDD        X4, X1, X1
+	VPSHUFD       $0xb1, X1, X4
+	VPADDD        X4, X1, X1
+	VMOVD         X1, DX
+	VZEROUPPER
+	MOVL          AX, a+16(FP)
+	MOVL          DX, b+20(FP)
+	RET
+
+DATA lastWord<>+0(SB)/4, $0x0f0e0f0e
+GLOBL lastWord<>(SB), RODATA|NOPTR, $4
+
+// func offsetsAVX2(dst *uint32, out *byte, in *byte, stride int, count int, shift uint, start *[2][4]uint32)
+// Requires: AVX, AVX2
+TEXT ·offsetsAVX2(SB), NOSPLIT, $0-56
+	MOVQ         dst+0(FP), DI
+	MOVQ         out+8(FP), SI
+	MOVQ         in+16(FP), DX
+	MOVQ         stride+24(FP), R8
+	MOVQ         count+32(FP), CX
+	MOVQ         shift+40(FP), AX
+	VMOVQ        AX, X2
+	MOVQ         start+48(FP), AX
+	VPXOR        Y0, Y0, Y0
+	VPBROADCASTD lastWord<>+0(SB), Y1
+	VMOVDQU      (AX), Y3
+	VPSLLD       $0x10, Y3, Y4
+	VPSHUFB      Y1, Y3, Y3
+	VPSHUFB      Y1, Y4, Y4
+
+loop:
+	VMOVDQU      (SI), X5
+	VINSERTI128  $0x01, (SI)(R8*1), Y5, Y5
+	VMOVDQU      (DX), X6
+	VINSERTI128  $0x01, (DX)(R8*1), Y6, Y6
+	VPUNPCKLBW   Y0, Y5, Y7
+	VPUNPCKLBW   Y0, Y6, Y8
+	VPSUBW       Y7, Y8, Y8
+	VPSLLDQ      $0x02, Y8, Y10
+	VPADDW       Y10, Y8, Y8
+	VPSLLDQ      $0x04, Y8, Y10
+	VPADDW       Y10, Y8, Y8
+	VPSLLDQ      $0x08, Y8, Y10
+	VPADDW       Y10, Y8, Y8
+	VPADDW       Y3, Y8, Y8
+	VPSHUFB      Y1, Y8, Y3
+	VPSLLW       X2, Y7, Y7
+	VPSUBW       Y7, Y8, Y9
+	VPSLLDQ      $0x02, Y9, Y10
+	VPADDW       Y10, Y9, Y9
+	VPSLLDQ      $0x04, Y9, Y10
+	VPADDW       Y10, Y9, Y9
+	VPSLLDQ      $0x08, Y9, Y10
+	VPADDW       Y10, Y9, Y9
+	VPADDW       Y4, Y9, Y9
+	VPSHUFB      Y1, Y9, Y4
+	VPUNPCKLWD   Y8, Y9, Y10
+	VMOVDQU      X10, (DI)
+	VEXTRACTI128 $0x01, Y10, (DI)(R8*4)
+	VPUNPCKHWD   Y8, Y9, Y10
+	VMOVDQU      X10, 16(DI)
+	VEXTRACTI128 $0x01, Y10, 16(DI)(R8*4)
+	VPUNPCKHBW   Y0, Y5, Y11
+	VPUNPCKHBW   Y0, Y6, Y12
+	VPSUBW       Y11, Y12, Y12
+	VPSLLDQ      $0x02, Y12, Y14
+	VPADDW       Y14, Y12, Y12
+	VPSLLDQ      $0x04, Y12, Y14
+	VPADDW       Y14, Y12, Y12
+	VPSLLDQ      $0x08, Y12, Y14
+	VPADDW       Y14, Y12, Y12
+	VPADDW       Y3, Y12, Y12
+	VPSHUFB      Y1, Y12, Y3
+	VPSLLW       X2, Y11, Y11
+	VPSUBW       Y11, Y12, Y13
+	VPSLLDQ      $0x02, Y13, Y14
+	VPADDW       Y14, Y13, Y13
+	VPSLLDQ      $0x04, Y13, Y14
+	VPADDW       Y14, Y13, Y13
+	VPSLLDQ      $0x08, Y13, Y14
+	VPADDW       Y14, Y13, Y13
+	VPADDW       Y4, Y13, Y13
+	VPSHUFB      Y1, Y13, Y4
+	VPUNPCKLWD   Y12, Y13, Y14
+	VMOVDQU      X14, 32(DI)
+	VEXTRACTI128 $0x01, Y14, 32(DI)(R8*4)
+	VPUNPCKHWD   Y12, Y13, Y14
+	VMOVDQU      X14, 48(DI)
+	VEXTRACTI128 $0x01, Y14, 48(DI)(R8*4)
+	ADDQ         $0x10, SI
+	ADDQ         $0x10, DX
+	ADDQ         $0x40, DI
+	DECQ         CX
+	JNZ          loop
 	VZEROUPPER
 	RET

@@ -1,6 +1,9 @@
 package checksum
 
-import "testing"
+import (
+	"fmt"
+	"testing"
+)
 
 func TestRsumOffsets(t *testing.T) {
 	data := randomBytes(1 << 15)
@@ -24,9 +27,16 @@ func TestRsumOffsets(t *testing.T) {
 
 func BenchmarkRsumOffsets(b *testing.B) {
 	data := randomBytes(1<<16 + 4096)
-	dst := make([]uint32, 1<<16)
-	b.SetBytes(int64(len(dst)))
-	for b.Loop() {
-		RsumOffsets(dst, data, 12)
+	for _, v := range variants() {
+		for _, n := range []int{128, 1024, 8 << 10, 64 << 10} {
+			b.Run(fmt.Sprintf("%v/%d", v, n), func(b *testing.B) {
+				dst := make([]uint32, n)
+				first := rsumOf(v, data[:4096])
+				b.SetBytes(int64(n))
+				for b.Loop() {
+					rsumOffsets(v, dst, data, 12, first)
+				}
+			})
+		}
 	}
 }

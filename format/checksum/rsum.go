@@ -9,11 +9,35 @@ type Rsum struct{ A, B uint16 }
 // RsumBlock is the rsum of block, padded with zeros to blockSize bytes.
 // len(block) <= blockSize.
 func RsumBlock(block []byte, blockSize int) Rsum {
-	a, b := rsumScalar(block)
-	// Zeros add nothing to a, and a to b for each of them.
-	b += a * uint32(blockSize-len(block))
-	return Rsum{A: uint16(a), B: uint16(b)}
+	return rsumOf(best, block).pad(blockSize - len(block))
 }
+
+// pad is the rsum after count zeros more: they add nothing to A, and A to B for
+// each of them.
+func (r Rsum) pad(count int) Rsum {
+	r.B += r.A * uint16(count)
+	return r
+}
+
+// join is the rsum of the bytes of r and of the next ones, len(next) of them.
+func (r Rsum) join(next Rsum, count int) Rsum {
+	r = r.pad(count)
+	return Rsum{A: r.A + next.A, B: r.B + next.B}
+}
+
+// rsumOf is the rsum of p alone.
+func rsumOf(v variant, p []byte) (r Rsum) {
+	for v != scalar && len(p) >= rsumStep {
+		// A goroutine cannot be stopped within a call of a kernel.
+		n := min(len(p)&^(rsumStep-1), 256<<10)
+		r = r.join(v.rsum(&p[0], n/rsumStep), n)
+		p = p[n:]
+	}
+	return r.join(rsumScalar(p), len(p))
+}
+
+// rsumStep is of how many bytes a kernel for the rsum takes multiples.
+const rsumStep = 64
 
 // Uint32 is the full form, A<<16 | B: big endian, these are the four bytes of
 // which a record keeps the last ones.
@@ -31,16 +55,22 @@ func (r Rsum) Roll(out, in byte, shift uint) Rsum {
 // blocks of data, blockSize bytes each; the last, if shorter, is padded with
 // zeros. blockSize is positive. Safe for concurrent use.
 func RsumBlocks(dst, data []byte, blockSize int) []byte {
+	return rsumBlocks(best, dst, data, blockSize)
+}
+
+func rsumBlocks(v variant, dst, data []byte, blockSize int) []byte {
 	for len(data) > 0 {
 		n := min(blockSize, len(data))
-		dst = binary.BigEndian.AppendUint32(dst, RsumBlock(data[:n], blockSize).Uint32())
+		r := rsumOf(v, data[:n]).pad(blockSize - n)
+		dst = binary.BigEndian.AppendUint32(dst, r.Uint32())
 		data = data[n:]
 	}
 	return dst
 }
 
-// rsumScalar is both sums of p, mod 2^32. A SIMD kernel takes its place.
-func rsumScalar(p []byte) (a, b uint32) {
+// rsumScalar is the rsum of p alone, without kernels.
+func rsumScalar(p []byte) Rsum {
+	var a, b uint32
 	// Eight bytes a step: the sum over the step moves b by 8*a and by the
 	// bytes' own weights, which breaks the chain of additions through b.
 	for len(p) >= 8 {
@@ -55,5 +85,5 @@ func rsumScalar(p []byte) (a, b uint32) {
 		a += uint32(x)
 		b += a
 	}
-	return a, b
+	return Rsum{A: uint16(a), B: uint16(b)}
 }

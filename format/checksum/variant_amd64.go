@@ -42,3 +42,22 @@ func (v variant) feed(s Strong, state *[4 * maxLanes]uint32, base *byte, at *[ma
 		md5AVX2(state, base, at, count)
 	}
 }
+
+// rsum is the rsum of count times 64 bytes; v is not scalar, count is positive.
+func (v variant) rsum(p *byte, count int) Rsum {
+	var a, b uint32
+	if v == avx512 {
+		a, b = rsumAVX512(p, count)
+	} else {
+		a, b = rsumAVX2(p, count)
+	}
+	return Rsum{A: uint16(a), B: uint16(b)}
+}
+
+// rolls says whether v has a kernel for the rsum at every offset.
+func (v variant) rolls() bool { return v != scalar }
+
+// roll calls that kernel.
+func (v variant) roll(dst *uint32, out, in *byte, stride, count int, shift uint, start *[stretches][4]uint32) {
+	offsetsAVX2(dst, out, in, stride, count, shift, start)
+}

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 
-	"github.com/mmcloughlin/avo/attr"
 	. "github.com/mmcloughlin/avo/build"
 	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -35,7 +34,9 @@ var (
 
 func sumLanes(w width, a algorithm) {
 	n := 4 * w.parts
-	constants := constantTable(a)
+	constants := data(a.name+"Constants", len(a.steps), func(i int) operand.Constant {
+		return operand.U32(a.steps[i].constant)
+	})
 	TEXT(a.name+w.name, 0, "func(state *[64]uint32, base *byte, at *[16]int, count int)")
 	Pragma("noescape")
 	Doc(fmt.Sprintf("%s%s feeds %d blocks' states count times 64 bytes each; those of block i start", a.name, w.name, n),
@@ -60,7 +61,7 @@ func sumLanes(w width, a algorithm) {
 	}
 	for i, s := range a.steps {
 		if s.constant != 0 && (i == 0 || s.constant != a.steps[i-1].constant) {
-			VPBROADCASTD(constants(i), l.k)
+			VPBROADCASTD(constants.Offset(4*i), l.k)
 		}
 		// A step's result is b of the next.
 		l.step(s, l.state[(64-i)%4], l.state[(65-i)%4], l.state[(66-i)%4], l.state[(67-i)%4])
@@ -77,17 +78,6 @@ func sumLanes(w width, a algorithm) {
 	}
 	VZEROUPPER()
 	RET()
-}
-
-// constantTable makes the steps' constants data, once for both widths.
-func constantTable(a algorithm) func(i int) operand.Mem {
-	if _, ok := tables[a.name]; !ok {
-		tables[a.name] = GLOBL(a.name+"Constants", attr.RODATA|attr.NOPTR)
-		for i, s := range a.steps {
-			DATA(4*i, operand.U32(s.constant))
-		}
-	}
-	return func(i int) operand.Mem { return tables[a.name].Offset(4 * i) }
 }
 
 // place gives each part its registers.
@@ -203,6 +193,3 @@ func (l *lanes) addFunction(f function, a, b, c, d reg.VecPhysical) {
 	}
 	VPADDD(t, a, a)
 }
-
-// tables are the constants, by algorithm.
-var tables = map[string]operand.Mem{}

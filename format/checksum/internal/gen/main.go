@@ -2,7 +2,7 @@
 // declarations; "go generate" there runs it. Everything here runs when the
 // kernels are made, and nothing when they are used.
 //
-// Each kernel is written once, against a width, and made for AVX2 and AVX-512.
+// A kernel is written once, against a width, and made for AVX2 and AVX-512.
 // The registers are chosen by hand: a kernel uses nearly all of them, and each
 // file says which is which.
 package main
@@ -15,7 +15,8 @@ func main() {
 		for _, a := range []algorithm{md4, md5} {
 			sumLanes(w, a)
 		}
-
+		rsum(w)
 	}
+	rsumOffsets()
 	build.Generate()
 }

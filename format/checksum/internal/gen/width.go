@@ -57,6 +57,15 @@ func (w width) move(from, to operand.Op) {
 	VMOVDQU(from, to)
 }
 
+// clear sets r to zeros.
+func (w width) clear(r reg.VecPhysical) {
+	if w.wide() {
+		VPXORD(r, r, r)
+		return
+	}
+	VPXOR(r, r, r)
+}
+
 // gather loads 16 bytes from each of addresses, one for each part of to.
 func (w width) gather(addresses []operand.Mem, to reg.VecPhysical) {
 	if !w.wide() {
@@ -67,18 +76,5 @@ func (w width) gather(addresses []operand.Mem, to reg.VecPhysical) {
 	VMOVDQU32(addresses[0], to.AsX())
 	for i := 1; i < 4; i++ {
 		VINSERTI32X4(operand.U8(uint8(i)), addresses[i], to, to)
-	}
-}
-
-// scatter stores the parts of from, one to each of addresses.
-func (w width) scatter(from reg.VecPhysical, addresses []operand.Mem) {
-	if !w.wide() {
-		VMOVDQU(from.AsX(), addresses[0])
-		VEXTRACTI128(operand.U8(1), from, addresses[1])
-		return
-	}
-	VMOVDQU32(from.AsX(), addresses[0])
-	for i := 1; i < 4; i++ {
-		VEXTRACTI32X4(operand.U8(uint8(i)), from, addresses[i])
 	}
 }
