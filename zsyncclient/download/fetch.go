@@ -1,0 +1,98 @@
+package download
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/zsyncfs/zsyncfs/format"
+	"github.com/zsyncfs/zsyncfs/zsyncclient"
+)
+
+// FetchError: blocks are still missing, and why they could not be fetched. What
+// is here stays in Path.part.
+type FetchError struct {
+	// Missing is in bytes of the target.
+	Missing int64
+	Err     error
+}
+
+func (e *FetchError) Error() string {
+	return fmt.Sprintf("%d bytes could not be fetched: %v", e.Missing, e.Err)
+}
+func (e *FetchError) Unwrap() error { return e.Err }
+
+// fetch brings the blocks that are still missing into the file.
+func (d *Download) fetch(ctx context.Context) error {
+	var runs []format.BlockRange
+	for r := range d.missing.Runs() {
+		runs = append(runs, r)
+	}
+	if len(runs) == 0 {
+		return nil
+	}
+	url := ""
+	if d.o.Source != nil {
+		url = d.o.Source.URL()
+	}
+	if url == "" {
+		return d.fetchError(ErrNoSource)
+	}
+	d.begin(Fetching, url, d.missingBytes())
+	err := d.o.Source.FetchRuns(ctx, runs, zsyncclient.Foreground, d.records, d.arrived)
+	if errors.Is(err, zsyncclient.ErrNoRanges) {
+		err = d.o.Source.FetchAll(ctx, d.records, d.arrived)
+	}
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil, isWriteError(err):
+		return err
+	}
+	return d.fetchError(err)
+}
+
+func (d *Download) fetchError(err error) error {
+	return &FetchError{Missing: d.missingBytes(), Err: err}
+}
+
+func (d *Download) missingBytes() (n int64) {
+	for r := range d.missing.Runs() {
+		n += d.geo.Bytes(r).Length()
+	}
+	return n
+}
+
+// records are those of blocks r, for the source.
+func (d *Download) records(_ context.Context, r format.BlockRange) ([]byte, error) {
+	size := d.h.RecordSize()
+	return d.o.Records[int64(r.Start)*size : int64(r.End)*size], nil
+}
+
+// arrived takes verified blocks of the source, of which some may be here
+// already; several goroutines call it at once.
+func (d *Download) arrived(first format.BlockID, data []byte) error {
+	for len(data) > 0 {
+		taken := int64(0) // bytes of a run of blocks that were missing
+		id := first
+		for taken < int64(len(data)) && d.missing.Take(id) {
+			taken += d.geo.BlockLength(id)
+			id++
+		}
+		if taken > 0 {
+			if err := d.write(first, data[:taken]); err != nil {
+				return &writeError{err}
+			}
+			for got := first; got < id; got++ {
+				d.unfetched.Take(got)
+			}
+			d.fetched.Add(taken)
+			d.done.Add(taken)
+			first, data = id, data[taken:]
+			continue
+		}
+		skip := min(d.geo.BlockLength(first), int64(len(data)))
+		first, data = first+1, data[skip:]
+	}
+	return nil
+}

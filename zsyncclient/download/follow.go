@@ -1,0 +1,90 @@
+package download
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/zsyncfs/zsyncfs/format"
+)
+
+// follower computes the digests of the file while it is still being filled, as
+// far as it is complete from its start.
+type follower struct {
+	d      *Download
+	v      *format.FileVerifier
+	pos    int64 // bytes given to v; the goroutine's own until it ended
+	err    error // likewise
+	awake  chan struct{}
+	cancel context.CancelFunc
+	ended  chan struct{}
+}
+
+var errShortPart = errors.New("the file became shorter while it was read")
+
+// newFollower starts one; it ends by stop, at the end of the file, or with ctx.
+func (d *Download) newFollower(ctx context.Context) *follower {
+	ctx, cancel := context.WithCancel(ctx)
+	f := &follower{d: d, v: d.h.NewFileVerifier(), awake: make(chan struct{}, 1),
+		cancel: cancel, ended: make(chan struct{})}
+	go f.run(ctx)
+	return f
+}
+
+// wake: more of the file may be complete. It never waits.
+func (f *follower) wake() {
+	select {
+	case f.awake <- struct{}{}:
+	default:
+	}
+}
+
+// stop ends the goroutine and waits for it.
+func (f *follower) stop() {
+	f.cancel()
+	<-f.ended
+}
+
+func (f *follower) run(ctx context.Context) {
+	defer close(f.ended)
+	buf := make([]byte, 1<<20)
+	for f.err == nil && f.pos < f.d.geo.Length {
+		if end := f.complete(int64(len(buf))); end > f.pos {
+			f.err = f.take(buf[:end-f.pos])
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-f.awake:
+		}
+	}
+}
+
+// complete is where the file ends to be complete, at most limit bytes on.
+func (f *follower) complete(limit int64) int64 {
+	d := f.d
+	end := f.pos
+	for end < d.geo.Length && end-f.pos < limit {
+		id := d.geo.Block(end)
+		if d.unwritten.Has(id) {
+			break
+		}
+		end = d.geo.Offset(id) + d.geo.BlockLength(id)
+	}
+	return min(end, f.pos+limit)
+}
+
+// take reads the next len(p) bytes of the file.
+func (f *follower) take(p []byte) error {
+	n, err := f.d.out.ReadAt(p, f.pos)
+	if n < len(p) {
+		if err == nil || errors.Is(err, io.EOF) {
+			err = errShortPart
+		}
+		return err
+	}
+	f.v.Write(p)
+	f.pos += int64(n)
+	return nil
+}

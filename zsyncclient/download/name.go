@@ -1,0 +1,69 @@
+package download
+
+import (
+	"net/url"
+	"path"
+	"runtime"
+	"strings"
+
+	"github.com/zsyncfs/zsyncfs/format"
+)
+
+// fallbackName is the target's name when nothing suggests one.
+const fallbackName = "zsync-download"
+
+// maxNameLength in bytes: 255 is what file systems allow, less what is appended
+// (".zs-old", ".part.old.9").
+const maxNameLength = 240
+
+// TargetName is the file name that a control file found at location (a URL or a
+// path) gives its target: the header's Filename when it is a plain name that
+// begins as the last part of location does, up to the first character that is
+// neither letter nor digit; else that beginning; else "zsync-download". A
+// publisher can so not choose which file of the folder is replaced.
+func TargetName(h *format.Header, location string) string {
+	last := lastPart(location)
+	prefix := leadingName(last)
+	name := h.Filename
+	own := strings.TrimSuffix(last, ".zsync")
+	if plainName(name) && (name == own || prefix != "" && strings.HasPrefix(name, prefix)) {
+		return name
+	}
+	if prefix != "" && len(prefix) <= maxNameLength {
+		return prefix
+	}
+	return fallbackName
+}
+
+func lastPart(location string) string {
+	if u, err := url.Parse(location); err == nil && u.Scheme != "" && u.Host != "" {
+		location = u.Path
+	} else if runtime.GOOS == "windows" {
+		location = strings.ReplaceAll(location, `\`, "/")
+	}
+	return path.Base(location)
+}
+
+// leadingName is s up to the first byte that is no ASCII letter or digit.
+func leadingName(s string) string {
+	for i, c := range []byte(s) {
+		letter := c|0x20 >= 'a' && c|0x20 <= 'z'
+		if !letter && (c < '0' || c > '9') {
+			return s[:i]
+		}
+	}
+	return s
+}
+
+// plainName says whether name names a file of a folder, on every system.
+func plainName(name string) bool {
+	switch {
+	case name == "", name == ".", name == "..", len(name) > maxNameLength:
+		return false
+	case strings.ContainsAny(name, "/\x00"):
+		return false
+	case runtime.GOOS == "windows" && (strings.ContainsAny(name, `\:*?"<>|`) || strings.HasSuffix(name, ".") || strings.HasSuffix(name, " ")):
+		return false
+	}
+	return !strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f })
+}

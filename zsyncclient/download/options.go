@@ -1,0 +1,101 @@
+package download
+
+import (
+	"errors"
+
+	"github.com/zsyncfs/zsyncfs/format"
+	"github.com/zsyncfs/zsyncfs/zsyncclient"
+)
+
+var (
+	// ErrBusy: another process is making the same file.
+	ErrBusy = errors.New("another process is downloading to this file")
+	// ErrNotRegular: a name that the download needs is taken by something that
+	// is no regular file.
+	ErrNotRegular = errors.New("not a regular file")
+	// ErrNoSource: blocks are missing, and there is nowhere to fetch them from.
+	ErrNoSource = errors.New("no URL to fetch the missing blocks from is known")
+)
+
+// Options for New. Header, Records and Path are needed; the rest may be zero.
+type Options struct {
+	Header *format.Header
+	// Records are the records of all blocks, as the control file stores them.
+	// They must not change.
+	Records []byte
+	// Path is where the target goes.
+	Path string
+	// Seeds are the paths of more files to look for blocks in, beside Path and
+	// what an earlier run left.
+	Seeds []string
+	// Source is where missing blocks are fetched from. Default: nowhere.
+	Source *zsyncclient.Source
+	// Force makes the file anew even if Path is the target already.
+	Force bool
+	// Workers is how many cores a scan uses at most. Default: all.
+	Workers int
+	// Step is told of each step as it begins. It must not call the Download.
+	// Default: nobody.
+	Step func(Step)
+	// Warn is told what a person should know and that did not end the download
+	// (a seed that cannot be read ...). Default: nobody.
+	Warn func(error)
+}
+
+// Kind is what a step does.
+type Kind int
+
+// The kinds of steps.
+const (
+	// Checking: Path may be the target already.
+	Checking Kind = iota
+	// Resuming: what an earlier run left in Path.part is checked.
+	Resuming
+	// Scanning: a seed is scanned.
+	Scanning
+	// Fetching: missing blocks are fetched.
+	Fetching
+	// Verifying: the digests of the whole are completed.
+	Verifying
+)
+
+// String is the kind in one word.
+func (k Kind) String() string {
+	return [...]string{"checking", "resuming", "scanning", "fetching", "verifying"}[k]
+}
+
+// Step is one step of a download.
+type Step struct {
+	Kind Kind
+	// Name is the seed's path, or the URL (without query) first fetched from.
+	Name string
+	// Total is how many bytes the step has to do: of the seed, of missing blocks,
+	// of the target.
+	Total int64
+}
+
+// Progress is how far a download is, in bytes.
+type Progress struct {
+	Step Step
+	// Done of Step.Total.
+	Done int64
+	// Length of the target, and how much of it is in Path.part.
+	Length, Known int64
+}
+
+// Result is what a download did, in bytes of the target.
+type Result struct {
+	// Local came from seeds and from an earlier run, Fetched over the network.
+	Local, Fetched int64
+	// Missing is what Plan found in no seed; Run leaves 0.
+	Missing int64
+	// MissingRuns is the number of runs of blocks in Missing.
+	MissingRuns int64
+	// Unverified: the control file has no digest of the whole that could be
+	// checked; every block matched its own checksum.
+	Unverified bool
+	// UpToDate: Path was the target already.
+	UpToDate bool
+	// Old is where the file that was at Path is now; "" when there was none.
+	Old string
+}

@@ -1,0 +1,105 @@
+package download
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/zsyncfs/zsyncfs/format"
+)
+
+// VerifyError: every block matches its checksum, and the whole is not the
+// target. It stays in Path.part.
+type VerifyError struct{ Err error }
+
+func (e *VerifyError) Error() string { return fmt.Sprintf("verify the whole file: %v", e.Err) }
+func (e *VerifyError) Unwrap() error { return e.Err }
+
+// chanceBits is how many bits of checksums a block needs to be right beyond
+// doubt, whatever the target's length.
+const chanceBits = 128
+
+// verify checks the whole file.
+func (d *Download) verify(ctx context.Context) error {
+	err := d.verifyOnce(ctx)
+	var wrong *format.FileHashError
+	if !errors.As(err, &wrong) || !d.doubtful() {
+		return err
+	}
+	d.o.Warn(fmt.Errorf("%w; some blocks of seeds match by chance, so all of them are fetched", err))
+	if err := d.refetch(ctx); err != nil {
+		return err
+	}
+	return d.verifyOnce(ctx)
+}
+
+// doubtful says whether blocks from seeds may match by chance.
+func (d *Download) doubtful() bool {
+	return d.local.Load() > 0 && d.o.Source != nil && 8*d.h.StrongLength < chanceBits
+}
+
+// refetch fetches what did not come over the network in this run.
+func (d *Download) refetch(ctx context.Context) error {
+	d.local.Store(0)
+	d.sparse = false
+	for id := range d.geo.All().End {
+		if d.unfetched.Has(id) {
+			d.missing.Add(id)
+			d.unwritten.Add(id)
+		}
+	}
+	d.follow = d.newFollower(ctx)
+	return d.fetch(ctx)
+}
+
+// verifyOnce waits for the digests and compares them.
+func (d *Download) verifyOnce(ctx context.Context) error {
+	f := d.follow
+	d.begin(Verifying, d.partPath(), d.geo.Length)
+	f.wake()
+	select {
+	case <-f.ended:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if f.err != nil {
+		return f.err
+	}
+	err := f.v.Check()
+	if err == nil || errors.Is(err, format.ErrNoFileHash) {
+		return nil
+	}
+	return &VerifyError{err}
+}
+
+// upToDate says whether Path is the target already: a file of its length and
+// time of change, with its digests. It gets no new name then.
+func (d *Download) upToDate(ctx context.Context) (bool, error) {
+	info, err := os.Stat(d.o.Path)
+	if err != nil || d.o.Force || !info.Mode().IsRegular() || info.Size() != d.geo.Length ||
+		len(d.h.FileHashes) == 0 || !info.ModTime().Equal(d.h.MTime) {
+		return false, nil
+	}
+	f, err := os.Open(d.o.Path)
+	if err != nil {
+		return false, nil // then it cannot be a seed either, and that is said
+	}
+	defer f.Close()
+	d.begin(Checking, d.o.Path, d.geo.Length)
+	v := d.h.NewFileVerifier()
+	buf := make([]byte, 1<<20)
+	for off := int64(0); off < d.geo.Length; {
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		n, err := f.ReadAt(buf[:min(int64(len(buf)), d.geo.Length-off)], off)
+		if n == 0 && err != nil {
+			return false, nil
+		}
+		v.Write(buf[:n])
+		off += int64(n)
+		d.done.Store(off)
+	}
+	return v.Check() == nil, nil
+}
