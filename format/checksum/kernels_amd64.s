@@ -70,113 +70,113 @@ TEXT ·md4AVX2(SB), $544-32
 
 loop:
 	MOVQ         (DX), R8
-	MOVQ         32(DX), R9
-	VMOVDQU      (SI)(R8*1), X12
-	VINSERTI128  $0x01, (SI)(R9*1), Y12, Y12
+	VMOVDQU      (SI)(R8*1), X4
+	MOVQ         32(DX), R8
+	VINSERTI128  $0x01, (SI)(R8*1), Y4, Y4
 	MOVQ         8(DX), R8
-	MOVQ         40(DX), R9
-	VMOVDQU      (SI)(R8*1), X13
-	VINSERTI128  $0x01, (SI)(R9*1), Y13, Y13
+	VMOVDQU      (SI)(R8*1), X5
+	MOVQ         40(DX), R8
+	VINSERTI128  $0x01, (SI)(R8*1), Y5, Y5
 	MOVQ         16(DX), R8
-	MOVQ         48(DX), R9
-	VMOVDQU      (SI)(R8*1), X14
-	VINSERTI128  $0x01, (SI)(R9*1), Y14, Y14
+	VMOVDQU      (SI)(R8*1), X6
+	MOVQ         48(DX), R8
+	VINSERTI128  $0x01, (SI)(R8*1), Y6, Y6
 	MOVQ         24(DX), R8
-	MOVQ         56(DX), R9
-	VMOVDQU      (SI)(R8*1), X15
-	VINSERTI128  $0x01, (SI)(R9*1), Y15, Y15
-	VPUNPCKLDQ   Y13, Y12, Y8
-	VPUNPCKHDQ   Y13, Y12, Y10
-	VPUNPCKLDQ   Y15, Y14, Y12
-	VPUNPCKHDQ   Y15, Y14, Y13
-	VPUNPCKHQDQ  Y12, Y8, Y9
-	VPUNPCKLQDQ  Y12, Y8, Y8
-	VPUNPCKHQDQ  Y13, Y10, Y11
-	VPUNPCKLQDQ  Y13, Y10, Y10
+	VMOVDQU      (SI)(R8*1), X7
+	MOVQ         56(DX), R8
+	VINSERTI128  $0x01, (SI)(R8*1), Y7, Y7
+	VPUNPCKLDQ   Y5, Y4, Y12
+	VPUNPCKHDQ   Y5, Y4, Y13
+	VPUNPCKHDQ   Y7, Y6, Y5
+	VPUNPCKLDQ   Y7, Y6, Y4
+	VPUNPCKHQDQ  Y5, Y13, Y11
+	VPUNPCKLQDQ  Y5, Y13, Y10
+	VPUNPCKHQDQ  Y4, Y12, Y9
+	VPUNPCKLQDQ  Y4, Y12, Y8
 	VMOVDQU      Y8, (BX)
 	VMOVDQU      Y9, 32(BX)
 	VMOVDQU      Y10, 64(BX)
 	VMOVDQU      Y11, 96(BX)
 	MOVQ         (DX), R8
-	MOVQ         32(DX), R9
-	VMOVDQU      16(SI)(R8*1), X12
-	VINSERTI128  $0x01, 16(SI)(R9*1), Y12, Y12
+	VMOVDQU      16(SI)(R8*1), X4
+	MOVQ         32(DX), R8
+	VINSERTI128  $0x01, 16(SI)(R8*1), Y4, Y4
 	MOVQ         8(DX), R8
-	MOVQ         40(DX), R9
-	VMOVDQU      16(SI)(R8*1), X13
-	VINSERTI128  $0x01, 16(SI)(R9*1), Y13, Y13
+	VMOVDQU      16(SI)(R8*1), X5
+	MOVQ         40(DX), R8
+	VINSERTI128  $0x01, 16(SI)(R8*1), Y5, Y5
 	MOVQ         16(DX), R8
-	MOVQ         48(DX), R9
-	VMOVDQU      16(SI)(R8*1), X14
-	VINSERTI128  $0x01, 16(SI)(R9*1), Y14, Y14
+	VMOVDQU      16(SI)(R8*1), X6
+	MOVQ         48(DX), R8
+	VINSERTI128  $0x01, 16(SI)(R8*1), Y6, Y6
 	MOVQ         24(DX), R8
-	MOVQ         56(DX), R9
-	VMOVDQU      16(SI)(R8*1), X15
-	VINSERTI128  $0x01, 16(SI)(R9*1), Y15, Y15
-	VPUNPCKLDQ   Y13, Y12, Y8
-	VPUNPCKHDQ   Y13, Y12, Y10
-	VPUNPCKLDQ   Y15, Y14, Y12
-	VPUNPCKHDQ   Y15, Y14, Y13
-	VPUNPCKHQDQ  Y12, Y8, Y9
-	VPUNPCKLQDQ  Y12, Y8, Y8
-	VPUNPCKHQDQ  Y13, Y10, Y11
-	VPUNPCKLQDQ  Y13, Y10, Y10
+	VMOVDQU      16(SI)(R8*1), X7
+	MOVQ         56(DX), R8
+	VINSERTI128  $0x01, 16(SI)(R8*1), Y7, Y7
+	VPUNPCKLDQ   Y5, Y4, Y12
+	VPUNPCKHDQ   Y5, Y4, Y13
+	VPUNPCKHDQ   Y7, Y6, Y5
+	VPUNPCKLDQ   Y7, Y6, Y4
+	VPUNPCKHQDQ  Y5, Y13, Y11
+	VPUNPCKLQDQ  Y5, Y13, Y10
+	VPUNPCKHQDQ  Y4, Y12, Y9
+	VPUNPCKLQDQ  Y4, Y12, Y8
 	VMOVDQU      Y8, 128(BX)
 	VMOVDQU      Y9, 160(BX)
 	VMOVDQU      Y10, 192(BX)
 	VMOVDQU      Y11, 224(BX)
 	MOVQ         (DX), R8
-	MOVQ         32(DX), R9
-	VMOVDQU      32(SI)(R8*1), X12
-	VINSERTI128  $0x01, 32(SI)(R9*1), Y12, Y12
+	VMOVDQU      32(SI)(R8*1), X4
+	MOVQ         32(DX), R8
+	VINSERTI128  $0x01, 32(SI)(R8*1), Y4, Y4
 	MOVQ         8(DX), R8
-	MOVQ         40(DX), R9
-	VMOVDQU      32(SI)(R8*1), X13
-	VINSERTI128  $0x01, 32(SI)(R9*1), Y13, Y13
+	VMOVDQU      32(SI)(R8*1), X5
+	MOVQ         40(DX), R8
+	VINSERTI128  $0x01, 32(SI)(R8*1), Y5, Y5
 	MOVQ         16(DX), R8
-	MOVQ         48(DX), R9
-	VMOVDQU      32(SI)(R8*1), X14
-	VINSERTI128  $0x01, 32(SI)(R9*1), Y14, Y14
+	VMOVDQU      32(SI)(R8*1), X6
+	MOVQ         48(DX), R8
+	VINSERTI128  $0x01, 32(SI)(R8*1), Y6, Y6
 	MOVQ         24(DX), R8
-	MOVQ         56(DX), R9
-	VMOVDQU      32(SI)(R8*1), X15
-	VINSERTI128  $0x01, 32(SI)(R9*1), Y15, Y15
-	VPUNPCKLDQ   Y13, Y12, Y8
-	VPUNPCKHDQ   Y13, Y12, Y10
-	VPUNPCKLDQ   Y15, Y14, Y12
-	VPUNPCKHDQ   Y15, Y14, Y13
-	VPUNPCKHQDQ  Y12, Y8, Y9
-	VPUNPCKLQDQ  Y12, Y8, Y8
-	VPUNPCKHQDQ  Y13, Y10, Y11
-	VPUNPCKLQDQ  Y13, Y10, Y10
+	VMOVDQU      32(SI)(R8*1), X7
+	MOVQ         56(DX), R8
+	VINSERTI128  $0x01, 32(SI)(R8*1), Y7, Y7
+	VPUNPCKLDQ   Y5, Y4, Y12
+	VPUNPCKHDQ   Y5, Y4, Y13
+	VPUNPCKHDQ   Y7, Y6, Y5
+	VPUNPCKLDQ   Y7, Y6, Y4
+	VPUNPCKHQDQ  Y5, Y13, Y11
+	VPUNPCKLQDQ  Y5, Y13, Y10
+	VPUNPCKHQDQ  Y4, Y12, Y9
+	VPUNPCKLQDQ  Y4, Y12, Y8
 	VMOVDQU      Y8, 256(BX)
 	VMOVDQU      Y9, 288(BX)
 	VMOVDQU      Y10, 320(BX)
 	VMOVDQU      Y11, 352(BX)
 	MOVQ         (DX), R8
-	MOVQ         32(DX), R9
-	VMOVDQU      48(SI)(R8*1), X12
-	VINSERTI128  $0x01, 48(SI)(R9*1), Y12, Y12
+	VMOVDQU      48(SI)(R8*1), X4
+	MOVQ         32(DX), R8
+	VINSERTI128  $0x01, 48(SI)(R8*1), Y4, Y4
 	MOVQ         8(DX), R8
-	MOVQ         40(DX), R9
-	VMOVDQU      48(SI)(R8*1), X13
-	VINSERTI128  $0x01, 48(SI)(R9*1), Y13, Y13
+	VMOVDQU      48(SI)(R8*1), X5
+	MOVQ         40(DX), R8
+	VINSERTI128  $0x01, 48(SI)(R8*1), Y5, Y5
 	MOVQ         16(DX), R8
-	MOVQ         48(DX), R9
-	VMOVDQU      48(SI)(R8*1), X14
-	VINSERTI128  $0x01, 48(SI)(R9*1), Y14, Y14
+	VMOVDQU      48(SI)(R8*1), X6
+	MOVQ         48(DX), R8
+	VINSERTI128  $0x01, 48(SI)(R8*1), Y6, Y6
 	MOVQ         24(DX), R8
-	MOVQ         56(DX), R9
-	VMOVDQU      48(SI)(R8*1), X15
-	VINSERTI128  $0x01, 48(SI)(R9*1), Y15, Y15
-	VPUNPCKLDQ   Y13, Y12, Y8
-	VPUNPCKHDQ   Y13, Y12, Y10
-	VPUNPCKLDQ   Y15, Y14, Y12
-	VPUNPCKHDQ   Y15, Y14, Y13
-	VPUNPCKHQDQ  Y12, Y8, Y9
-	VPUNPCKLQDQ  Y12, Y8, Y8
-	VPUNPCKHQDQ  Y13, Y10, Y11
-	VPUNPCKLQDQ  Y13, Y10, Y10
+	VMOVDQU      48(SI)(R8*1), X7
+	MOVQ         56(DX), R8
+	VINSERTI128  $0x01, 48(SI)(R8*1), Y7, Y7
+	VPUNPCKLDQ   Y5, Y4, Y12
+	VPUNPCKHDQ   Y5, Y4, Y13
+	VPUNPCKHDQ   Y7, Y6, Y5
+	VPUNPCKLDQ   Y7, Y6, Y4
+	VPUNPCKHQDQ  Y5, Y13, Y11
+	VPUNPCKLQDQ  Y5, Y13, Y10
+	VPUNPCKHQDQ  Y4, Y12, Y9
+	VPUNPCKLQDQ  Y4, Y12, Y8
 	VMOVDQU      Y8, 384(BX)
 	VMOVDQU      Y9, 416(BX)
 	VMOVDQU      Y10, 448(BX)
@@ -186,423 +186,423 @@ loop:
 	VMOVDQU      Y2, Y6
 	VMOVDQU      Y3, Y7
 	VPADDD       (BX), Y0, Y0
-	VPXOR        Y2, Y3, Y8
-	VPAND        Y1, Y8, Y8
-	VPXOR        Y3, Y8, Y8
-	VPADDD       Y8, Y0, Y0
-	VPSRLD       $0x1d, Y0, Y8
+	VPXOR        Y2, Y3, Y12
+	VPAND        Y1, Y12, Y12
+	VPXOR        Y3, Y12, Y12
+	VPADDD       Y12, Y0, Y0
+	VPSRLD       $0x1d, Y0, Y12
 	VPSLLD       $0x03, Y0, Y0
-	VPOR         Y8, Y0, Y0
+	VPOR         Y12, Y0, Y0
 	VPADDD       32(BX), Y3, Y3
-	VPXOR        Y1, Y2, Y8
-	VPAND        Y0, Y8, Y8
-	VPXOR        Y2, Y8, Y8
-	VPADDD       Y8, Y3, Y3
-	VPSRLD       $0x19, Y3, Y8
+	VPXOR        Y1, Y2, Y12
+	VPAND        Y0, Y12, Y12
+	VPXOR        Y2, Y12, Y12
+	VPADDD       Y12, Y3, Y3
+	VPSRLD       $0x19, Y3, Y12
 	VPSLLD       $0x07, Y3, Y3
-	VPOR         Y8, Y3, Y3
+	VPOR         Y12, Y3, Y3
 	VPADDD       64(BX), Y2, Y2
-	VPXOR        Y0, Y1, Y8
-	VPAND        Y3, Y8, Y8
-	VPXOR        Y1, Y8, Y8
-	VPADDD       Y8, Y2, Y2
-	VPSRLD       $0x15, Y2, Y8
+	VPXOR        Y0, Y1, Y12
+	VPAND        Y3, Y12, Y12
+	VPXOR        Y1, Y12, Y12
+	VPADDD       Y12, Y2, Y2
+	VPSRLD       $0x15, Y2, Y12
 	VPSLLD       $0x0b, Y2, Y2
-	VPOR         Y8, Y2, Y2
+	VPOR         Y12, Y2, Y2
 	VPADDD       96(BX), Y1, Y1
-	VPXOR        Y3, Y0, Y8
-	VPAND        Y2, Y8, Y8
-	VPXOR        Y0, Y8, Y8
-	VPADDD       Y8, Y1, Y1
-	VPSRLD       $0x0d, Y1, Y8
+	VPXOR        Y3, Y0, Y12
+	VPAND        Y2, Y12, Y12
+	VPXOR        Y0, Y12, Y12
+	VPADDD       Y12, Y1, Y1
+	VPSRLD       $0x0d, Y1, Y12
 	VPSLLD       $0x13, Y1, Y1
-	VPOR         Y8, Y1, Y1
+	VPOR         Y12, Y1, Y1
 	VPADDD       128(BX), Y0, Y0
-	VPXOR        Y2, Y3, Y8
-	VPAND        Y1, Y8, Y8
-	VPXOR        Y3, Y8, Y8
-	VPADDD       Y8, Y0, Y0
-	VPSRLD       $0x1d, Y0, Y8
+	VPXOR        Y2, Y3, Y12
+	VPAND        Y1, Y12, Y12
+	VPXOR        Y3, Y12, Y12
+	VPADDD       Y12, Y0, Y0
+	VPSRLD       $0x1d, Y0, Y12
 	VPSLLD       $0x03, Y0, Y0
-	VPOR         Y8, Y0, Y0
+	VPOR         Y12, Y0, Y0
 	VPADDD       160(BX), Y3, Y3
-	VPXOR        Y1, Y2, Y8
-	VPAND        Y0, Y8, Y8
-	VPXOR        Y2, Y8, Y8
-	VPADDD       Y8, Y3, Y3
-	VPSRLD       $0x19, Y3, Y8
+	VPXOR        Y1, Y2, Y12
+	VPAND        Y0, Y12, Y12
+	VPXOR        Y2, Y12, Y12
+	VPADDD       Y12, Y3, Y3
+	VPSRLD       $0x19, Y3, Y12
 	VPSLLD       $0x07, Y3, Y3
-	VPOR         Y8, Y3, Y3
+	VPOR         Y12, Y3, Y3
 	VPADDD       192(BX), Y2, Y2
-	VPXOR        Y0, Y1, Y8
-	VPAND        Y3, Y8, Y8
-	VPXOR        Y1, Y8, Y8
-	VPADDD       Y8, Y2, Y2
-	VPSRLD       $0x15, Y2, Y8
+	VPXOR        Y0, Y1, Y12
+	VPAND        Y3, Y12, Y12
+	VPXOR        Y1, Y12, Y12
+	VPADDD       Y12, Y2, Y2
+	VPSRLD       $0x15, Y2, Y12
 	VPSLLD       $0x0b, Y2, Y2
-	VPOR         Y8, Y2, Y2
+	VPOR         Y12, Y2, Y2
 	VPADDD       224(BX), Y1, Y1
-	VPXOR        Y3, Y0, Y8
-	VPAND        Y2, Y8, Y8
-	VPXOR        Y0, Y8, Y8
-	VPADDD       Y8, Y1, Y1
-	VPSRLD       $0x0d, Y1, Y8
+	VPXOR        Y3, Y0, Y12
+	VPAND        Y2, Y12, Y12
+	VPXOR        Y0, Y12, Y12
+	VPADDD       Y12, Y1, Y1
+	VPSRLD       $0x0d, Y1, Y12
 	VPSLLD       $0x13, Y1, Y1
-	VPOR         Y8, Y1, Y1
+	VPOR         Y12, Y1, Y1
 	VPADDD       256(BX), Y0, Y0
-	VPXOR        Y2, Y3, Y8
-	VPAND        Y1, Y8, Y8
-	VPXOR        Y3, Y8, Y8
-	VPADDD       Y8, Y0, Y0
-	VPSRLD       $0x1d, Y0, Y8
+	VPXOR        Y2, Y3, Y12
+	VPAND        Y1, Y12, Y12
+	VPXOR        Y3, Y12, Y12
+	VPADDD       Y12, Y0, Y0
+	VPSRLD       $0x1d, Y0, Y12
 	VPSLLD       $0x03, Y0, Y0
-	VPOR         Y8, Y0, Y0
+	VPOR         Y12, Y0, Y0
 	VPADDD       288(BX), Y3, Y3
-	VPXOR        Y1, Y2, Y8
-	VPAND        Y0, Y8, Y8
-	VPXOR        Y2, Y8, Y8
-	VPADDD       Y8, Y3, Y3
-	VPSRLD       $0x19, Y3, Y8
+	VPXOR        Y1, Y2, Y12
+	VPAND        Y0, Y12, Y12
+	VPXOR        Y2, Y12, Y12
+	VPADDD       Y12, Y3, Y3
+	VPSRLD       $0x19, Y3, Y12
 	VPSLLD       $0x07, Y3, Y3
-	VPOR         Y8, Y3, Y3
+	VPOR         Y12, Y3, Y3
 	VPADDD       320(BX), Y2, Y2
-	VPXOR        Y0, Y1, Y8
-	VPAND        Y3, Y8, Y8
-	VPXOR        Y1, Y8, Y8
-	VPADDD       Y8, Y2, Y2
-	VPSRLD       $0x15, Y2, Y8
+	VPXOR        Y0, Y1, Y12
+	VPAND        Y3, Y12, Y12
+	VPXOR        Y1, Y12, Y12
+	VPADDD       Y12, Y2, Y2
+	VPSRLD       $0x15, Y2, Y12
 	VPSLLD       $0x0b, Y2, Y2
-	VPOR         Y8, Y2, Y2
+	VPOR         Y12, Y2, Y2
 	VPADDD       352(BX), Y1, Y1
-	VPXOR        Y3, Y0, Y8
-	VPAND        Y2, Y8, Y8
-	VPXOR        Y0, Y8, Y8
-	VPADDD       Y8, Y1, Y1
-	VPSRLD       $0x0d, Y1, Y8
+	VPXOR        Y3, Y0, Y12
+	VPAND        Y2, Y12, Y12
+	VPXOR        Y0, Y12, Y12
+	VPADDD       Y12, Y1, Y1
+	VPSRLD       $0x0d, Y1, Y12
 	VPSLLD       $0x13, Y1, Y1
-	VPOR         Y8, Y1, Y1
+	VPOR         Y12, Y1, Y1
 	VPADDD       384(BX), Y0, Y0
-	VPXOR        Y2, Y3, Y8
-	VPAND        Y1, Y8, Y8
-	VPXOR        Y3, Y8, Y8
-	VPADDD       Y8, Y0, Y0
-	VPSRLD       $0x1d, Y0, Y8
+	VPXOR        Y2, Y3, Y12
+	VPAND        Y1, Y12, Y12
+	VPXOR        Y3, Y12, Y12
+	VPADDD       Y12, Y0, Y0
+	VPSRLD       $0x1d, Y0, Y12
 	VPSLLD       $0x03, Y0, Y0
-	VPOR         Y8, Y0, Y0
+	VPOR         Y12, Y0, Y0
 	VPADDD       416(BX), Y3, Y3
-	VPXOR        Y1, Y2, Y8
-	VPAND        Y0, Y8, Y8
-	VPXOR        Y2, Y8, Y8
-	VPADDD       Y8, Y3, Y3
-	VPSRLD       $0x19, Y3, Y8
+	VPXOR        Y1, Y2, Y12
+	VPAND        Y0, Y12, Y12
+	VPXOR        Y2, Y12, Y12
+	VPADDD       Y12, Y3, Y3
+	VPSRLD       $0x19, Y3, Y12
 	VPSLLD       $0x07, Y3, Y3
-	VPOR         Y8, Y3, Y3
+	VPOR         Y12, Y3, Y3
 	VPADDD       448(BX), Y2, Y2
-	VPXOR        Y0, Y1, Y8
-	VPAND        Y3, Y8, Y8
-	VPXOR        Y1, Y8, Y8
-	VPADDD       Y8, Y2, Y2
-	VPSRLD       $0x15, Y2, Y8
+	VPXOR        Y0, Y1, Y12
+	VPAND        Y3, Y12, Y12
+	VPXOR        Y1, Y12, Y12
+	VPADDD       Y12, Y2, Y2
+	VPSRLD       $0x15, Y2, Y12
 	VPSLLD       $0x0b, Y2, Y2
-	VPOR         Y8, Y2, Y2
+	VPOR         Y12, Y2, Y2
 	VPADDD       480(BX), Y1, Y1
-	VPXOR        Y3, Y0, Y8
-	VPAND        Y2, Y8, Y8
-	VPXOR        Y0, Y8, Y8
-	VPADDD       Y8, Y1, Y1
-	VPSRLD       $0x0d, Y1, Y8
+	VPXOR        Y3, Y0, Y12
+	VPAND        Y2, Y12, Y12
+	VPXOR        Y0, Y12, Y12
+	VPADDD       Y12, Y1, Y1
+	VPSRLD       $0x0d, Y1, Y12
 	VPSLLD       $0x13, Y1, Y1
-	VPOR         Y8, Y1, Y1
-	VPBROADCASTD md4Constants<>+64(SB), Y10
+	VPOR         Y12, Y1, Y1
+	VPBROADCASTD md4Constants<>+64(SB), Y14
 	VPADDD       (BX), Y0, Y0
-	VPADDD       Y10, Y0, Y0
-	VPAND        Y2, Y3, Y9
-	VPADDD       Y9, Y0, Y0
-	VPXOR        Y2, Y3, Y8
-	VPAND        Y1, Y8, Y8
-	VPADDD       Y8, Y0, Y0
-	VPSRLD       $0x1d, Y0, Y8
+	VPADDD       Y14, Y0, Y0
+	VPAND        Y2, Y3, Y13
+	VPADDD       Y13, Y0, Y0
+	VPXOR        Y2, Y3, Y12
+	VPAND        Y1, Y12, Y12
+	VPADDD       Y12, Y0, Y0
+	VPSRLD       $0x1d, Y0, Y12
 	VPSLLD       $0x03, Y0, Y0
-	VPOR         Y8, Y0, Y0
+	VPOR         Y12, Y0, Y0
 	VPADDD       128(BX), Y3, Y3
-	VPADDD       Y10, Y3, Y3
-	VPAND        Y1, Y2, Y9
-	VPADDD       Y9, Y3, Y3
-	VPXOR        Y1, Y2, Y8
-	VPAND        Y0, Y8, Y8
-	VPADDD       Y8, Y3, Y3
-	VPSRLD       $0x1b, Y3, Y8
+	VPADDD       Y14, Y3, Y3
+	VPAND        Y1, Y2, Y13
+	VPADDD       Y13, Y3, Y3
+	VPXOR        Y1, Y2, Y12
+	VPAND        Y0, Y12, Y12
+	VPADDD       Y12, Y3, Y3
+	VPSRLD       $0x1b, Y3, Y12
 	VPSLLD       $0x05, Y3, Y3
-	VPOR         Y8, Y3, Y3
+	VPOR         Y12, Y3, Y3
 	VPADDD       256(BX), Y2, Y2
-	VPADDD       Y10, Y2, Y2
-	VPAND        Y0, Y1, Y9
-	VPADDD       Y9, Y2, Y2
-	VPXOR        Y0, Y1, Y8
-	VPAND        Y3, Y8, Y8
-	VPADDD       Y8, Y2, Y2
-	VPSRLD       $0x17, Y2, Y8
+	VPADDD       Y14, Y2, Y2
+	VPAND        Y0, Y1, Y13
+	VPADDD       Y13, Y2, Y2
+	VPXOR        Y0, Y1, Y12
+	VPAND        Y3, Y12, Y12
+	VPADDD       Y12, Y2, Y2
+	VPSRLD       $0x17, Y2, Y12
 	VPSLLD       $0x09, Y2, Y2
-	VPOR         Y8, Y2, Y2
+	VPOR         Y12, Y2, Y2
 	VPADDD       384(BX), Y1, Y1
-	VPADDD       Y10, Y1, Y1
-	VPAND        Y3, Y0, Y9
-	VPADDD       Y9, Y1, Y1
-	VPXOR        Y3, Y0, Y8
-	VPAND        Y2, Y8, Y8
-	VPADDD       Y8, Y1, Y1
-	VPSRLD       $0x13, Y1, Y8
+	VPADDD       Y14, Y1, Y1
+	VPAND        Y3, Y0, Y13
+	VPADDD       Y13, Y1, Y1
+	VPXOR        Y3, Y0, Y12
+	VPAND        Y2, Y12, Y12
+	VPADDD       Y12, Y1, Y1
+	VPSRLD       $0x13, Y1, Y12
 	VPSLLD       $0x0d, Y1, Y1
-	VPOR         Y8, Y1, Y1
+	VPOR         Y12, Y1, Y1
 	VPADDD       32(BX), Y0, Y0
-	VPADDD       Y10, Y0, Y0
-	VPAND        Y2, Y3, Y9
-	VPADDD       Y9, Y0, Y0
-	VPXOR        Y2, Y3, Y8
-	VPAND        Y1, Y8, Y8
-	VPADDD       Y8, Y0, Y0
-	VPSRLD       $0x1d, Y0, Y8
+	VPADDD       Y14, Y0, Y0
+	VPAND        Y2, Y3, Y13
+	VPADDD       Y13, Y0, Y0
+	VPXOR        Y2, Y3, Y12
+	VPAND        Y1, Y12, Y12
+	VPADDD       Y12, Y0, Y0
+	VPSRLD       $0x1d, Y0, Y12
 	VPSLLD       $0x03, Y0, Y0
-	VPOR         Y8, Y0, Y0
+	VPOR         Y12, Y0, Y0
 	VPADDD       160(BX), Y3, Y3
-	VPADDD       Y10, Y3, Y3
-	VPAND        Y1, Y2, Y9
-	VPADDD       Y9, Y3, Y3
-	VPXOR        Y1, Y2, Y8
-	VPAND        Y0, Y8, Y8
-	VPADDD       Y8, Y3, Y3
-	VPSRLD       $0x1b, Y3, Y8
+	VPADDD       Y14, Y3, Y3
+	VPAND        Y1, Y2, Y13
+	VPADDD       Y13, Y3, Y3
+	VPXOR        Y1, Y2, Y12
+	VPAND        Y0, Y12, Y12
+	VPADDD       Y12, Y3, Y3
+	VPSRLD       $0x1b, Y3, Y12
 	VPSLLD       $0x05, Y3, Y3
-	VPOR         Y8, Y3, Y3
+	VPOR         Y12, Y3, Y3
 	VPADDD       288(BX), Y2, Y2
-	VPADDD       Y10, Y2, Y2
-	VPAND        Y0, Y1, Y9
-	VPADDD       Y9, Y2, Y2
-	VPXOR        Y0, Y1, Y8
-	VPAND        Y3, Y8, Y8
-	VPADDD       Y8, Y2, Y2
-	VPSRLD       $0x17, Y2, Y8
+	VPADDD       Y14, Y2, Y2
+	VPAND        Y0, Y1, Y13
+	VPADDD       Y13, Y2, Y2
+	VPXOR        Y0, Y1, Y12
+	VPAND        Y3, Y12, Y12
+	VPADDD       Y12, Y2, Y2
+	VPSRLD       $0x17, Y2, Y12
 	VPSLLD       $0x09, Y2, Y2
-	VPOR         Y8, Y2, Y2
+	VPOR         Y12, Y2, Y2
 	VPADDD       416(BX), Y1, Y1
-	VPADDD       Y10, Y1, Y1
-	VPAND        Y3, Y0, Y9
-	VPADDD       Y9, Y1, Y1
-	VPXOR        Y3, Y0, Y8
-	VPAND        Y2, Y8, Y8
-	VPADDD       Y8, Y1, Y1
-	VPSRLD       $0x13, Y1, Y8
+	VPADDD       Y14, Y1, Y1
+	VPAND        Y3, Y0, Y13
+	VPADDD       Y13, Y1, Y1
+	VPXOR        Y3, Y0, Y12
+	VPAND        Y2, Y12, Y12
+	VPADDD       Y12, Y1, Y1
+	VPSRLD       $0x13, Y1, Y12
 	VPSLLD       $0x0d, Y1, Y1
-	VPOR         Y8, Y1, Y1
+	VPOR         Y12, Y1, Y1
 	VPADDD       64(BX), Y0, Y0
-	VPADDD       Y10, Y0, Y0
-	VPAND        Y2, Y3, Y9
-	VPADDD       Y9, Y0, Y0
-	VPXOR        Y2, Y3, Y8
-	VPAND        Y1, Y8, Y8
-	VPADDD       Y8, Y0, Y0
-	VPSRLD       $0x1d, Y0, Y8
+	VPADDD       Y14, Y0, Y0
+	VPAND        Y2, Y3, Y13
+	VPADDD       Y13, Y0, Y0
+	VPXOR        Y2, Y3, Y12
+	VPAND        Y1, Y12, Y12
+	VPADDD       Y12, Y0, Y0
+	VPSRLD       $0x1d, Y0, Y12
 	VPSLLD       $0x03, Y0, Y0
-	VPOR         Y8, Y0, Y0
+	VPOR         Y12, Y0, Y0
 	VPADDD       192(BX), Y3, Y3
-	VPADDD       Y10, Y3, Y3
-	VPAND        Y1, Y2, Y9
-	VPADDD       Y9, Y3, Y3
-	VPXOR        Y1, Y2, Y8
-	VPAND        Y0, Y8, Y8
-	VPADDD       Y8, Y3, Y3
-	VPSRLD       $0x1b, Y3, Y8
+	VPADDD       Y14, Y3, Y3
+	VPAND        Y1, Y2, Y13
+	VPADDD       Y13, Y3, Y3
+	VPXOR        Y1, Y2, Y12
+	VPAND        Y0, Y12, Y12
+	VPADDD       Y12, Y3, Y3
+	VPSRLD       $0x1b, Y3, Y12
 	VPSLLD       $0x05, Y3, Y3
-	VPOR         Y8, Y3, Y3
+	VPOR         Y12, Y3, Y3
 	VPADDD       320(BX), Y2, Y2
-	VPADDD       Y10, Y2, Y2
-	VPAND        Y0, Y1, Y9
-	VPADDD       Y9, Y2, Y2
-	VPXOR        Y0, Y1, Y8
-	VPAND        Y3, Y8, Y8
-	VPADDD       Y8, Y2, Y2
-	VPSRLD       $0x17, Y2, Y8
+	VPADDD       Y14, Y2, Y2
+	VPAND        Y0, Y1, Y13
+	VPADDD       Y13, Y2, Y2
+	VPXOR        Y0, Y1, Y12
+	VPAND        Y3, Y12, Y12
+	VPADDD       Y12, Y2, Y2
+	VPSRLD       $0x17, Y2, Y12
 	VPSLLD       $0x09, Y2, Y2
-	VPOR         Y8, Y2, Y2
+	VPOR         Y12, Y2, Y2
 	VPADDD       448(BX), Y1, Y1
-	VPADDD       Y10, Y1, Y1
-	VPAND        Y3, Y0, Y9
-	VPADDD       Y9, Y1, Y1
-	VPXOR        Y3, Y0, Y8
-	VPAND        Y2, Y8, Y8
-	VPADDD       Y8, Y1, Y1
-	VPSRLD       $0x13, Y1, Y8
+	VPADDD       Y14, Y1, Y1
+	VPAND        Y3, Y0, Y13
+	VPADDD       Y13, Y1, Y1
+	VPXOR        Y3, Y0, Y12
+	VPAND        Y2, Y12, Y12
+	VPADDD       Y12, Y1, Y1
+	VPSRLD       $0x13, Y1, Y12
 	VPSLLD       $0x0d, Y1, Y1
-	VPOR         Y8, Y1, Y1
+	VPOR         Y12, Y1, Y1
 	VPADDD       96(BX), Y0, Y0
-	VPADDD       Y10, Y0, Y0
-	VPAND        Y2, Y3, Y9
-	VPADDD       Y9, Y0, Y0
-	VPXOR        Y2, Y3, Y8
-	VPAND        Y1, Y8, Y8
-	VPADDD       Y8, Y0, Y0
-	VPSRLD       $0x1d, Y0, Y8
+	VPADDD       Y14, Y0, Y0
+	VPAND        Y2, Y3, Y13
+	VPADDD       Y13, Y0, Y0
+	VPXOR        Y2, Y3, Y12
+	VPAND        Y1, Y12, Y12
+	VPADDD       Y12, Y0, Y0
+	VPSRLD       $0x1d, Y0, Y12
 	VPSLLD       $0x03, Y0, Y0
-	VPOR         Y8, Y0, Y0
+	VPOR         Y12, Y0, Y0
 	VPADDD       224(BX), Y3, Y3
-	VPADDD       Y10, Y3, Y3
-	VPAND        Y1, Y2, Y9
-	VPADDD       Y9, Y3, Y3
-	VPXOR        Y1, Y2, Y8
-	VPAND        Y0, Y8, Y8
-	VPADDD       Y8, Y3, Y3
-	VPSRLD       $0x1b, Y3, Y8
+	VPADDD       Y14, Y3, Y3
+	VPAND        Y1, Y2, Y13
+	VPADDD       Y13, Y3, Y3
+	VPXOR        Y1, Y2, Y12
+	VPAND        Y0, Y12, Y12
+	VPADDD       Y12, Y3, Y3
+	VPSRLD       $0x1b, Y3, Y12
 	VPSLLD       $0x05, Y3, Y3
-	VPOR         Y8, Y3, Y3
+	VPOR         Y12, Y3, Y3
 	VPADDD       352(BX), Y2, Y2
-	VPADDD       Y10, Y2, Y2
-	VPAND        Y0, Y1, Y9
-	VPADDD       Y9, Y2, Y2
-	VPXOR        Y0, Y1, Y8
-	VPAND        Y3, Y8, Y8
-	VPADDD       Y8, Y2, Y2
-	VPSRLD       $0x17, Y2, Y8
+	VPADDD       Y14, Y2, Y2
+	VPAND        Y0, Y1, Y13
+	VPADDD       Y13, Y2, Y2
+	VPXOR        Y0, Y1, Y12
+	VPAND        Y3, Y12, Y12
+	VPADDD       Y12, Y2, Y2
+	VPSRLD       $0x17, Y2, Y12
 	VPSLLD       $0x09, Y2, Y2
-	VPOR         Y8, Y2, Y2
+	VPOR         Y12, Y2, Y2
 	VPADDD       480(BX), Y1, Y1
-	VPADDD       Y10, Y1, Y1
-	VPAND        Y3, Y0, Y9
-	VPADDD       Y9, Y1, Y1
-	VPXOR        Y3, Y0, Y8
-	VPAND        Y2, Y8, Y8
-	VPADDD       Y8, Y1, Y1
-	VPSRLD       $0x13, Y1, Y8
+	VPADDD       Y14, Y1, Y1
+	VPAND        Y3, Y0, Y13
+	VPADDD       Y13, Y1, Y1
+	VPXOR        Y3, Y0, Y12
+	VPAND        Y2, Y12, Y12
+	VPADDD       Y12, Y1, Y1
+	VPSRLD       $0x13, Y1, Y12
 	VPSLLD       $0x0d, Y1, Y1
-	VPOR         Y8, Y1, Y1
-	VPBROADCASTD md4Constants<>+128(SB), Y10
+	VPOR         Y12, Y1, Y1
+	VPBROADCASTD md4Constants<>+128(SB), Y14
 	VPADDD       (BX), Y0, Y0
-	VPADDD       Y10, Y0, Y0
-	VPXOR        Y2, Y3, Y8
-	VPXOR        Y1, Y8, Y8
-	VPADDD       Y8, Y0, Y0
-	VPSRLD       $0x1d, Y0, Y8
+	VPADDD       Y14, Y0, Y0
+	VPXOR        Y2, Y3, Y12
+	VPXOR        Y1, Y12, Y12
+	VPADDD       Y12, Y0, Y0
+	VPSRLD       $0x1d, Y0, Y12
 	VPSLLD       $0x03, Y0, Y0
-	VPOR         Y8, Y0, Y0
+	VPOR         Y12, Y0, Y0
 	VPADDD       256(BX), Y3, Y3
-	VPADDD       Y10, Y3, Y3
-	VPXOR        Y1, Y2, Y8
-	VPXOR        Y0, Y8, Y8
-	VPADDD       Y8, Y3, Y3
-	VPSRLD       $0x17, Y3, Y8
+	VPADDD       Y14, Y3, Y3
+	VPXOR        Y1, Y2, Y12
+	VPXOR        Y0, Y12, Y12
+	VPADDD       Y12, Y3, Y3
+	VPSRLD       $0x17, Y3, Y12
 	VPSLLD       $0x09, Y3, Y3
-	VPOR         Y8, Y3, Y3
+	VPOR         Y12, Y3, Y3
 	VPADDD       128(BX), Y2, Y2
-	VPADDD       Y10, Y2, Y2
-	VPXOR        Y0, Y1, Y8
-	VPXOR        Y3, Y8, Y8
-	VPADDD       Y8, Y2, Y2
-	VPSRLD       $0x15, Y2, Y8
+	VPADDD       Y14, Y2, Y2
+	VPXOR        Y0, Y1, Y12
+	VPXOR        Y3, Y12, Y12
+	VPADDD       Y12, Y2, Y2
+	VPSRLD       $0x15, Y2, Y12
 	VPSLLD       $0x0b, Y2, Y2
-	VPOR         Y8, Y2, Y2
+	VPOR         Y12, Y2, Y2
 	VPADDD       384(BX), Y1, Y1
-	VPADDD       Y10, Y1, Y1
-	VPXOR        Y3, Y0, Y8
-	VPXOR        Y2, Y8, Y8
-	VPADDD       Y8, Y1, Y1
-	VPSRLD       $0x11, Y1, Y8
+	VPADDD       Y14, Y1, Y1
+	VPXOR        Y3, Y0, Y12
+	VPXOR        Y2, Y12, Y12
+	VPADDD       Y12, Y1, Y1
+	VPSRLD       $0x11, Y1, Y12
 	VPSLLD       $0x0f, Y1, Y1
-	VPOR         Y8, Y1, Y1
+	VPOR         Y12, Y1, Y1
 	VPADDD       64(BX), Y0, Y0
-	VPADDD       Y10, Y0, Y0
-	VPXOR        Y2, Y3, Y8
-	VPXOR        Y1, Y8, Y8
-	VPADDD       Y8, Y0, Y0
-	VPSRLD       $0x1d, Y0, Y8
+	VPADDD       Y14, Y0, Y0
+	VPXOR        Y2, Y3, Y12
+	VPXOR        Y1, Y12, Y12
+	VPADDD       Y12, Y0, Y0
+	VPSRLD       $0x1d, Y0, Y12
 	VPSLLD       $0x03, Y0, Y0
-	VPOR         Y8, Y0, Y0
+	VPOR         Y12, Y0, Y0
 	VPADDD       320(BX), Y3, Y3
-	VPADDD       Y10, Y3, Y3
-	VPXOR        Y1, Y2, Y8
-	VPXOR        Y0, Y8, Y8
-	VPADDD       Y8, Y3, Y3
-	VPSRLD       $0x17, Y3, Y8
+	VPADDD       Y14, Y3, Y3
+	VPXOR        Y1, Y2, Y12
+	VPXOR        Y0, Y12, Y12
+	VPADDD       Y12, Y3, Y3
+	VPSRLD       $0x17, Y3, Y12
 	VPSLLD       $0x09, Y3, Y3
-	VPOR         Y8, Y3, Y3
+	VPOR         Y12, Y3, Y3
 	VPADDD       192(BX), Y2, Y2
-	VPADDD       Y10, Y2, Y2
-	VPXOR        Y0, Y1, Y8
-	VPXOR        Y3, Y8, Y8
-	VPADDD       Y8, Y2, Y2
-	VPSRLD       $0x15, Y2, Y8
+	VPADDD       Y14, Y2, Y2
+	VPXOR        Y0, Y1, Y12
+	VPXOR        Y3, Y12, Y12
+	VPADDD       Y12, Y2, Y2
+	VPSRLD       $0x15, Y2, Y12
 	VPSLLD       $0x0b, Y2, Y2
-	VPOR         Y8, Y2, Y2
+	VPOR         Y12, Y2, Y2
 	VPADDD       448(BX), Y1, Y1
-	VPADDD       Y10, Y1, Y1
-	VPXOR        Y3, Y0, Y8
-	VPXOR        Y2, Y8, Y8
-	VPADDD       Y8, Y1, Y1
-	VPSRLD       $0x11, Y1, Y8
+	VPADDD       Y14, Y1, Y1
+	VPXOR        Y3, Y0, Y12
+	VPXOR        Y2, Y12, Y12
+	VPADDD       Y12, Y1, Y1
+	VPSRLD       $0x11, Y1, Y12
 	VPSLLD       $0x0f, Y1, Y1
-	VPOR         Y8, Y1, Y1
+	VPOR         Y12, Y1, Y1
 	VPADDD       32(BX), Y0, Y0
-	VPADDD       Y10, Y0, Y0
-	VPXOR        Y2, Y3, Y8
-	VPXOR        Y1, Y8, Y8
-	VPADDD       Y8, Y0, Y0
-	VPSRLD       $0x1d, Y0, Y8
+	VPADDD       Y14, Y0, Y0
+	VPXOR        Y2, Y3, Y12
+	VPXOR        Y1, Y12, Y12
+	VPADDD       Y12, Y0, Y0
+	VPSRLD       $0x1d, Y0, Y12
 	VPSLLD       $0x03, Y0, Y0
-	VPOR         Y8, Y0, Y0
+	VPOR         Y12, Y0, Y0
 	VPADDD       288(BX), Y3, Y3
-	VPADDD       Y10, Y3, Y3
-	VPXOR        Y1, Y2, Y8
-	VPXOR        Y0, Y8, Y8
-	VPADDD       Y8, Y3, Y3
-	VPSRLD       $0x17, Y3, Y8
+	VPADDD       Y14, Y3, Y3
+	VPXOR        Y1, Y2, Y12
+	VPXOR        Y0, Y12, Y12
+	VPADDD       Y12, Y3, Y3
+	VPSRLD       $0x17, Y3, Y12
 	VPSLLD       $0x09, Y3, Y3
-	VPOR         Y8, Y3, Y3
+	VPOR         Y12, Y3, Y3
 	VPADDD       160(BX), Y2, Y2
-	VPADDD       Y10, Y2, Y2
-	VPXOR        Y0, Y1, Y8
-	VPXOR        Y3, Y8, Y8
-	VPADDD       Y8, Y2, Y2
-	VPSRLD       $0x15, Y2, Y8
+	VPADDD       Y14, Y2, Y2
+	VPXOR        Y0, Y1, Y12
+	VPXOR        Y3, Y12, Y12
+	VPADDD       Y12, Y2, Y2
+	VPSRLD       $0x15, Y2, Y12
 	VPSLLD       $0x0b, Y2, Y2
-	VPOR         Y8, Y2, Y2
+	VPOR         Y12, Y2, Y2
 	VPADDD       416(BX), Y1, Y1
-	VPADDD       Y10, Y1, Y1
-	VPXOR        Y3, Y0, Y8
-	VPXOR        Y2, Y8, Y8
-	VPADDD       Y8, Y1, Y1
-	VPSRLD       $0x11, Y1, Y8
+	VPADDD       Y14, Y1, Y1
+	VPXOR        Y3, Y0, Y12
+	VPXOR        Y2, Y12, Y12
+	VPADDD       Y12, Y1, Y1
+	VPSRLD       $0x11, Y1, Y12
 	VPSLLD       $0x0f, Y1, Y1
-	VPOR         Y8, Y1, Y1
+	VPOR         Y12, Y1, Y1
 	VPADDD       96(BX), Y0, Y0
-	VPADDD       Y10, Y0, Y0
-	VPXOR        Y2, Y3, Y8
-	VPXOR        Y1, Y8, Y8
-	VPADDD       Y8, Y0, Y0
-	VPSRLD       $0x1d, Y0, Y8
+	VPADDD       Y14, Y0, Y0
+	VPXOR        Y2, Y3, Y12
+	VPXOR        Y1, Y12, Y12
+	VPADDD       Y12, Y0, Y0
+	VPSRLD       $0x1d, Y0, Y12
 	VPSLLD       $0x03, Y0, Y0
-	VPOR         Y8, Y0, Y0
+	VPOR         Y12, Y0, Y0
 	VPADDD       352(BX), Y3, Y3
-	VPADDD       Y10, Y3, Y3
-	VPXOR        Y1, Y2, Y8
-	VPXOR        Y0, Y8, Y8
-	VPADDD       Y8, Y3, Y3
-	VPSRLD       $0x17, Y3, Y8
+	VPADDD       Y14, Y3, Y3
+	VPXOR        Y1, Y2, Y12
+	VPXOR        Y0, Y12, Y12
+	VPADDD       Y12, Y3, Y3
+	VPSRLD       $0x17, Y3, Y12
 	VPSLLD       $0x09, Y3, Y3
-	VPOR         Y8, Y3, Y3
+	VPOR         Y12, Y3, Y3
 	VPADDD       224(BX), Y2, Y2
-	VPADDD       Y10, Y2, Y2
-	VPXOR        Y0, Y1, Y8
-	VPXOR        Y3, Y8, Y8
-	VPADDD       Y8, Y2, Y2
-	VPSRLD       $0x15, Y2, Y8
+	VPADDD       Y14, Y2, Y2
+	VPXOR        Y0, Y1, Y12
+	VPXOR        Y3, Y12, Y12
+	VPADDD       Y12, Y2, Y2
+	VPSRLD       $0x15, Y2, Y12
 	VPSLLD       $0x0b, Y2, Y2
-	VPOR         Y8, Y2, Y2
+	VPOR         Y12, Y2, Y2
 	VPADDD       480(BX), Y1, Y1
-	VPADDD       Y10, Y1, Y1
-	VPXOR        Y3, Y0, Y8
-	VPXOR        Y2, Y8, Y8
-	VPADDD       Y8, Y1, Y1
-	VPSRLD       $0x11, Y1, Y8
+	VPADDD       Y14, Y1, Y1
+	VPXOR        Y3, Y0, Y12
+	VPXOR        Y2, Y12, Y12
+	VPADDD       Y12, Y1, Y1
+	VPSRLD       $0x11, Y1, Y12
 	VPSLLD       $0x0f, Y1, Y1
-	VPOR         Y8, Y1, Y1
+	VPOR         Y12, Y1, Y1
 	VPADDD       Y4, Y0, Y0
 	VPADDD       Y5, Y1, Y1
 	VPADDD       Y6, Y2, Y2
@@ -699,113 +699,113 @@ TEXT ·md5AVX2(SB), $544-32
 
 loop:
 	MOVQ         (DX), R8
-	MOVQ         32(DX), R9
-	VMOVDQU      (SI)(R8*1), X12
-	VINSERTI128  $0x01, (SI)(R9*1), Y12, Y12
+	VMOVDQU      (SI)(R8*1), X4
+	MOVQ         32(DX), R8
+	VINSERTI128  $0x01, (SI)(R8*1), Y4, Y4
 	MOVQ         8(DX), R8
-	MOVQ         40(DX), R9
-	VMOVDQU      (SI)(R8*1), X13
-	VINSERTI128  $0x01, (SI)(R9*1), Y13, Y13
+	VMOVDQU      (SI)(R8*1), X5
+	MOVQ         40(DX), R8
+	VINSERTI128  $0x01, (SI)(R8*1), Y5, Y5
 	MOVQ         16(DX), R8
-	MOVQ         48(DX), R9
-	VMOVDQU      (SI)(R8*1), X14
-	VINSERTI128  $0x01, (SI)(R9*1), Y14, Y14
+	VMOVDQU      (SI)(R8*1), X6
+	MOVQ         48(DX), R8
+	VINSERTI128  $0x01, (SI)(R8*1), Y6, Y6
 	MOVQ         24(DX), R8
-	MOVQ         56(DX), R9
-	VMOVDQU      (SI)(R8*1), X15
-	VINSERTI128  $0x01, (SI)(R9*1), Y15, Y15
-	VPUNPCKLDQ   Y13, Y12, Y8
-	VPUNPCKHDQ   Y13, Y12, Y10
-	VPUNPCKLDQ   Y15, Y14, Y12
-	VPUNPCKHDQ   Y15, Y14, Y13
-	VPUNPCKHQDQ  Y12, Y8, Y9
-	VPUNPCKLQDQ  Y12, Y8, Y8
-	VPUNPCKHQDQ  Y13, Y10, Y11
-	VPUNPCKLQDQ  Y13, Y10, Y10
+	VMOVDQU      (SI)(R8*1), X7
+	MOVQ         56(DX), R8
+	VINSERTI128  $0x01, (SI)(R8*1), Y7, Y7
+	VPUNPCKLDQ   Y5, Y4, Y12
+	VPUNPCKHDQ   Y5, Y4, Y13
+	VPUNPCKHDQ   Y7, Y6, Y5
+	VPUNPCKLDQ   Y7, Y6, Y4
+	VPUNPCKHQDQ  Y5, Y13, Y11
+	VPUNPCKLQDQ  Y5, Y13, Y10
+	VPUNPCKHQDQ  Y4, Y12, Y9
+	VPUNPCKLQDQ  Y4, Y12, Y8
 	VMOVDQU      Y8, (BX)
 	VMOVDQU      Y9, 32(BX)
 	VMOVDQU      Y10, 64(BX)
 	VMOVDQU      Y11, 96(BX)
 	MOVQ         (DX), R8
-	MOVQ         32(DX), R9
-	VMOVDQU      16(SI)(R8*1), X12
-	VINSERTI128  $0x01, 16(SI)(R9*1), Y12, Y12
+	VMOVDQU      16(SI)(R8*1), X4
+	MOVQ         32(DX), R8
+	VINSERTI128  $0x01, 16(SI)(R8*1), Y4, Y4
 	MOVQ         8(DX), R8
-	MOVQ         40(DX), R9
-	VMOVDQU      16(SI)(R8*1), X13
-	VINSERTI128  $0x01, 16(SI)(R9*1), Y13, Y13
+	VMOVDQU      16(SI)(R8*1), X5
+	MOVQ         40(DX), R8
+	VINSERTI128  $0x01, 16(SI)(R8*1), Y5, Y5
 	MOVQ         16(DX), R8
-	MOVQ         48(DX), R9
-	VMOVDQU      16(SI)(R8*1), X14
-	VINSERTI128  $0x01, 16(SI)(R9*1), Y14, Y14
+	VMOVDQU      16(SI)(R8*1), X6
+	MOVQ         48(DX), R8
+	VINSERTI128  $0x01, 16(SI)(R8*1), Y6, Y6
 	MOVQ         24(DX), R8
-	MOVQ         56(DX), R9
-	VMOVDQU      16(SI)(R8*1), X15
-	VINSERTI128  $0x01, 16(SI)(R9*1), Y15, Y15
-	VPUNPCKLDQ   Y13, Y12, Y8
-	VPUNPCKHDQ   Y13, Y12, Y10
-	VPUNPCKLDQ   Y15, Y14, Y12
-	VPUNPCKHDQ   Y15, Y14, Y13
-	VPUNPCKHQDQ  Y12, Y8, Y9
-	VPUNPCKLQDQ  Y12, Y8, Y8
-	VPUNPCKHQDQ  Y13, Y10, Y11
-	VPUNPCKLQDQ  Y13, Y10, Y10
+	VMOVDQU      16(SI)(R8*1), X7
+	MOVQ         56(DX), R8
+	VINSERTI128  $0x01, 16(SI)(R8*1), Y7, Y7
+	VPUNPCKLDQ   Y5, Y4, Y12
+	VPUNPCKHDQ   Y5, Y4, Y13
+	VPUNPCKHDQ   Y7, Y6, Y5
+	VPUNPCKLDQ   Y7, Y6, Y4
+	VPUNPCKHQDQ  Y5, Y13, Y11
+	VPUNPCKLQDQ  Y5, Y13, Y10
+	VPUNPCKHQDQ  Y4, Y12, Y9
+	VPUNPCKLQDQ  Y4, Y12, Y8
 	VMOVDQU      Y8, 128(BX)
 	VMOVDQU      Y9, 160(BX)
 	VMOVDQU      Y10, 192(BX)
 	VMOVDQU      Y11, 224(BX)
 	MOVQ         (DX), R8
-	MOVQ         32(DX), R9
-	VMOVDQU      32(SI)(R8*1), X12
-	VINSERTI128  $0x01, 32(SI)(R9*1), Y12, Y12
+	VMOVDQU      32(SI)(R8*1), X4
+	MOVQ         32(DX), R8
+	VINSERTI128  $0x01, 32(SI)(R8*1), Y4, Y4
 	MOVQ         8(DX), R8
-	MOVQ         40(DX), R9
-	VMOVDQU      32(SI)(R8*1), X13
-	VINSERTI128  $0x01, 32(SI)(R9*1), Y13, Y13
+	VMOVDQU      32(SI)(R8*1), X5
+	MOVQ         40(DX), R8
+	VINSERTI128  $0x01, 32(SI)(R8*1), Y5, Y5
 	MOVQ         16(DX), R8
-	MOVQ         48(DX), R9
-	VMOVDQU      32(SI)(R8*1), X14
-	VINSERTI128  $0x01, 32(SI)(R9*1), Y14, Y14
+	VMOVDQU      32(SI)(R8*1), X6
+	MOVQ         48(DX), R8
+	VINSERTI128  $0x01, 32(SI)(R8*1), Y6, Y6
 	MOVQ         24(DX), R8
-	MOVQ         56(DX), R9
-	VMOVDQU      32(SI)(R8*1), X15
-	VINSERTI128  $0x01, 32(SI)(R9*1), Y15, Y15
-	VPUNPCKLDQ   Y13, Y12, Y8
-	VPUNPCKHDQ   Y13, Y12, Y10
-	VPUNPCKLDQ   Y15, Y14, Y12
-	VPUNPCKHDQ   Y15, Y14, Y13
-	VPUNPCKHQDQ  Y12, Y8, Y9
-	VPUNPCKLQDQ  Y12, Y8, Y8
-	VPUNPCKHQDQ  Y13, Y10, Y11
-	VPUNPCKLQDQ  Y13, Y10, Y10
+	VMOVDQU      32(SI)(R8*1), X7
+	MOVQ         56(DX), R8
+	VINSERTI128  $0x01, 32(SI)(R8*1), Y7, Y7
+	VPUNPCKLDQ   Y5, Y4, Y12
+	VPUNPCKHDQ   Y5, Y4, Y13
+	VPUNPCKHDQ   Y7, Y6, Y5
+	VPUNPCKLDQ   Y7, Y6, Y4
+	VPUNPCKHQDQ  Y5, Y13, Y11
+	VPUNPCKLQDQ  Y5, Y13, Y10
+	VPUNPCKHQDQ  Y4, Y12, Y9
+	VPUNPCKLQDQ  Y4, Y12, Y8
 	VMOVDQU      Y8, 256(BX)
 	VMOVDQU      Y9, 288(BX)
 	VMOVDQU      Y10, 320(BX)
 	VMOVDQU      Y11, 352(BX)
 	MOVQ         (DX), R8
-	MOVQ         32(DX), R9
-	VMOVDQU      48(SI)(R8*1), X12
-	VINSERTI128  $0x01, 48(SI)(R9*1), Y12, Y12
+	VMOVDQU      48(SI)(R8*1), X4
+	MOVQ         32(DX), R8
+	VINSERTI128  $0x01, 48(SI)(R8*1), Y4, Y4
 	MOVQ         8(DX), R8
-	MOVQ         40(DX), R9
-	VMOVDQU      48(SI)(R8*1), X13
-	VINSERTI128  $0x01, 48(SI)(R9*1), Y13, Y13
+	VMOVDQU      48(SI)(R8*1), X5
+	MOVQ         40(DX), R8
+	VINSERTI128  $0x01, 48(SI)(R8*1), Y5, Y5
 	MOVQ         16(DX), R8
-	MOVQ         48(DX), R9
-	VMOVDQU      48(SI)(R8*1), X14
-	VINSERTI128  $0x01, 48(SI)(R9*1), Y14, Y14
+	VMOVDQU      48(SI)(R8*1), X6
+	MOVQ         48(DX), R8
+	VINSERTI128  $0x01, 48(SI)(R8*1), Y6, Y6
 	MOVQ         24(DX), R8
-	MOVQ         56(DX), R9
-	VMOVDQU      48(SI)(R8*1), X15
-	VINSERTI128  $0x01, 48(SI)(R9*1), Y15, Y15
-	VPUNPCKLDQ   Y13, Y12, Y8
-	VPUNPCKHDQ   Y13, Y12, Y10
-	VPUNPCKLDQ   Y15, Y14, Y12
-	VPUNPCKHDQ   Y15, Y14, Y13
-	VPUNPCKHQDQ  Y12, Y8, Y9
-	VPUNPCKLQDQ  Y12, Y8, Y8
-	VPUNPCKHQDQ  Y13, Y10, Y11
-	VPUNPCKLQDQ  Y13, Y10, Y10
+	VMOVDQU      48(SI)(R8*1), X7
+	MOVQ         56(DX), R8
+	VINSERTI128  $0x01, 48(SI)(R8*1), Y7, Y7
+	VPUNPCKLDQ   Y5, Y4, Y12
+	VPUNPCKHDQ   Y5, Y4, Y13
+	VPUNPCKHDQ   Y7, Y6, Y5
+	VPUNPCKLDQ   Y7, Y6, Y4
+	VPUNPCKHQDQ  Y5, Y13, Y11
+	VPUNPCKLQDQ  Y5, Y13, Y10
+	VPUNPCKHQDQ  Y4, Y12, Y9
+	VPUNPCKLQDQ  Y4, Y12, Y8
 	VMOVDQU      Y8, 384(BX)
 	VMOVDQU      Y9, 416(BX)
 	VMOVDQU      Y10, 448(BX)
@@ -814,709 +814,709 @@ loop:
 	VMOVDQU      Y1, Y5
 	VMOVDQU      Y2, Y6
 	VMOVDQU      Y3, Y7
-	VPBROADCASTD md5Constants<>+0(SB), Y10
+	VPBROADCASTD md5Constants<>+0(SB), Y14
 	VPADDD       (BX), Y0, Y0
-	VPADDD       Y10, Y0, Y0
-	VPXOR        Y2, Y3, Y8
-	VPAND        Y1, Y8, Y8
-	VPXOR        Y3, Y8, Y8
-	VPADDD       Y8, Y0, Y0
-	VPSRLD       $0x19, Y0, Y8
+	VPADDD       Y14, Y0, Y0
+	VPXOR        Y2, Y3, Y12
+	VPAND        Y1, Y12, Y12
+	VPXOR        Y3, Y12, Y12
+	VPADDD       Y12, Y0, Y0
+	VPSRLD       $0x19, Y0, Y12
 	VPSLLD       $0x07, Y0, Y0
-	VPOR         Y8, Y0, Y0
+	VPOR         Y12, Y0, Y0
 	VPADDD       Y1, Y0, Y0
-	VPBROADCASTD md5Constants<>+4(SB), Y10
+	VPBROADCASTD md5Constants<>+4(SB), Y14
 	VPADDD       32(BX), Y3, Y3
-	VPADDD       Y10, Y3, Y3
-	VPXOR        Y1, Y2, Y8
-	VPAND        Y0, Y8, Y8
-	VPXOR        Y2, Y8, Y8
-	VPADDD       Y8, Y3, Y3
-	VPSRLD       $0x14, Y3, Y8
+	VPADDD       Y14, Y3, Y3
+	VPXOR        Y1, Y2, Y12
+	VPAND        Y0, Y12, Y12
+	VPXOR        Y2, Y12, Y12
+	VPADDD       Y12, Y3, Y3
+	VPSRLD       $0x14, Y3, Y12
 	VPSLLD       $0x0c, Y3, Y3
-	VPOR         Y8, Y3, Y3
+	VPOR         Y12, Y3, Y3
 	VPADDD       Y0, Y3, Y3
-	VPBROADCASTD md5Constants<>+8(SB), Y10
+	VPBROADCASTD md5Constants<>+8(SB), Y14
 	VPADDD       64(BX), Y2, Y2
-	VPADDD       Y10, Y2, Y2
-	VPXOR        Y0, Y1, Y8
-	VPAND        Y3, Y8, Y8
-	VPXOR        Y1, Y8, Y8
-	VPADDD       Y8, Y2, Y2
-	VPSRLD       $0x0f, Y2, Y8
+	VPADDD       Y14, Y2, Y2
+	VPXOR        Y0, Y1, Y12
+	VPAND        Y3, Y12, Y12
+	VPXOR        Y1, Y12, Y12
+	VPADDD       Y12, Y2, Y2
+	VPSRLD       $0x0f, Y2, Y12
 	VPSLLD       $0x11, Y2, Y2
-	VPOR         Y8, Y2, Y2
+	VPOR         Y12, Y2, Y2
 	VPADDD       Y3, Y2, Y2
-	VPBROADCASTD md5Constants<>+12(SB), Y10
+	VPBROADCASTD md5Constants<>+12(SB), Y14
 	VPADDD       96(BX), Y1, Y1
-	VPADDD       Y10, Y1, Y1
-	VPXOR        Y3, Y0, Y8
-	VPAND        Y2, Y8, Y8
-	VPXOR        Y0, Y8, Y8
-	VPADDD       Y8, Y1, Y1
-	VPSRLD       $0x0a, Y1, Y8
+	VPADDD       Y14, Y1, Y1
+	VPXOR        Y3, Y0, Y12
+	VPAND        Y2, Y12, Y12
+	VPXOR        Y0, Y12, Y12
+	VPADDD       Y12, Y1, Y1
+	VPSRLD       $0x0a, Y1, Y12
 	VPSLLD       $0x16, Y1, Y1
-	VPOR         Y8, Y1, Y1
+	VPOR         Y12, Y1, Y1
 	VPADDD       Y2, Y1, Y1
-	VPBROADCASTD md5Constants<>+16(SB), Y10
+	VPBROADCASTD md5Constants<>+16(SB), Y14
 	VPADDD       128(BX), Y0, Y0
-	VPADDD       Y10, Y0, Y0
-	VPXOR        Y2, Y3, Y8
-	VPAND        Y1, Y8, Y8
-	VPXOR        Y3, Y8, Y8
-	VPADDD       Y8, Y0, Y0
-	VPSRLD       $0x19, Y0, Y8
+	VPADDD       Y14, Y0, Y0
+	VPXOR        Y2, Y3, Y12
+	VPAND        Y1, Y12, Y12
+	VPXOR        Y3, Y12, Y12
+	VPADDD       Y12, Y0, Y0
+	VPSRLD       $0x19, Y0, Y12
 	VPSLLD       $0x07, Y0, Y0
-	VPOR         Y8, Y0, Y0
+	VPOR         Y12, Y0, Y0
 	VPADDD       Y1, Y0, Y0
-	VPBROADCASTD md5Constants<>+20(SB), Y10
+	VPBROADCASTD md5Constants<>+20(SB), Y14
 	VPADDD       160(BX), Y3, Y3
-	VPADDD       Y10, Y3, Y3
-	VPXOR        Y1, Y2, Y8
-	VPAND        Y0, Y8, Y8
-	VPXOR        Y2, Y8, Y8
-	VPADDD       Y8, Y3, Y3
-	VPSRLD       $0x14, Y3, Y8
+	VPADDD       Y14, Y3, Y3
+	VPXOR        Y1, Y2, Y12
+	VPAND        Y0, Y12, Y12
+	VPXOR        Y2, Y12, Y12
+	VPADDD       Y12, Y3, Y3
+	VPSRLD       $0x14, Y3, Y12
 	VPSLLD       $0x0c, Y3, Y3
-	VPOR         Y8, Y3, Y3
+	VPOR         Y12, Y3, Y3
 	VPADDD       Y0, Y3, Y3
-	VPBROADCASTD md5Constants<>+24(SB), Y10
+	VPBROADCASTD md5Constants<>+24(SB), Y14
 	VPADDD       192(BX), Y2, Y2
-	VPADDD       Y10, Y2, Y2
-	VPXOR        Y0, Y1, Y8
-	VPAND        Y3, Y8, Y8
-	VPXOR        Y1, Y8, Y8
-	VPADDD       Y8, Y2, Y2
-	VPSRLD       $0x0f, Y2, Y8
+	VPADDD       Y14, Y2, Y2
+	VPXOR        Y0, Y1, Y12
+	VPAND        Y3, Y12, Y12
+	VPXOR        Y1, Y12, Y12
+	VPADDD       Y12, Y2, Y2
+	VPSRLD       $0x0f, Y2, Y12
 	VPSLLD       $0x11, Y2, Y2
-	VPOR         Y8, Y2, Y2
+	VPOR         Y12, Y2, Y2
 	VPADDD       Y3, Y2, Y2
-	VPBROADCASTD md5Constants<>+28(SB), Y10
+	VPBROADCASTD md5Constants<>+28(SB), Y14
 	VPADDD       224(BX), Y1, Y1
-	VPADDD       Y10, Y1, Y1
-	VPXOR        Y3, Y0, Y8
-	VPAND        Y2, Y8, Y8
-	VPXOR        Y0, Y8, Y8
-	VPADDD       Y8, Y1, Y1
-	VPSRLD       $0x0a, Y1, Y8
+	VPADDD       Y14, Y1, Y1
+	VPXOR        Y3, Y0, Y12
+	VPAND        Y2, Y12, Y12
+	VPXOR        Y0, Y12, Y12
+	VPADDD       Y12, Y1, Y1
+	VPSRLD       $0x0a, Y1, Y12
 	VPSLLD       $0x16, Y1, Y1
-	VPOR         Y8, Y1, Y1
+	VPOR         Y12, Y1, Y1
 	VPADDD       Y2, Y1, Y1
-	VPBROADCASTD md5Constants<>+32(SB), Y10
+	VPBROADCASTD md5Constants<>+32(SB), Y14
 	VPADDD       256(BX), Y0, Y0
-	VPADDD       Y10, Y0, Y0
-	VPXOR        Y2, Y3, Y8
-	VPAND        Y1, Y8, Y8
-	VPXOR        Y3, Y8, Y8
-	VPADDD       Y8, Y0, Y0
-	VPSRLD       $0x19, Y0, Y8
+	VPADDD       Y14, Y0, Y0
+	VPXOR        Y2, Y3, Y12
+	VPAND        Y1, Y12, Y12
+	VPXOR        Y3, Y12, Y12
+	VPADDD       Y12, Y0, Y0
+	VPSRLD       $0x19, Y0, Y12
 	VPSLLD       $0x07, Y0, Y0
-	VPOR         Y8, Y0, Y0
+	VPOR         Y12, Y0, Y0
 	VPADDD       Y1, Y0, Y0
-	VPBROADCASTD md5Constants<>+36(SB), Y10
+	VPBROADCASTD md5Constants<>+36(SB), Y14
 	VPADDD       288(BX), Y3, Y3
-	VPADDD       Y10, Y3, Y3
-	VPXOR        Y1, Y2, Y8
-	VPAND        Y0, Y8, Y8
-	VPXOR        Y2, Y8, Y8
-	VPADDD       Y8, Y3, Y3
-	VPSRLD       $0x14, Y3, Y8
+	VPADDD       Y14, Y3, Y3
+	VPXOR        Y1, Y2, Y12
+	VPAND        Y0, Y12, Y12
+	VPXOR        Y2, Y12, Y12
+	VPADDD       Y12, Y3, Y3
+	VPSRLD       $0x14, Y3, Y12
 	VPSLLD       $0x0c, Y3, Y3
-	VPOR         Y8, Y3, Y3
+	VPOR         Y12, Y3, Y3
 	VPADDD       Y0, Y3, Y3
-	VPBROADCASTD md5Constants<>+40(SB), Y10
+	VPBROADCASTD md5Constants<>+40(SB), Y14
 	VPADDD       320(BX), Y2, Y2
-	VPADDD       Y10, Y2, Y2
-	VPXOR        Y0, Y1, Y8
-	VPAND        Y3, Y8, Y8
-	VPXOR        Y1, Y8, Y8
-	VPADDD       Y8, Y2, Y2
-	VPSRLD       $0x0f, Y2, Y8
+	VPADDD       Y14, Y2, Y2
+	VPXOR        Y0, Y1, Y12
+	VPAND        Y3, Y12, Y12
+	VPXOR        Y1, Y12, Y12
+	VPADDD       Y12, Y2, Y2
+	VPSRLD       $0x0f, Y2, Y12
 	VPSLLD       $0x11, Y2, Y2
-	VPOR         Y8, Y2, Y2
+	VPOR         Y12, Y2, Y2
 	VPADDD       Y3, Y2, Y2
-	VPBROADCASTD md5Constants<>+44(SB), Y10
+	VPBROADCASTD md5Constants<>+44(SB), Y14
 	VPADDD       352(BX), Y1, Y1
-	VPADDD       Y10, Y1, Y1
-	VPXOR        Y3, Y0, Y8
-	VPAND        Y2, Y8, Y8
-	VPXOR        Y0, Y8, Y8
-	VPADDD       Y8, Y1, Y1
-	VPSRLD       $0x0a, Y1, Y8
+	VPADDD       Y14, Y1, Y1
+	VPXOR        Y3, Y0, Y12
+	VPAND        Y2, Y12, Y12
+	VPXOR        Y0, Y12, Y12
+	VPADDD       Y12, Y1, Y1
+	VPSRLD       $0x0a, Y1, Y12
 	VPSLLD       $0x16, Y1, Y1
-	VPOR         Y8, Y1, Y1
+	VPOR         Y12, Y1, Y1
 	VPADDD       Y2, Y1, Y1
-	VPBROADCASTD md5Constants<>+48(SB), Y10
+	VPBROADCASTD md5Constants<>+48(SB), Y14
 	VPADDD       384(BX), Y0, Y0
-	VPADDD       Y10, Y0, Y0
-	VPXOR        Y2, Y3, Y8
-	VPAND        Y1, Y8, Y8
-	VPXOR        Y3, Y8, Y8
-	VPADDD       Y8, Y0, Y0
-	VPSRLD       $0x19, Y0, Y8
+	VPADDD       Y14, Y0, Y0
+	VPXOR        Y2, Y3, Y12
+	VPAND        Y1, Y12, Y12
+	VPXOR        Y3, Y12, Y12
+	VPADDD       Y12, Y0, Y0
+	VPSRLD       $0x19, Y0, Y12
 	VPSLLD       $0x07, Y0, Y0
-	VPOR         Y8, Y0, Y0
+	VPOR         Y12, Y0, Y0
 	VPADDD       Y1, Y0, Y0
-	VPBROADCASTD md5Constants<>+52(SB), Y10
+	VPBROADCASTD md5Constants<>+52(SB), Y14
 	VPADDD       416(BX), Y3, Y3
-	VPADDD       Y10, Y3, Y3
-	VPXOR        Y1, Y2, Y8
-	VPAND        Y0, Y8, Y8
-	VPXOR        Y2, Y8, Y8
-	VPADDD       Y8, Y3, Y3
-	VPSRLD       $0x14, Y3, Y8
+	VPADDD       Y14, Y3, Y3
+	VPXOR        Y1, Y2, Y12
+	VPAND        Y0, Y12, Y12
+	VPXOR        Y2, Y12, Y12
+	VPADDD       Y12, Y3, Y3
+	VPSRLD       $0x14, Y3, Y12
 	VPSLLD       $0x0c, Y3, Y3
-	VPOR         Y8, Y3, Y3
+	VPOR         Y12, Y3, Y3
 	VPADDD       Y0, Y3, Y3
-	VPBROADCASTD md5Constants<>+56(SB), Y10
+	VPBROADCASTD md5Constants<>+56(SB), Y14
 	VPADDD       448(BX), Y2, Y2
-	VPADDD       Y10, Y2, Y2
-	VPXOR        Y0, Y1, Y8
-	VPAND        Y3, Y8, Y8
-	VPXOR        Y1, Y8, Y8
-	VPADDD       Y8, Y2, Y2
-	VPSRLD       $0x0f, Y2, Y8
+	VPADDD       Y14, Y2, Y2
+	VPXOR        Y0, Y1, Y12
+	VPAND        Y3, Y12, Y12
+	VPXOR        Y1, Y12, Y12
+	VPADDD       Y12, Y2, Y2
+	VPSRLD       $0x0f, Y2, Y12
 	VPSLLD       $0x11, Y2, Y2
-	VPOR         Y8, Y2, Y2
+	VPOR         Y12, Y2, Y2
 	VPADDD       Y3, Y2, Y2
-	VPBROADCASTD md5Constants<>+60(SB), Y10
+	VPBROADCASTD md5Constants<>+60(SB), Y14
 	VPADDD       480(BX), Y1, Y1
-	VPADDD       Y10, Y1, Y1
-	VPXOR        Y3, Y0, Y8
-	VPAND        Y2, Y8, Y8
-	VPXOR        Y0, Y8, Y8
-	VPADDD       Y8, Y1, Y1
-	VPSRLD       $0x0a, Y1, Y8
+	VPADDD       Y14, Y1, Y1
+	VPXOR        Y3, Y0, Y12
+	VPAND        Y2, Y12, Y12
+	VPXOR        Y0, Y12, Y12
+	VPADDD       Y12, Y1, Y1
+	VPSRLD       $0x0a, Y1, Y12
 	VPSLLD       $0x16, Y1, Y1
-	VPOR         Y8, Y1, Y1
+	VPOR         Y12, Y1, Y1
 	VPADDD       Y2, Y1, Y1
-	VPBROADCASTD md5Constants<>+64(SB), Y10
+	VPBROADCASTD md5Constants<>+64(SB), Y14
 	VPADDD       32(BX), Y0, Y0
-	VPADDD       Y10, Y0, Y0
-	VPANDN       Y2, Y3, Y9
-	VPADDD       Y9, Y0, Y0
-	VPAND        Y1, Y3, Y8
-	VPADDD       Y8, Y0, Y0
-	VPSRLD       $0x1b, Y0, Y8
+	VPADDD       Y14, Y0, Y0
+	VPANDN       Y2, Y3, Y13
+	VPADDD       Y13, Y0, Y0
+	VPAND        Y1, Y3, Y12
+	VPADDD       Y12, Y0, Y0
+	VPSRLD       $0x1b, Y0, Y12
 	VPSLLD       $0x05, Y0, Y0
-	VPOR         Y8, Y0, Y0
+	VPOR         Y12, Y0, Y0
 	VPADDD       Y1, Y0, Y0
-	VPBROADCASTD md5Constants<>+68(SB), Y10
+	VPBROADCASTD md5Constants<>+68(SB), Y14
 	VPADDD       192(BX), Y3, Y3
-	VPADDD       Y10, Y3, Y3
-	VPANDN       Y1, Y2, Y9
-	VPADDD       Y9, Y3, Y3
-	VPAND        Y0, Y2, Y8
-	VPADDD       Y8, Y3, Y3
-	VPSRLD       $0x17, Y3, Y8
+	VPADDD       Y14, Y3, Y3
+	VPANDN       Y1, Y2, Y13
+	VPADDD       Y13, Y3, Y3
+	VPAND        Y0, Y2, Y12
+	VPADDD       Y12, Y3, Y3
+	VPSRLD       $0x17, Y3, Y12
 	VPSLLD       $0x09, Y3, Y3
-	VPOR         Y8, Y3, Y3
+	VPOR         Y12, Y3, Y3
 	VPADDD       Y0, Y3, Y3
-	VPBROADCASTD md5Constants<>+72(SB), Y10
+	VPBROADCASTD md5Constants<>+72(SB), Y14
 	VPADDD       352(BX), Y2, Y2
-	VPADDD       Y10, Y2, Y2
-	VPANDN       Y0, Y1, Y9
-	VPADDD       Y9, Y2, Y2
-	VPAND        Y3, Y1, Y8
-	VPADDD       Y8, Y2, Y2
-	VPSRLD       $0x12, Y2, Y8
+	VPADDD       Y14, Y2, Y2
+	VPANDN       Y0, Y1, Y13
+	VPADDD       Y13, Y2, Y2
+	VPAND        Y3, Y1, Y12
+	VPADDD       Y12, Y2, Y2
+	VPSRLD       $0x12, Y2, Y12
 	VPSLLD       $0x0e, Y2, Y2
-	VPOR         Y8, Y2, Y2
+	VPOR         Y12, Y2, Y2
 	VPADDD       Y3, Y2, Y2
-	VPBROADCASTD md5Constants<>+76(SB), Y10
+	VPBROADCASTD md5Constants<>+76(SB), Y14
 	VPADDD       (BX), Y1, Y1
-	VPADDD       Y10, Y1, Y1
-	VPANDN       Y3, Y0, Y9
-	VPADDD       Y9, Y1, Y1
-	VPAND        Y2, Y0, Y8
-	VPADDD       Y8, Y1, Y1
-	VPSRLD       $0x0c, Y1, Y8
+	VPADDD       Y14, Y1, Y1
+	VPANDN       Y3, Y0, Y13
+	VPADDD       Y13, Y1, Y1
+	VPAND        Y2, Y0, Y12
+	VPADDD       Y12, Y1, Y1
+	VPSRLD       $0x0c, Y1, Y12
 	VPSLLD       $0x14, Y1, Y1
-	VPOR         Y8, Y1, Y1
+	VPOR         Y12, Y1, Y1
 	VPADDD       Y2, Y1, Y1
-	VPBROADCASTD md5Constants<>+80(SB), Y10
+	VPBROADCASTD md5Constants<>+80(SB), Y14
 	VPADDD       160(BX), Y0, Y0
-	VPADDD       Y10, Y0, Y0
-	VPANDN       Y2, Y3, Y9
-	VPADDD       Y9, Y0, Y0
-	VPAND        Y1, Y3, Y8
-	VPADDD       Y8, Y0, Y0
-	VPSRLD       $0x1b, Y0, Y8
+	VPADDD       Y14, Y0, Y0
+	VPANDN       Y2, Y3, Y13
+	VPADDD       Y13, Y0, Y0
+	VPAND        Y1, Y3, Y12
+	VPADDD       Y12, Y0, Y0
+	VPSRLD       $0x1b, Y0, Y12
 	VPSLLD       $0x05, Y0, Y0
-	VPOR         Y8, Y0, Y0
+	VPOR         Y12, Y0, Y0
 	VPADDD       Y1, Y0, Y0
-	VPBROADCASTD md5Constants<>+84(SB), Y10
+	VPBROADCASTD md5Constants<>+84(SB), Y14
 	VPADDD       320(BX), Y3, Y3
-	VPADDD       Y10, Y3, Y3
-	VPANDN       Y1, Y2, Y9
-	VPADDD       Y9, Y3, Y3
-	VPAND        Y0, Y2, Y8
-	VPADDD       Y8, Y3, Y3
-	VPSRLD       $0x17, Y3, Y8
+	VPADDD       Y14, Y3, Y3
+	VPANDN       Y1, Y2, Y13
+	VPADDD       Y13, Y3, Y3
+	VPAND        Y0, Y2, Y12
+	VPADDD       Y12, Y3, Y3
+	VPSRLD       $0x17, Y3, Y12
 	VPSLLD       $0x09, Y3, Y3
-	VPOR         Y8, Y3, Y3
+	VPOR         Y12, Y3, Y3
 	VPADDD       Y0, Y3, Y3
-	VPBROADCASTD md5Constants<>+88(SB), Y10
+	VPBROADCASTD md5Constants<>+88(SB), Y14
 	VPADDD       480(BX), Y2, Y2
-	VPADDD       Y10, Y2, Y2
-	VPANDN       Y0, Y1, Y9
-	VPADDD       Y9, Y2, Y2
-	VPAND        Y3, Y1, Y8
-	VPADDD       Y8, Y2, Y2
-	VPSRLD       $0x12, Y2, Y8
+	VPADDD       Y14, Y2, Y2
+	VPANDN       Y0, Y1, Y13
+	VPADDD       Y13, Y2, Y2
+	VPAND        Y3, Y1, Y12
+	VPADDD       Y12, Y2, Y2
+	VPSRLD       $0x12, Y2, Y12
 	VPSLLD       $0x0e, Y2, Y2
-	VPOR         Y8, Y2, Y2
+	VPOR         Y12, Y2, Y2
 	VPADDD       Y3, Y2, Y2
-	VPBROADCASTD md5Constants<>+92(SB), Y10
+	VPBROADCASTD md5Constants<>+92(SB), Y14
 	VPADDD       128(BX), Y1, Y1
-	VPADDD       Y10, Y1, Y1
-	VPANDN       Y3, Y0, Y9
-	VPADDD       Y9, Y1, Y1
-	VPAND        Y2, Y0, Y8
-	VPADDD       Y8, Y1, Y1
-	VPSRLD       $0x0c, Y1, Y8
+	VPADDD       Y14, Y1, Y1
+	VPANDN       Y3, Y0, Y13
+	VPADDD       Y13, Y1, Y1
+	VPAND        Y2, Y0, Y12
+	VPADDD       Y12, Y1, Y1
+	VPSRLD       $0x0c, Y1, Y12
 	VPSLLD       $0x14, Y1, Y1
-	VPOR         Y8, Y1, Y1
+	VPOR         Y12, Y1, Y1
 	VPADDD       Y2, Y1, Y1
-	VPBROADCASTD md5Constants<>+96(SB), Y10
+	VPBROADCASTD md5Constants<>+96(SB), Y14
 	VPADDD       288(BX), Y0, Y0
-	VPADDD       Y10, Y0, Y0
-	VPANDN       Y2, Y3, Y9
-	VPADDD       Y9, Y0, Y0
-	VPAND        Y1, Y3, Y8
-	VPADDD       Y8, Y0, Y0
-	VPSRLD       $0x1b, Y0, Y8
+	VPADDD       Y14, Y0, Y0
+	VPANDN       Y2, Y3, Y13
+	VPADDD       Y13, Y0, Y0
+	VPAND        Y1, Y3, Y12
+	VPADDD       Y12, Y0, Y0
+	VPSRLD       $0x1b, Y0, Y12
 	VPSLLD       $0x05, Y0, Y0
-	VPOR         Y8, Y0, Y0
+	VPOR         Y12, Y0, Y0
 	VPADDD       Y1, Y0, Y0
-	VPBROADCASTD md5Constants<>+100(SB), Y10
+	VPBROADCASTD md5Constants<>+100(SB), Y14
 	VPADDD       448(BX), Y3, Y3
-	VPADDD       Y10, Y3, Y3
-	VPANDN       Y1, Y2, Y9
-	VPADDD       Y9, Y3, Y3
-	VPAND        Y0, Y2, Y8
-	VPADDD       Y8, Y3, Y3
-	VPSRLD       $0x17, Y3, Y8
+	VPADDD       Y14, Y3, Y3
+	VPANDN       Y1, Y2, Y13
+	VPADDD       Y13, Y3, Y3
+	VPAND        Y0, Y2, Y12
+	VPADDD       Y12, Y3, Y3
+	VPSRLD       $0x17, Y3, Y12
 	VPSLLD       $0x09, Y3, Y3
-	VPOR         Y8, Y3, Y3
+	VPOR         Y12, Y3, Y3
 	VPADDD       Y0, Y3, Y3
-	VPBROADCASTD md5Constants<>+104(SB), Y10
+	VPBROADCASTD md5Constants<>+104(SB), Y14
 	VPADDD       96(BX), Y2, Y2
-	VPADDD       Y10, Y2, Y2
-	VPANDN       Y0, Y1, Y9
-	VPADDD       Y9, Y2, Y2
-	VPAND        Y3, Y1, Y8
-	VPADDD       Y8, Y2, Y2
-	VPSRLD       $0x12, Y2, Y8
+	VPADDD       Y14, Y2, Y2
+	VPANDN       Y0, Y1, Y13
+	VPADDD       Y13, Y2, Y2
+	VPAND        Y3, Y1, Y12
+	VPADDD       Y12, Y2, Y2
+	VPSRLD       $0x12, Y2, Y12
 	VPSLLD       $0x0e, Y2, Y2
-	VPOR         Y8, Y2, Y2
+	VPOR         Y12, Y2, Y2
 	VPADDD       Y3, Y2, Y2
-	VPBROADCASTD md5Constants<>+108(SB), Y10
+	VPBROADCASTD md5Constants<>+108(SB), Y14
 	VPADDD       256(BX), Y1, Y1
-	VPADDD       Y10, Y1, Y1
-	VPANDN       Y3, Y0, Y9
-	VPADDD       Y9, Y1, Y1
-	VPAND        Y2, Y0, Y8
-	VPADDD       Y8, Y1, Y1
-	VPSRLD       $0x0c, Y1, Y8
+	VPADDD       Y14, Y1, Y1
+	VPANDN       Y3, Y0, Y13
+	VPADDD       Y13, Y1, Y1
+	VPAND        Y2, Y0, Y12
+	VPADDD       Y12, Y1, Y1
+	VPSRLD       $0x0c, Y1, Y12
 	VPSLLD       $0x14, Y1, Y1
-	VPOR         Y8, Y1, Y1
+	VPOR         Y12, Y1, Y1
 	VPADDD       Y2, Y1, Y1
-	VPBROADCASTD md5Constants<>+112(SB), Y10
+	VPBROADCASTD md5Constants<>+112(SB), Y14
 	VPADDD       416(BX), Y0, Y0
-	VPADDD       Y10, Y0, Y0
-	VPANDN       Y2, Y3, Y9
-	VPADDD       Y9, Y0, Y0
-	VPAND        Y1, Y3, Y8
-	VPADDD       Y8, Y0, Y0
-	VPSRLD       $0x1b, Y0, Y8
+	VPADDD       Y14, Y0, Y0
+	VPANDN       Y2, Y3, Y13
+	VPADDD       Y13, Y0, Y0
+	VPAND        Y1, Y3, Y12
+	VPADDD       Y12, Y0, Y0
+	VPSRLD       $0x1b, Y0, Y12
 	VPSLLD       $0x05, Y0, Y0
-	VPOR         Y8, Y0, Y0
+	VPOR         Y12, Y0, Y0
 	VPADDD       Y1, Y0, Y0
-	VPBROADCASTD md5Constants<>+116(SB), Y10
+	VPBROADCASTD md5Constants<>+116(SB), Y14
 	VPADDD       64(BX), Y3, Y3
-	VPADDD       Y10, Y3, Y3
-	VPANDN       Y1, Y2, Y9
-	VPADDD       Y9, Y3, Y3
-	VPAND        Y0, Y2, Y8
-	VPADDD       Y8, Y3, Y3
-	VPSRLD       $0x17, Y3, Y8
+	VPADDD       Y14, Y3, Y3
+	VPANDN       Y1, Y2, Y13
+	VPADDD       Y13, Y3, Y3
+	VPAND        Y0, Y2, Y12
+	VPADDD       Y12, Y3, Y3
+	VPSRLD       $0x17, Y3, Y12
 	VPSLLD       $0x09, Y3, Y3
-	VPOR         Y8, Y3, Y3
+	VPOR         Y12, Y3, Y3
 	VPADDD       Y0, Y3, Y3
-	VPBROADCASTD md5Constants<>+120(SB), Y10
+	VPBROADCASTD md5Constants<>+120(SB), Y14
 	VPADDD       224(BX), Y2, Y2
-	VPADDD       Y10, Y2, Y2
-	VPANDN       Y0, Y1, Y9
-	VPADDD       Y9, Y2, Y2
-	VPAND        Y3, Y1, Y8
-	VPADDD       Y8, Y2, Y2
-	VPSRLD       $0x12, Y2, Y8
+	VPADDD       Y14, Y2, Y2
+	VPANDN       Y0, Y1, Y13
+	VPADDD       Y13, Y2, Y2
+	VPAND        Y3, Y1, Y12
+	VPADDD       Y12, Y2, Y2
+	VPSRLD       $0x12, Y2, Y12
 	VPSLLD       $0x0e, Y2, Y2
-	VPOR         Y8, Y2, Y2
+	VPOR         Y12, Y2, Y2
 	VPADDD       Y3, Y2, Y2
-	VPBROADCASTD md5Constants<>+124(SB), Y10
+	VPBROADCASTD md5Constants<>+124(SB), Y14
 	VPADDD       384(BX), Y1, Y1
-	VPADDD       Y10, Y1, Y1
-	VPANDN       Y3, Y0, Y9
-	VPADDD       Y9, Y1, Y1
-	VPAND        Y2, Y0, Y8
-	VPADDD       Y8, Y1, Y1
-	VPSRLD       $0x0c, Y1, Y8
+	VPADDD       Y14, Y1, Y1
+	VPANDN       Y3, Y0, Y13
+	VPADDD       Y13, Y1, Y1
+	VPAND        Y2, Y0, Y12
+	VPADDD       Y12, Y1, Y1
+	VPSRLD       $0x0c, Y1, Y12
 	VPSLLD       $0x14, Y1, Y1
-	VPOR         Y8, Y1, Y1
+	VPOR         Y12, Y1, Y1
 	VPADDD       Y2, Y1, Y1
-	VPBROADCASTD md5Constants<>+128(SB), Y10
+	VPBROADCASTD md5Constants<>+128(SB), Y14
 	VPADDD       160(BX), Y0, Y0
-	VPADDD       Y10, Y0, Y0
-	VPXOR        Y2, Y3, Y8
-	VPXOR        Y1, Y8, Y8
-	VPADDD       Y8, Y0, Y0
-	VPSRLD       $0x1c, Y0, Y8
+	VPADDD       Y14, Y0, Y0
+	VPXOR        Y2, Y3, Y12
+	VPXOR        Y1, Y12, Y12
+	VPADDD       Y12, Y0, Y0
+	VPSRLD       $0x1c, Y0, Y12
 	VPSLLD       $0x04, Y0, Y0
-	VPOR         Y8, Y0, Y0
+	VPOR         Y12, Y0, Y0
 	VPADDD       Y1, Y0, Y0
-	VPBROADCASTD md5Constants<>+132(SB), Y10
+	VPBROADCASTD md5Constants<>+132(SB), Y14
 	VPADDD       256(BX), Y3, Y3
-	VPADDD       Y10, Y3, Y3
-	VPXOR        Y1, Y2, Y8
-	VPXOR        Y0, Y8, Y8
-	VPADDD       Y8, Y3, Y3
-	VPSRLD       $0x15, Y3, Y8
+	VPADDD       Y14, Y3, Y3
+	VPXOR        Y1, Y2, Y12
+	VPXOR        Y0, Y12, Y12
+	VPADDD       Y12, Y3, Y3
+	VPSRLD       $0x15, Y3, Y12
 	VPSLLD       $0x0b, Y3, Y3
-	VPOR         Y8, Y3, Y3
+	VPOR         Y12, Y3, Y3
 	VPADDD       Y0, Y3, Y3
-	VPBROADCASTD md5Constants<>+136(SB), Y10
+	VPBROADCASTD md5Constants<>+136(SB), Y14
 	VPADDD       352(BX), Y2, Y2
-	VPADDD       Y10, Y2, Y2
-	VPXOR        Y0, Y1, Y8
-	VPXOR        Y3, Y8, Y8
-	VPADDD       Y8, Y2, Y2
-	VPSRLD       $0x10, Y2, Y8
+	VPADDD       Y14, Y2, Y2
+	VPXOR        Y0, Y1, Y12
+	VPXOR        Y3, Y12, Y12
+	VPADDD       Y12, Y2, Y2
+	VPSRLD       $0x10, Y2, Y12
 	VPSLLD       $0x10, Y2, Y2
-	VPOR         Y8, Y2, Y2
+	VPOR         Y12, Y2, Y2
 	VPADDD       Y3, Y2, Y2
-	VPBROADCASTD md5Constants<>+140(SB), Y10
+	VPBROADCASTD md5Constants<>+140(SB), Y14
 	VPADDD       448(BX), Y1, Y1
-	VPADDD       Y10, Y1, Y1
-	VPXOR        Y3, Y0, Y8
-	VPXOR        Y2, Y8, Y8
-	VPADDD       Y8, Y1, Y1
-	VPSRLD       $0x09, Y1, Y8
+	VPADDD       Y14, Y1, Y1
+	VPXOR        Y3, Y0, Y12
+	VPXOR        Y2, Y12, Y12
+	VPADDD       Y12, Y1, Y1
+	VPSRLD       $0x09, Y1, Y12
 	VPSLLD       $0x17, Y1, Y1
-	VPOR         Y8, Y1, Y1
+	VPOR         Y12, Y1, Y1
 	VPADDD       Y2, Y1, Y1
-	VPBROADCASTD md5Constants<>+144(SB), Y10
+	VPBROADCASTD md5Constants<>+144(SB), Y14
 	VPADDD       32(BX), Y0, Y0
-	VPADDD       Y10, Y0, Y0
-	VPXOR        Y2, Y3, Y8
-	VPXOR        Y1, Y8, Y8
-	VPADDD       Y8, Y0, Y0
-	VPSRLD       $0x1c, Y0, Y8
+	VPADDD       Y14, Y0, Y0
+	VPXOR        Y2, Y3, Y12
+	VPXOR        Y1, Y12, Y12
+	VPADDD       Y12, Y0, Y0
+	VPSRLD       $0x1c, Y0, Y12
 	VPSLLD       $0x04, Y0, Y0
-	VPOR         Y8, Y0, Y0
+	VPOR         Y12, Y0, Y0
 	VPADDD       Y1, Y0, Y0
-	VPBROADCASTD md5Constants<>+148(SB), Y10
+	VPBROADCASTD md5Constants<>+148(SB), Y14
 	VPADDD       128(BX), Y3, Y3
-	VPADDD       Y10, Y3, Y3
-	VPXOR        Y1, Y2, Y8
-	VPXOR        Y0, Y8, Y8
-	VPADDD       Y8, Y3, Y3
-	VPSRLD       $0x15, Y3, Y8
+	VPADDD       Y14, Y3, Y3
+	VPXOR        Y1, Y2, Y12
+	VPXOR        Y0, Y12, Y12
+	VPADDD       Y12, Y3, Y3
+	VPSRLD       $0x15, Y3, Y12
 	VPSLLD       $0x0b, Y3, Y3
-	VPOR         Y8, Y3, Y3
+	VPOR         Y12, Y3, Y3
 	VPADDD       Y0, Y3, Y3
-	VPBROADCASTD md5Constants<>+152(SB), Y10
+	VPBROADCASTD md5Constants<>+152(SB), Y14
 	VPADDD       224(BX), Y2, Y2
-	VPADDD       Y10, Y2, Y2
-	VPXOR        Y0, Y1, Y8
-	VPXOR        Y3, Y8, Y8
-	VPADDD       Y8, Y2, Y2
-	VPSRLD       $0x10, Y2, Y8
+	VPADDD       Y14, Y2, Y2
+	VPXOR        Y0, Y1, Y12
+	VPXOR        Y3, Y12, Y12
+	VPADDD       Y12, Y2, Y2
+	VPSRLD       $0x10, Y2, Y12
 	VPSLLD       $0x10, Y2, Y2
-	VPOR         Y8, Y2, Y2
+	VPOR         Y12, Y2, Y2
 	VPADDD       Y3, Y2, Y2
-	VPBROADCASTD md5Constants<>+156(SB), Y10
+	VPBROADCASTD md5Constants<>+156(SB), Y14
 	VPADDD       320(BX), Y1, Y1
-	VPADDD       Y10, Y1, Y1
-	VPXOR        Y3, Y0, Y8
-	VPXOR        Y2, Y8, Y8
-	VPADDD       Y8, Y1, Y1
-	VPSRLD       $0x09, Y1, Y8
+	VPADDD       Y14, Y1, Y1
+	VPXOR        Y3, Y0, Y12
+	VPXOR        Y2, Y12, Y12
+	VPADDD       Y12, Y1, Y1
+	VPSRLD       $0x09, Y1, Y12
 	VPSLLD       $0x17, Y1, Y1
-	VPOR         Y8, Y1, Y1
+	VPOR         Y12, Y1, Y1
 	VPADDD       Y2, Y1, Y1
-	VPBROADCASTD md5Constants<>+160(SB), Y10
+	VPBROADCASTD md5Constants<>+160(SB), Y14
 	VPADDD       416(BX), Y0, Y0
-	VPADDD       Y10, Y0, Y0
-	VPXOR        Y2, Y3, Y8
-	VPXOR        Y1, Y8, Y8
-	VPADDD       Y8, Y0, Y0
-	VPSRLD       $0x1c, Y0, Y8
+	VPADDD       Y14, Y0, Y0
+	VPXOR        Y2, Y3, Y12
+	VPXOR        Y1, Y12, Y12
+	VPADDD       Y12, Y0, Y0
+	VPSRLD       $0x1c, Y0, Y12
 	VPSLLD       $0x04, Y0, Y0
-	VPOR         Y8, Y0, Y0
+	VPOR         Y12, Y0, Y0
 	VPADDD       Y1, Y0, Y0
-	VPBROADCASTD md5Constants<>+164(SB), Y10
+	VPBROADCASTD md5Constants<>+164(SB), Y14
 	VPADDD       (BX), Y3, Y3
-	VPADDD       Y10, Y3, Y3
-	VPXOR        Y1, Y2, Y8
-	VPXOR        Y0, Y8, Y8
-	VPADDD       Y8, Y3, Y3
-	VPSRLD       $0x15, Y3, Y8
+	VPADDD       Y14, Y3, Y3
+	VPXOR        Y1, Y2, Y12
+	VPXOR        Y0, Y12, Y12
+	VPADDD       Y12, Y3, Y3
+	VPSRLD       $0x15, Y3, Y12
 	VPSLLD       $0x0b, Y3, Y3
-	VPOR         Y8, Y3, Y3
+	VPOR         Y12, Y3, Y3
 	VPADDD       Y0, Y3, Y3
-	VPBROADCASTD md5Constants<>+168(SB), Y10
+	VPBROADCASTD md5Constants<>+168(SB), Y14
 	VPADDD       96(BX), Y2, Y2
-	VPADDD       Y10, Y2, Y2
-	VPXOR        Y0, Y1, Y8
-	VPXOR        Y3, Y8, Y8
-	VPADDD       Y8, Y2, Y2
-	VPSRLD       $0x10, Y2, Y8
+	VPADDD       Y14, Y2, Y2
+	VPXOR        Y0, Y1, Y12
+	VPXOR        Y3, Y12, Y12
+	VPADDD       Y12, Y2, Y2
+	VPSRLD       $0x10, Y2, Y12
 	VPSLLD       $0x10, Y2, Y2
-	VPOR         Y8, Y2, Y2
+	VPOR         Y12, Y2, Y2
 	VPADDD       Y3, Y2, Y2
-	VPBROADCASTD md5Constants<>+172(SB), Y10
+	VPBROADCASTD md5Constants<>+172(SB), Y14
 	VPADDD       192(BX), Y1, Y1
-	VPADDD       Y10, Y1, Y1
-	VPXOR        Y3, Y0, Y8
-	VPXOR        Y2, Y8, Y8
-	VPADDD       Y8, Y1, Y1
-	VPSRLD       $0x09, Y1, Y8
+	VPADDD       Y14, Y1, Y1
+	VPXOR        Y3, Y0, Y12
+	VPXOR        Y2, Y12, Y12
+	VPADDD       Y12, Y1, Y1
+	VPSRLD       $0x09, Y1, Y12
 	VPSLLD       $0x17, Y1, Y1
-	VPOR         Y8, Y1, Y1
+	VPOR         Y12, Y1, Y1
 	VPADDD       Y2, Y1, Y1
-	VPBROADCASTD md5Constants<>+176(SB), Y10
+	VPBROADCASTD md5Constants<>+176(SB), Y14
 	VPADDD       288(BX), Y0, Y0
-	VPADDD       Y10, Y0, Y0
-	VPXOR        Y2, Y3, Y8
-	VPXOR        Y1, Y8, Y8
-	VPADDD       Y8, Y0, Y0
-	VPSRLD       $0x1c, Y0, Y8
+	VPADDD       Y14, Y0, Y0
+	VPXOR        Y2, Y3, Y12
+	VPXOR        Y1, Y12, Y12
+	VPADDD       Y12, Y0, Y0
+	VPSRLD       $0x1c, Y0, Y12
 	VPSLLD       $0x04, Y0, Y0
-	VPOR         Y8, Y0, Y0
+	VPOR         Y12, Y0, Y0
 	VPADDD       Y1, Y0, Y0
-	VPBROADCASTD md5Constants<>+180(SB), Y10
+	VPBROADCASTD md5Constants<>+180(SB), Y14
 	VPADDD       384(BX), Y3, Y3
-	VPADDD       Y10, Y3, Y3
-	VPXOR        Y1, Y2, Y8
-	VPXOR        Y0, Y8, Y8
-	VPADDD       Y8, Y3, Y3
-	VPSRLD       $0x15, Y3, Y8
+	VPADDD       Y14, Y3, Y3
+	VPXOR        Y1, Y2, Y12
+	VPXOR        Y0, Y12, Y12
+	VPADDD       Y12, Y3, Y3
+	VPSRLD       $0x15, Y3, Y12
 	VPSLLD       $0x0b, Y3, Y3
-	VPOR         Y8, Y3, Y3
+	VPOR         Y12, Y3, Y3
 	VPADDD       Y0, Y3, Y3
-	VPBROADCASTD md5Constants<>+184(SB), Y10
+	VPBROADCASTD md5Constants<>+184(SB), Y14
 	VPADDD       480(BX), Y2, Y2
-	VPADDD       Y10, Y2, Y2
-	VPXOR        Y0, Y1, Y8
-	VPXOR        Y3, Y8, Y8
-	VPADDD       Y8, Y2, Y2
-	VPSRLD       $0x10, Y2, Y8
+	VPADDD       Y14, Y2, Y2
+	VPXOR        Y0, Y1, Y12
+	VPXOR        Y3, Y12, Y12
+	VPADDD       Y12, Y2, Y2
+	VPSRLD       $0x10, Y2, Y12
 	VPSLLD       $0x10, Y2, Y2
-	VPOR         Y8, Y2, Y2
+	VPOR         Y12, Y2, Y2
 	VPADDD       Y3, Y2, Y2
-	VPBROADCASTD md5Constants<>+188(SB), Y10
+	VPBROADCASTD md5Constants<>+188(SB), Y14
 	VPADDD       64(BX), Y1, Y1
-	VPADDD       Y10, Y1, Y1
-	VPXOR        Y3, Y0, Y8
-	VPXOR        Y2, Y8, Y8
-	VPADDD       Y8, Y1, Y1
-	VPSRLD       $0x09, Y1, Y8
+	VPADDD       Y14, Y1, Y1
+	VPXOR        Y3, Y0, Y12
+	VPXOR        Y2, Y12, Y12
+	VPADDD       Y12, Y1, Y1
+	VPSRLD       $0x09, Y1, Y12
 	VPSLLD       $0x17, Y1, Y1
-	VPOR         Y8, Y1, Y1
+	VPOR         Y12, Y1, Y1
 	VPADDD       Y2, Y1, Y1
-	VPBROADCASTD md5Constants<>+192(SB), Y10
+	VPBROADCASTD md5Constants<>+192(SB), Y14
 	VPADDD       (BX), Y0, Y0
-	VPADDD       Y10, Y0, Y0
-	VPCMPEQD     Y9, Y9, Y9
-	VPXOR        Y3, Y9, Y8
-	VPOR         Y1, Y8, Y8
-	VPXOR        Y2, Y8, Y8
-	VPADDD       Y8, Y0, Y0
-	VPSRLD       $0x1a, Y0, Y8
+	VPADDD       Y14, Y0, Y0
+	VPCMPEQD     Y13, Y13, Y13
+	VPXOR        Y3, Y13, Y12
+	VPOR         Y1, Y12, Y12
+	VPXOR        Y2, Y12, Y12
+	VPADDD       Y12, Y0, Y0
+	VPSRLD       $0x1a, Y0, Y12
 	VPSLLD       $0x06, Y0, Y0
-	VPOR         Y8, Y0, Y0
+	VPOR         Y12, Y0, Y0
 	VPADDD       Y1, Y0, Y0
-	VPBROADCASTD md5Constants<>+196(SB), Y10
+	VPBROADCASTD md5Constants<>+196(SB), Y14
 	VPADDD       224(BX), Y3, Y3
-	VPADDD       Y10, Y3, Y3
-	VPCMPEQD     Y9, Y9, Y9
-	VPXOR        Y2, Y9, Y8
-	VPOR         Y0, Y8, Y8
-	VPXOR        Y1, Y8, Y8
-	VPADDD       Y8, Y3, Y3
-	VPSRLD       $0x16, Y3, Y8
+	VPADDD       Y14, Y3, Y3
+	VPCMPEQD     Y13, Y13, Y13
+	VPXOR        Y2, Y13, Y12
+	VPOR         Y0, Y12, Y12
+	VPXOR        Y1, Y12, Y12
+	VPADDD       Y12, Y3, Y3
+	VPSRLD       $0x16, Y3, Y12
 	VPSLLD       $0x0a, Y3, Y3
-	VPOR         Y8, Y3, Y3
+	VPOR         Y12, Y3, Y3
 	VPADDD       Y0, Y3, Y3
-	VPBROADCASTD md5Constants<>+200(SB), Y10
+	VPBROADCASTD md5Constants<>+200(SB), Y14
 	VPADDD       448(BX), Y2, Y2
-	VPADDD       Y10, Y2, Y2
-	VPCMPEQD     Y9, Y9, Y9
-	VPXOR        Y1, Y9, Y8
-	VPOR         Y3, Y8, Y8
-	VPXOR        Y0, Y8, Y8
-	VPADDD       Y8, Y2, Y2
-	VPSRLD       $0x11, Y2, Y8
+	VPADDD       Y14, Y2, Y2
+	VPCMPEQD     Y13, Y13, Y13
+	VPXOR        Y1, Y13, Y12
+	VPOR         Y3, Y12, Y12
+	VPXOR        Y0, Y12, Y12
+	VPADDD       Y12, Y2, Y2
+	VPSRLD       $0x11, Y2, Y12
 	VPSLLD       $0x0f, Y2, Y2
-	VPOR         Y8, Y2, Y2
+	VPOR         Y12, Y2, Y2
 	VPADDD       Y3, Y2, Y2
-	VPBROADCASTD md5Constants<>+204(SB), Y10
+	VPBROADCASTD md5Constants<>+204(SB), Y14
 	VPADDD       160(BX), Y1, Y1
-	VPADDD       Y10, Y1, Y1
-	VPCMPEQD     Y9, Y9, Y9
-	VPXOR        Y0, Y9, Y8
-	VPOR         Y2, Y8, Y8
-	VPXOR        Y3, Y8, Y8
-	VPADDD       Y8, Y1, Y1
-	VPSRLD       $0x0b, Y1, Y8
+	VPADDD       Y14, Y1, Y1
+	VPCMPEQD     Y13, Y13, Y13
+	VPXOR        Y0, Y13, Y12
+	VPOR         Y2, Y12, Y12
+	VPXOR        Y3, Y12, Y12
+	VPADDD       Y12, Y1, Y1
+	VPSRLD       $0x0b, Y1, Y12
 	VPSLLD       $0x15, Y1, Y1
-	VPOR         Y8, Y1, Y1
+	VPOR         Y12, Y1, Y1
 	VPADDD       Y2, Y1, Y1
-	VPBROADCASTD md5Constants<>+208(SB), Y10
+	VPBROADCASTD md5Constants<>+208(SB), Y14
 	VPADDD       384(BX), Y0, Y0
-	VPADDD       Y10, Y0, Y0
-	VPCMPEQD     Y9, Y9, Y9
-	VPXOR        Y3, Y9, Y8
-	VPOR         Y1, Y8, Y8
-	VPXOR        Y2, Y8, Y8
-	VPADDD       Y8, Y0, Y0
-	VPSRLD       $0x1a, Y0, Y8
+	VPADDD       Y14, Y0, Y0
+	VPCMPEQD     Y13, Y13, Y13
+	VPXOR        Y3, Y13, Y12
+	VPOR         Y1, Y12, Y12
+	VPXOR        Y2, Y12, Y12
+	VPADDD       Y12, Y0, Y0
+	VPSRLD       $0x1a, Y0, Y12
 	VPSLLD       $0x06, Y0, Y0
-	VPOR         Y8, Y0, Y0
+	VPOR         Y12, Y0, Y0
 	VPADDD       Y1, Y0, Y0
-	VPBROADCASTD md5Constants<>+212(SB), Y10
+	VPBROADCASTD md5Constants<>+212(SB), Y14
 	VPADDD       96(BX), Y3, Y3
-	VPADDD       Y10, Y3, Y3
-	VPCMPEQD     Y9, Y9, Y9
-	VPXOR        Y2, Y9, Y8
-	VPOR         Y0, Y8, Y8
-	VPXOR        Y1, Y8, Y8
-	VPADDD       Y8, Y3, Y3
-	VPSRLD       $0x16, Y3, Y8
+	VPADDD       Y14, Y3, Y3
+	VPCMPEQD     Y13, Y13, Y13
+	VPXOR        Y2, Y13, Y12
+	VPOR         Y0, Y12, Y12
+	VPXOR        Y1, Y12, Y12
+	VPADDD       Y12, Y3, Y3
+	VPSRLD       $0x16, Y3, Y12
 	VPSLLD       $0x0a, Y3, Y3
-	VPOR         Y8, Y3, Y3
+	VPOR         Y12, Y3, Y3
 	VPADDD       Y0, Y3, Y3
-	VPBROADCASTD md5Constants<>+216(SB), Y10
+	VPBROADCASTD md5Constants<>+216(SB), Y14
 	VPADDD       320(BX), Y2, Y2
-	VPADDD       Y10, Y2, Y2
-	VPCMPEQD     Y9, Y9, Y9
-	VPXOR        Y1, Y9, Y8
-	VPOR         Y3, Y8, Y8
-	VPXOR        Y0, Y8, Y8
-	VPADDD       Y8, Y2, Y2
-	VPSRLD       $0x11, Y2, Y8
+	VPADDD       Y14, Y2, Y2
+	VPCMPEQD     Y13, Y13, Y13
+	VPXOR        Y1, Y13, Y12
+	VPOR         Y3, Y12, Y12
+	VPXOR        Y0, Y12, Y12
+	VPADDD       Y12, Y2, Y2
+	VPSRLD       $0x11, Y2, Y12
 	VPSLLD       $0x0f, Y2, Y2
-	VPOR         Y8, Y2, Y2
+	VPOR         Y12, Y2, Y2
 	VPADDD       Y3, Y2, Y2
-	VPBROADCASTD md5Constants<>+220(SB), Y10
+	VPBROADCASTD md5Constants<>+220(SB), Y14
 	VPADDD       32(BX), Y1, Y1
-	VPADDD       Y10, Y1, Y1
-	VPCMPEQD     Y9, Y9, Y9
-	VPXOR        Y0, Y9, Y8
-	VPOR         Y2, Y8, Y8
-	VPXOR        Y3, Y8, Y8
-	VPADDD       Y8, Y1, Y1
-	VPSRLD       $0x0b, Y1, Y8
+	VPADDD       Y14, Y1, Y1
+	VPCMPEQD     Y13, Y13, Y13
+	VPXOR        Y0, Y13, Y12
+	VPOR         Y2, Y12, Y12
+	VPXOR        Y3, Y12, Y12
+	VPADDD       Y12, Y1, Y1
+	VPSRLD       $0x0b, Y1, Y12
 	VPSLLD       $0x15, Y1, Y1
-	VPOR         Y8, Y1, Y1
+	VPOR         Y12, Y1, Y1
 	VPADDD       Y2, Y1, Y1
-	VPBROADCASTD md5Constants<>+224(SB), Y10
+	VPBROADCASTD md5Constants<>+224(SB), Y14
 	VPADDD       256(BX), Y0, Y0
-	VPADDD       Y10, Y0, Y0
-	VPCMPEQD     Y9, Y9, Y9
-	VPXOR        Y3, Y9, Y8
-	VPOR         Y1, Y8, Y8
-	VPXOR        Y2, Y8, Y8
-	VPADDD       Y8, Y0, Y0
-	VPSRLD       $0x1a, Y0, Y8
+	VPADDD       Y14, Y0, Y0
+	VPCMPEQD     Y13, Y13, Y13
+	VPXOR        Y3, Y13, Y12
+	VPOR         Y1, Y12, Y12
+	VPXOR        Y2, Y12, Y12
+	VPADDD       Y12, Y0, Y0
+	VPSRLD       $0x1a, Y0, Y12
 	VPSLLD       $0x06, Y0, Y0
-	VPOR         Y8, Y0, Y0
+	VPOR         Y12, Y0, Y0
 	VPADDD       Y1, Y0, Y0
-	VPBROADCASTD md5Constants<>+228(SB), Y10
+	VPBROADCASTD md5Constants<>+228(SB), Y14
 	VPADDD       480(BX), Y3, Y3
-	VPADDD       Y10, Y3, Y3
-	VPCMPEQD     Y9, Y9, Y9
-	VPXOR        Y2, Y9, Y8
-	VPOR         Y0, Y8, Y8
-	VPXOR        Y1, Y8, Y8
-	VPADDD       Y8, Y3, Y3
-	VPSRLD       $0x16, Y3, Y8
+	VPADDD       Y14, Y3, Y3
+	VPCMPEQD     Y13, Y13, Y13
+	VPXOR        Y2, Y13, Y12
+	VPOR         Y0, Y12, Y12
+	VPXOR        Y1, Y12, Y12
+	VPADDD       Y12, Y3, Y3
+	VPSRLD       $0x16, Y3, Y12
 	VPSLLD       $0x0a, Y3, Y3
-	VPOR         Y8, Y3, Y3
+	VPOR         Y12, Y3, Y3
 	VPADDD       Y0, Y3, Y3
-	VPBROADCASTD md5Constants<>+232(SB), Y10
+	VPBROADCASTD md5Constants<>+232(SB), Y14
 	VPADDD       192(BX), Y2, Y2
-	VPADDD       Y10, Y2, Y2
-	VPCMPEQD     Y9, Y9, Y9
-	VPXOR        Y1, Y9, Y8
-	VPOR         Y3, Y8, Y8
-	VPXOR        Y0, Y8, Y8
-	VPADDD       Y8, Y2, Y2
-	VPSRLD       $0x11, Y2, Y8
+	VPADDD       Y14, Y2, Y2
+	VPCMPEQD     Y13, Y13, Y13
+	VPXOR        Y1, Y13, Y12
+	VPOR         Y3, Y12, Y12
+	VPXOR        Y0, Y12, Y12
+	VPADDD       Y12, Y2, Y2
+	VPSRLD       $0x11, Y2, Y12
 	VPSLLD       $0x0f, Y2, Y2
-	VPOR         Y8, Y2, Y2
+	VPOR         Y12, Y2, Y2
 	VPADDD       Y3, Y2, Y2
-	VPBROADCASTD md5Constants<>+236(SB), Y10
+	VPBROADCASTD md5Constants<>+236(SB), Y14
 	VPADDD       416(BX), Y1, Y1
-	VPADDD       Y10, Y1, Y1
-	VPCMPEQD     Y9, Y9, Y9
-	VPXOR        Y0, Y9, Y8
-	VPOR         Y2, Y8, Y8
-	VPXOR        Y3, Y8, Y8
-	VPADDD       Y8, Y1, Y1
-	VPSRLD       $0x0b, Y1, Y8
+	VPADDD       Y14, Y1, Y1
+	VPCMPEQD     Y13, Y13, Y13
+	VPXOR        Y0, Y13, Y12
+	VPOR         Y2, Y12, Y12
+	VPXOR        Y3, Y12, Y12
+	VPADDD       Y12, Y1, Y1
+	VPSRLD       $0x0b, Y1, Y12
 	VPSLLD       $0x15, Y1, Y1
-	VPOR         Y8, Y1, Y1
+	VPOR         Y12, Y1, Y1
 	VPADDD       Y2, Y1, Y1
-	VPBROADCASTD md5Constants<>+240(SB), Y10
+	VPBROADCASTD md5Constants<>+240(SB), Y14
 	VPADDD       128(BX), Y0, Y0
-	VPADDD       Y10, Y0, Y0
-	VPCMPEQD     Y9, Y9, Y9
-	VPXOR        Y3, Y9, Y8
-	VPOR         Y1, Y8, Y8
-	VPXOR        Y2, Y8, Y8
-	VPADDD       Y8, Y0, Y0
-	VPSRLD       $0x1a, Y0, Y8
+	VPADDD       Y14, Y0, Y0
+	VPCMPEQD     Y13, Y13, Y13
+	VPXOR        Y3, Y13, Y12
+	VPOR         Y1, Y12, Y12
+	VPXOR        Y2, Y12, Y12
+	VPADDD       Y12, Y0, Y0
+	VPSRLD       $0x1a, Y0, Y12
 	VPSLLD       $0x06, Y0, Y0
-	VPOR         Y8, Y0, Y0
+	VPOR         Y12, Y0, Y0
 	VPADDD       Y1, Y0, Y0
-	VPBROADCASTD md5Constants<>+244(SB), Y10
+	VPBROADCASTD md5Constants<>+244(SB), Y14
 	VPADDD       352(BX), Y3, Y3
-	VPADDD       Y10, Y3, Y3
-	VPCMPEQD     Y9, Y9, Y9
-	VPXOR        Y2, Y9, Y8
-	VPOR         Y0, Y8, Y8
-	VPXOR        Y1, Y8, Y8
-	VPADDD       Y8, Y3, Y3
-	VPSRLD       $0x16, Y3, Y8
+	VPADDD       Y14, Y3, Y3
+	VPCMPEQD     Y13, Y13, Y13
+	VPXOR        Y2, Y13, Y12
+	VPOR         Y0, Y12, Y12
+	VPXOR        Y1, Y12, Y12
+	VPADDD       Y12, Y3, Y3
+	VPSRLD       $0x16, Y3, Y12
 	VPSLLD       $0x0a, Y3, Y3
-	VPOR         Y8, Y3, Y3
+	VPOR         Y12, Y3, Y3
 	VPADDD       Y0, Y3, Y3
-	VPBROADCASTD md5Constants<>+248(SB), Y10
+	VPBROADCASTD md5Constants<>+248(SB), Y14
 	VPADDD       64(BX), Y2, Y2
-	VPADDD       Y10, Y2, Y2
-	VPCMPEQD     Y9, Y9, Y9
-	VPXOR        Y1, Y9, Y8
-	VPOR         Y3, Y8, Y8
-	VPXOR        Y0, Y8, Y8
-	VPADDD       Y8, Y2, Y2
-	VPSRLD       $0x11, Y2, Y8
+	VPADDD       Y14, Y2, Y2
+	VPCMPEQD     Y13, Y13, Y13
+	VPXOR        Y1, Y13, Y12
+	VPOR         Y3, Y12, Y12
+	VPXOR        Y0, Y12, Y12
+	VPADDD       Y12, Y2, Y2
+	VPSRLD       $0x11, Y2, Y12
 	VPSLLD       $0x0f, Y2, Y2
-	VPOR         Y8, Y2, Y2
+	VPOR         Y12, Y2, Y2
 	VPADDD       Y3, Y2, Y2
-	VPBROADCASTD md5Constants<>+252(SB), Y10
+	VPBROADCASTD md5Constants<>+252(SB), Y14
 	VPADDD       288(BX), Y1, Y1
-	VPADDD       Y10, Y1, Y1
-	VPCMPEQD     Y9, Y9, Y9
-	VPXOR        Y0, Y9, Y8
-	VPOR         Y2, Y8, Y8
-	VPXOR        Y3, Y8, Y8
-	VPADDD       Y8, Y1, Y1
-	VPSRLD       $0x0b, Y1, Y8
+	VPADDD       Y14, Y1, Y1
+	VPCMPEQD     Y13, Y13, Y13
+	VPXOR        Y0, Y13, Y12
+	VPOR         Y2, Y12, Y12
+	VPXOR        Y3, Y12, Y12
+	VPADDD       Y12, Y1, Y1
+	VPSRLD       $0x0b, Y1, Y12
 	VPSLLD       $0x15, Y1, Y1
-	VPOR         Y8, Y1, Y1
+	VPOR         Y12, Y1, Y1
 	VPADDD       Y2, Y1, Y1
 	VPADDD       Y4, Y0, Y0
 	VPADDD       Y5, Y1, Y1
@@ -1652,7 +1652,7 @@ loop:
 	RET
 
 // func md4AVX512(state *[64]uint32, base *byte, at *[16]int, count int)
-// Requires: AVX, AVX512F, AVX512VL
+// Requires: AVX, AVX512F
 TEXT ·md4AVX512(SB), $0-32
 	MOVQ      state+0(FP), DI
 	MOVQ      base+8(FP), SI
@@ -1665,165 +1665,101 @@ TEXT ·md4AVX512(SB), $0-32
 
 loop:
 	MOVQ         (DX), R8
-	MOVQ         32(DX), R9
-	MOVQ         64(DX), R10
-	MOVQ         96(DX), R11
-	VMOVDQU32    (SI)(R8*1), X24
-	VINSERTI32X4 $0x01, (SI)(R9*1), Z24, Z24
-	VINSERTI32X4 $0x02, (SI)(R10*1), Z24, Z24
-	VINSERTI32X4 $0x03, (SI)(R11*1), Z24, Z24
+	VMOVDQU32    (SI)(R8*1), Z0
 	MOVQ         8(DX), R8
-	MOVQ         40(DX), R9
-	MOVQ         72(DX), R10
-	MOVQ         104(DX), R11
-	VMOVDQU32    (SI)(R8*1), X25
-	VINSERTI32X4 $0x01, (SI)(R9*1), Z25, Z25
-	VINSERTI32X4 $0x02, (SI)(R10*1), Z25, Z25
-	VINSERTI32X4 $0x03, (SI)(R11*1), Z25, Z25
+	VMOVDQU32    (SI)(R8*1), Z1
 	MOVQ         16(DX), R8
-	MOVQ         48(DX), R9
-	MOVQ         80(DX), R10
-	MOVQ         112(DX), R11
-	VMOVDQU32    (SI)(R8*1), X26
-	VINSERTI32X4 $0x01, (SI)(R9*1), Z26, Z26
-	VINSERTI32X4 $0x02, (SI)(R10*1), Z26, Z26
-	VINSERTI32X4 $0x03, (SI)(R11*1), Z26, Z26
+	VMOVDQU32    (SI)(R8*1), Z2
 	MOVQ         24(DX), R8
-	MOVQ         56(DX), R9
-	MOVQ         88(DX), R10
-	MOVQ         120(DX), R11
-	VMOVDQU32    (SI)(R8*1), X27
-	VINSERTI32X4 $0x01, (SI)(R9*1), Z27, Z27
-	VINSERTI32X4 $0x02, (SI)(R10*1), Z27, Z27
-	VINSERTI32X4 $0x03, (SI)(R11*1), Z27, Z27
-	VPUNPCKLDQ   Z25, Z24, Z0
-	VPUNPCKHDQ   Z25, Z24, Z2
-	VPUNPCKLDQ   Z27, Z26, Z24
-	VPUNPCKHDQ   Z27, Z26, Z25
-	VPUNPCKHQDQ  Z24, Z0, Z1
-	VPUNPCKLQDQ  Z24, Z0, Z0
-	VPUNPCKHQDQ  Z25, Z2, Z3
-	VPUNPCKLQDQ  Z25, Z2, Z2
-	MOVQ         (DX), R8
-	MOVQ         32(DX), R9
-	MOVQ         64(DX), R10
-	MOVQ         96(DX), R11
-	VMOVDQU32    16(SI)(R8*1), X24
-	VINSERTI32X4 $0x01, 16(SI)(R9*1), Z24, Z24
-	VINSERTI32X4 $0x02, 16(SI)(R10*1), Z24, Z24
-	VINSERTI32X4 $0x03, 16(SI)(R11*1), Z24, Z24
-	MOVQ         8(DX), R8
-	MOVQ         40(DX), R9
-	MOVQ         72(DX), R10
-	MOVQ         104(DX), R11
-	VMOVDQU32    16(SI)(R8*1), X25
-	VINSERTI32X4 $0x01, 16(SI)(R9*1), Z25, Z25
-	VINSERTI32X4 $0x02, 16(SI)(R10*1), Z25, Z25
-	VINSERTI32X4 $0x03, 16(SI)(R11*1), Z25, Z25
-	MOVQ         16(DX), R8
-	MOVQ         48(DX), R9
-	MOVQ         80(DX), R10
-	MOVQ         112(DX), R11
-	VMOVDQU32    16(SI)(R8*1), X26
-	VINSERTI32X4 $0x01, 16(SI)(R9*1), Z26, Z26
-	VINSERTI32X4 $0x02, 16(SI)(R10*1), Z26, Z26
-	VINSERTI32X4 $0x03, 16(SI)(R11*1), Z26, Z26
-	MOVQ         24(DX), R8
-	MOVQ         56(DX), R9
-	MOVQ         88(DX), R10
-	MOVQ         120(DX), R11
-	VMOVDQU32    16(SI)(R8*1), X27
-	VINSERTI32X4 $0x01, 16(SI)(R9*1), Z27, Z27
-	VINSERTI32X4 $0x02, 16(SI)(R10*1), Z27, Z27
-	VINSERTI32X4 $0x03, 16(SI)(R11*1), Z27, Z27
-	VPUNPCKLDQ   Z25, Z24, Z4
-	VPUNPCKHDQ   Z25, Z24, Z6
-	VPUNPCKLDQ   Z27, Z26, Z24
-	VPUNPCKHDQ   Z27, Z26, Z25
-	VPUNPCKHQDQ  Z24, Z4, Z5
-	VPUNPCKLQDQ  Z24, Z4, Z4
-	VPUNPCKHQDQ  Z25, Z6, Z7
-	VPUNPCKLQDQ  Z25, Z6, Z6
-	MOVQ         (DX), R8
-	MOVQ         32(DX), R9
-	MOVQ         64(DX), R10
-	MOVQ         96(DX), R11
-	VMOVDQU32    32(SI)(R8*1), X24
-	VINSERTI32X4 $0x01, 32(SI)(R9*1), Z24, Z24
-	VINSERTI32X4 $0x02, 32(SI)(R10*1), Z24, Z24
-	VINSERTI32X4 $0x03, 32(SI)(R11*1), Z24, Z24
-	MOVQ         8(DX), R8
-	MOVQ         40(DX), R9
-	MOVQ         72(DX), R10
-	MOVQ         104(DX), R11
-	VMOVDQU32    32(SI)(R8*1), X25
-	VINSERTI32X4 $0x01, 32(SI)(R9*1), Z25, Z25
-	VINSERTI32X4 $0x02, 32(SI)(R10*1), Z25, Z25
-	VINSERTI32X4 $0x03, 32(SI)(R11*1), Z25, Z25
-	MOVQ         16(DX), R8
-	MOVQ         48(DX), R9
-	MOVQ         80(DX), R10
-	MOVQ         112(DX), R11
-	VMOVDQU32    32(SI)(R8*1), X26
-	VINSERTI32X4 $0x01, 32(SI)(R9*1), Z26, Z26
-	VINSERTI32X4 $0x02, 32(SI)(R10*1), Z26, Z26
-	VINSERTI32X4 $0x03, 32(SI)(R11*1), Z26, Z26
-	MOVQ         24(DX), R8
-	MOVQ         56(DX), R9
-	MOVQ         88(DX), R10
-	MOVQ         120(DX), R11
-	VMOVDQU32    32(SI)(R8*1), X27
-	VINSERTI32X4 $0x01, 32(SI)(R9*1), Z27, Z27
-	VINSERTI32X4 $0x02, 32(SI)(R10*1), Z27, Z27
-	VINSERTI32X4 $0x03, 32(SI)(R11*1), Z27, Z27
-	VPUNPCKLDQ   Z25, Z24, Z8
-	VPUNPCKHDQ   Z25, Z24, Z10
-	VPUNPCKLDQ   Z27, Z26, Z24
-	VPUNPCKHDQ   Z27, Z26, Z25
-	VPUNPCKHQDQ  Z24, Z8, Z9
-	VPUNPCKLQDQ  Z24, Z8, Z8
-	VPUNPCKHQDQ  Z25, Z10, Z11
-	VPUNPCKLQDQ  Z25, Z10, Z10
-	MOVQ         (DX), R8
-	MOVQ         32(DX), R9
-	MOVQ         64(DX), R10
-	MOVQ         96(DX), R11
-	VMOVDQU32    48(SI)(R8*1), X24
-	VINSERTI32X4 $0x01, 48(SI)(R9*1), Z24, Z24
-	VINSERTI32X4 $0x02, 48(SI)(R10*1), Z24, Z24
-	VINSERTI32X4 $0x03, 48(SI)(R11*1), Z24, Z24
-	MOVQ         8(DX), R8
-	MOVQ         40(DX), R9
-	MOVQ         72(DX), R10
-	MOVQ         104(DX), R11
-	VMOVDQU32    48(SI)(R8*1), X25
-	VINSERTI32X4 $0x01, 48(SI)(R9*1), Z25, Z25
-	VINSERTI32X4 $0x02, 48(SI)(R10*1), Z25, Z25
-	VINSERTI32X4 $0x03, 48(SI)(R11*1), Z25, Z25
-	MOVQ         16(DX), R8
-	MOVQ         48(DX), R9
-	MOVQ         80(DX), R10
-	MOVQ         112(DX), R11
-	VMOVDQU32    48(SI)(R8*1), X26
-	VINSERTI32X4 $0x01, 48(SI)(R9*1), Z26, Z26
-	VINSERTI32X4 $0x02, 48(SI)(R10*1), Z26, Z26
-	VINSERTI32X4 $0x03, 48(SI)(R11*1), Z26, Z26
-	MOVQ         24(DX), R8
-	MOVQ         56(DX), R9
-	MOVQ         88(DX), R10
-	MOVQ         120(DX), R11
-	VMOVDQU32    48(SI)(R8*1), X27
-	VINSERTI32X4 $0x01, 48(SI)(R9*1), Z27, Z27
-	VINSERTI32X4 $0x02, 48(SI)(R10*1), Z27, Z27
-	VINSERTI32X4 $0x03, 48(SI)(R11*1), Z27, Z27
-	VPUNPCKLDQ   Z25, Z24, Z12
-	VPUNPCKHDQ   Z25, Z24, Z14
-	VPUNPCKLDQ   Z27, Z26, Z24
-	VPUNPCKHDQ   Z27, Z26, Z25
-	VPUNPCKHQDQ  Z24, Z12, Z13
-	VPUNPCKLQDQ  Z24, Z12, Z12
-	VPUNPCKHQDQ  Z25, Z14, Z15
-	VPUNPCKLQDQ  Z25, Z14, Z14
+	VMOVDQU32    (SI)(R8*1), Z3
+	MOVQ         32(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z4
+	MOVQ         40(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z5
+	MOVQ         48(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z6
+	MOVQ         56(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z7
+	MOVQ         64(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z8
+	MOVQ         72(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z9
+	MOVQ         80(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z10
+	MOVQ         88(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z11
+	MOVQ         96(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z12
+	MOVQ         104(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z13
+	MOVQ         112(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z14
+	MOVQ         120(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z15
+	VSHUFI32X4   $0x44, Z4, Z0, Z24
+	VSHUFI32X4   $0xee, Z4, Z0, Z25
+	VSHUFI32X4   $0x44, Z12, Z8, Z26
+	VSHUFI32X4   $0xee, Z12, Z8, Z27
+	VSHUFI32X4   $0x88, Z26, Z24, Z0
+	VSHUFI32X4   $0xdd, Z26, Z24, Z4
+	VSHUFI32X4   $0x88, Z27, Z25, Z8
+	VSHUFI32X4   $0xdd, Z27, Z25, Z12
+	VSHUFI32X4   $0x44, Z5, Z1, Z24
+	VSHUFI32X4   $0xee, Z5, Z1, Z25
+	VSHUFI32X4   $0x44, Z13, Z9, Z26
+	VSHUFI32X4   $0xee, Z13, Z9, Z27
+	VSHUFI32X4   $0x88, Z26, Z24, Z1
+	VSHUFI32X4   $0xdd, Z26, Z24, Z5
+	VSHUFI32X4   $0x88, Z27, Z25, Z9
+	VSHUFI32X4   $0xdd, Z27, Z25, Z13
+	VSHUFI32X4   $0x44, Z6, Z2, Z24
+	VSHUFI32X4   $0xee, Z6, Z2, Z25
+	VSHUFI32X4   $0x44, Z14, Z10, Z26
+	VSHUFI32X4   $0xee, Z14, Z10, Z27
+	VSHUFI32X4   $0x88, Z26, Z24, Z2
+	VSHUFI32X4   $0xdd, Z26, Z24, Z6
+	VSHUFI32X4   $0x88, Z27, Z25, Z10
+	VSHUFI32X4   $0xdd, Z27, Z25, Z14
+	VSHUFI32X4   $0x44, Z7, Z3, Z24
+	VSHUFI32X4   $0xee, Z7, Z3, Z25
+	VSHUFI32X4   $0x44, Z15, Z11, Z26
+	VSHUFI32X4   $0xee, Z15, Z11, Z27
+	VSHUFI32X4   $0x88, Z26, Z24, Z3
+	VSHUFI32X4   $0xdd, Z26, Z24, Z7
+	VSHUFI32X4   $0x88, Z27, Z25, Z11
+	VSHUFI32X4   $0xdd, Z27, Z25, Z15
+	VPUNPCKLDQ   Z1, Z0, Z28
+	VPUNPCKHDQ   Z1, Z0, Z29
+	VPUNPCKHDQ   Z3, Z2, Z1
+	VPUNPCKLDQ   Z3, Z2, Z0
+	VPUNPCKHQDQ  Z1, Z29, Z3
+	VPUNPCKLQDQ  Z1, Z29, Z2
+	VPUNPCKHQDQ  Z0, Z28, Z1
+	VPUNPCKLQDQ  Z0, Z28, Z0
+	VPUNPCKLDQ   Z5, Z4, Z28
+	VPUNPCKHDQ   Z5, Z4, Z29
+	VPUNPCKHDQ   Z7, Z6, Z5
+	VPUNPCKLDQ   Z7, Z6, Z4
+	VPUNPCKHQDQ  Z5, Z29, Z7
+	VPUNPCKLQDQ  Z5, Z29, Z6
+	VPUNPCKHQDQ  Z4, Z28, Z5
+	VPUNPCKLQDQ  Z4, Z28, Z4
+	VPUNPCKLDQ   Z9, Z8, Z28
+	VPUNPCKHDQ   Z9, Z8, Z29
+	VPUNPCKHDQ   Z11, Z10, Z9
+	VPUNPCKLDQ   Z11, Z10, Z8
+	VPUNPCKHQDQ  Z9, Z29, Z11
+	VPUNPCKLQDQ  Z9, Z29, Z10
+	VPUNPCKHQDQ  Z8, Z28, Z9
+	VPUNPCKLQDQ  Z8, Z28, Z8
+	VPUNPCKLDQ   Z13, Z12, Z28
+	VPUNPCKHDQ   Z13, Z12, Z29
+	VPUNPCKHDQ   Z15, Z14, Z13
+	VPUNPCKLDQ   Z15, Z14, Z12
+	VPUNPCKHQDQ  Z13, Z29, Z15
+	VPUNPCKLQDQ  Z13, Z29, Z14
+	VPUNPCKHQDQ  Z12, Z28, Z13
+	VPUNPCKLQDQ  Z12, Z28, Z12
 	VMOVDQU32    Z16, Z20
 	VMOVDQU32    Z17, Z21
 	VMOVDQU32    Z18, Z22
@@ -2117,7 +2053,7 @@ loop:
 	RET
 
 // func md5AVX512(state *[64]uint32, base *byte, at *[16]int, count int)
-// Requires: AVX, AVX512F, AVX512VL
+// Requires: AVX, AVX512F
 TEXT ·md5AVX512(SB), $0-32
 	MOVQ      state+0(FP), DI
 	MOVQ      base+8(FP), SI
@@ -2130,165 +2066,101 @@ TEXT ·md5AVX512(SB), $0-32
 
 loop:
 	MOVQ         (DX), R8
-	MOVQ         32(DX), R9
-	MOVQ         64(DX), R10
-	MOVQ         96(DX), R11
-	VMOVDQU32    (SI)(R8*1), X24
-	VINSERTI32X4 $0x01, (SI)(R9*1), Z24, Z24
-	VINSERTI32X4 $0x02, (SI)(R10*1), Z24, Z24
-	VINSERTI32X4 $0x03, (SI)(R11*1), Z24, Z24
+	VMOVDQU32    (SI)(R8*1), Z0
 	MOVQ         8(DX), R8
-	MOVQ         40(DX), R9
-	MOVQ         72(DX), R10
-	MOVQ         104(DX), R11
-	VMOVDQU32    (SI)(R8*1), X25
-	VINSERTI32X4 $0x01, (SI)(R9*1), Z25, Z25
-	VINSERTI32X4 $0x02, (SI)(R10*1), Z25, Z25
-	VINSERTI32X4 $0x03, (SI)(R11*1), Z25, Z25
+	VMOVDQU32    (SI)(R8*1), Z1
 	MOVQ         16(DX), R8
-	MOVQ         48(DX), R9
-	MOVQ         80(DX), R10
-	MOVQ         112(DX), R11
-	VMOVDQU32    (SI)(R8*1), X26
-	VINSERTI32X4 $0x01, (SI)(R9*1), Z26, Z26
-	VINSERTI32X4 $0x02, (SI)(R10*1), Z26, Z26
-	VINSERTI32X4 $0x03, (SI)(R11*1), Z26, Z26
+	VMOVDQU32    (SI)(R8*1), Z2
 	MOVQ         24(DX), R8
-	MOVQ         56(DX), R9
-	MOVQ         88(DX), R10
-	MOVQ         120(DX), R11
-	VMOVDQU32    (SI)(R8*1), X27
-	VINSERTI32X4 $0x01, (SI)(R9*1), Z27, Z27
-	VINSERTI32X4 $0x02, (SI)(R10*1), Z27, Z27
-	VINSERTI32X4 $0x03, (SI)(R11*1), Z27, Z27
-	VPUNPCKLDQ   Z25, Z24, Z0
-	VPUNPCKHDQ   Z25, Z24, Z2
-	VPUNPCKLDQ   Z27, Z26, Z24
-	VPUNPCKHDQ   Z27, Z26, Z25
-	VPUNPCKHQDQ  Z24, Z0, Z1
-	VPUNPCKLQDQ  Z24, Z0, Z0
-	VPUNPCKHQDQ  Z25, Z2, Z3
-	VPUNPCKLQDQ  Z25, Z2, Z2
-	MOVQ         (DX), R8
-	MOVQ         32(DX), R9
-	MOVQ         64(DX), R10
-	MOVQ         96(DX), R11
-	VMOVDQU32    16(SI)(R8*1), X24
-	VINSERTI32X4 $0x01, 16(SI)(R9*1), Z24, Z24
-	VINSERTI32X4 $0x02, 16(SI)(R10*1), Z24, Z24
-	VINSERTI32X4 $0x03, 16(SI)(R11*1), Z24, Z24
-	MOVQ         8(DX), R8
-	MOVQ         40(DX), R9
-	MOVQ         72(DX), R10
-	MOVQ         104(DX), R11
-	VMOVDQU32    16(SI)(R8*1), X25
-	VINSERTI32X4 $0x01, 16(SI)(R9*1), Z25, Z25
-	VINSERTI32X4 $0x02, 16(SI)(R10*1), Z25, Z25
-	VINSERTI32X4 $0x03, 16(SI)(R11*1), Z25, Z25
-	MOVQ         16(DX), R8
-	MOVQ         48(DX), R9
-	MOVQ         80(DX), R10
-	MOVQ         112(DX), R11
-	VMOVDQU32    16(SI)(R8*1), X26
-	VINSERTI32X4 $0x01, 16(SI)(R9*1), Z26, Z26
-	VINSERTI32X4 $0x02, 16(SI)(R10*1), Z26, Z26
-	VINSERTI32X4 $0x03, 16(SI)(R11*1), Z26, Z26
-	MOVQ         24(DX), R8
-	MOVQ         56(DX), R9
-	MOVQ         88(DX), R10
-	MOVQ         120(DX), R11
-	VMOVDQU32    16(SI)(R8*1), X27
-	VINSERTI32X4 $0x01, 16(SI)(R9*1), Z27, Z27
-	VINSERTI32X4 $0x02, 16(SI)(R10*1), Z27, Z27
-	VINSERTI32X4 $0x03, 16(SI)(R11*1), Z27, Z27
-	VPUNPCKLDQ   Z25, Z24, Z4
-	VPUNPCKHDQ   Z25, Z24, Z6
-	VPUNPCKLDQ   Z27, Z26, Z24
-	VPUNPCKHDQ   Z27, Z26, Z25
-	VPUNPCKHQDQ  Z24, Z4, Z5
-	VPUNPCKLQDQ  Z24, Z4, Z4
-	VPUNPCKHQDQ  Z25, Z6, Z7
-	VPUNPCKLQDQ  Z25, Z6, Z6
-	MOVQ         (DX), R8
-	MOVQ         32(DX), R9
-	MOVQ         64(DX), R10
-	MOVQ         96(DX), R11
-	VMOVDQU32    32(SI)(R8*1), X24
-	VINSERTI32X4 $0x01, 32(SI)(R9*1), Z24, Z24
-	VINSERTI32X4 $0x02, 32(SI)(R10*1), Z24, Z24
-	VINSERTI32X4 $0x03, 32(SI)(R11*1), Z24, Z24
-	MOVQ         8(DX), R8
-	MOVQ         40(DX), R9
-	MOVQ         72(DX), R10
-	MOVQ         104(DX), R11
-	VMOVDQU32    32(SI)(R8*1), X25
-	VINSERTI32X4 $0x01, 32(SI)(R9*1), Z25, Z25
-	VINSERTI32X4 $0x02, 32(SI)(R10*1), Z25, Z25
-	VINSERTI32X4 $0x03, 32(SI)(R11*1), Z25, Z25
-	MOVQ         16(DX), R8
-	MOVQ         48(DX), R9
-	MOVQ         80(DX), R10
-	MOVQ         112(DX), R11
-	VMOVDQU32    32(SI)(R8*1), X26
-	VINSERTI32X4 $0x01, 32(SI)(R9*1), Z26, Z26
-	VINSERTI32X4 $0x02, 32(SI)(R10*1), Z26, Z26
-	VINSERTI32X4 $0x03, 32(SI)(R11*1), Z26, Z26
-	MOVQ         24(DX), R8
-	MOVQ         56(DX), R9
-	MOVQ         88(DX), R10
-	MOVQ         120(DX), R11
-	VMOVDQU32    32(SI)(R8*1), X27
-	VINSERTI32X4 $0x01, 32(SI)(R9*1), Z27, Z27
-	VINSERTI32X4 $0x02, 32(SI)(R10*1), Z27, Z27
-	VINSERTI32X4 $0x03, 32(SI)(R11*1), Z27, Z27
-	VPUNPCKLDQ   Z25, Z24, Z8
-	VPUNPCKHDQ   Z25, Z24, Z10
-	VPUNPCKLDQ   Z27, Z26, Z24
-	VPUNPCKHDQ   Z27, Z26, Z25
-	VPUNPCKHQDQ  Z24, Z8, Z9
-	VPUNPCKLQDQ  Z24, Z8, Z8
-	VPUNPCKHQDQ  Z25, Z10, Z11
-	VPUNPCKLQDQ  Z25, Z10, Z10
-	MOVQ         (DX), R8
-	MOVQ         32(DX), R9
-	MOVQ         64(DX), R10
-	MOVQ         96(DX), R11
-	VMOVDQU32    48(SI)(R8*1), X24
-	VINSERTI32X4 $0x01, 48(SI)(R9*1), Z24, Z24
-	VINSERTI32X4 $0x02, 48(SI)(R10*1), Z24, Z24
-	VINSERTI32X4 $0x03, 48(SI)(R11*1), Z24, Z24
-	MOVQ         8(DX), R8
-	MOVQ         40(DX), R9
-	MOVQ         72(DX), R10
-	MOVQ         104(DX), R11
-	VMOVDQU32    48(SI)(R8*1), X25
-	VINSERTI32X4 $0x01, 48(SI)(R9*1), Z25, Z25
-	VINSERTI32X4 $0x02, 48(SI)(R10*1), Z25, Z25
-	VINSERTI32X4 $0x03, 48(SI)(R11*1), Z25, Z25
-	MOVQ         16(DX), R8
-	MOVQ         48(DX), R9
-	MOVQ         80(DX), R10
-	MOVQ         112(DX), R11
-	VMOVDQU32    48(SI)(R8*1), X26
-	VINSERTI32X4 $0x01, 48(SI)(R9*1), Z26, Z26
-	VINSERTI32X4 $0x02, 48(SI)(R10*1), Z26, Z26
-	VINSERTI32X4 $0x03, 48(SI)(R11*1), Z26, Z26
-	MOVQ         24(DX), R8
-	MOVQ         56(DX), R9
-	MOVQ         88(DX), R10
-	MOVQ         120(DX), R11
-	VMOVDQU32    48(SI)(R8*1), X27
-	VINSERTI32X4 $0x01, 48(SI)(R9*1), Z27, Z27
-	VINSERTI32X4 $0x02, 48(SI)(R10*1), Z27, Z27
-	VINSERTI32X4 $0x03, 48(SI)(R11*1), Z27, Z27
-	VPUNPCKLDQ   Z25, Z24, Z12
-	VPUNPCKHDQ   Z25, Z24, Z14
-	VPUNPCKLDQ   Z27, Z26, Z24
-	VPUNPCKHDQ   Z27, Z26, Z25
-	VPUNPCKHQDQ  Z24, Z12, Z13
-	VPUNPCKLQDQ  Z24, Z12, Z12
-	VPUNPCKHQDQ  Z25, Z14, Z15
-	VPUNPCKLQDQ  Z25, Z14, Z14
+	VMOVDQU32    (SI)(R8*1), Z3
+	MOVQ         32(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z4
+	MOVQ         40(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z5
+	MOVQ         48(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z6
+	MOVQ         56(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z7
+	MOVQ         64(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z8
+	MOVQ         72(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z9
+	MOVQ         80(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z10
+	MOVQ         88(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z11
+	MOVQ         96(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z12
+	MOVQ         104(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z13
+	MOVQ         112(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z14
+	MOVQ         120(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z15
+	VSHUFI32X4   $0x44, Z4, Z0, Z24
+	VSHUFI32X4   $0xee, Z4, Z0, Z25
+	VSHUFI32X4   $0x44, Z12, Z8, Z26
+	VSHUFI32X4   $0xee, Z12, Z8, Z27
+	VSHUFI32X4   $0x88, Z26, Z24, Z0
+	VSHUFI32X4   $0xdd, Z26, Z24, Z4
+	VSHUFI32X4   $0x88, Z27, Z25, Z8
+	VSHUFI32X4   $0xdd, Z27, Z25, Z12
+	VSHUFI32X4   $0x44, Z5, Z1, Z24
+	VSHUFI32X4   $0xee, Z5, Z1, Z25
+	VSHUFI32X4   $0x44, Z13, Z9, Z26
+	VSHUFI32X4   $0xee, Z13, Z9, Z27
+	VSHUFI32X4   $0x88, Z26, Z24, Z1
+	VSHUFI32X4   $0xdd, Z26, Z24, Z5
+	VSHUFI32X4   $0x88, Z27, Z25, Z9
+	VSHUFI32X4   $0xdd, Z27, Z25, Z13
+	VSHUFI32X4   $0x44, Z6, Z2, Z24
+	VSHUFI32X4   $0xee, Z6, Z2, Z25
+	VSHUFI32X4   $0x44, Z14, Z10, Z26
+	VSHUFI32X4   $0xee, Z14, Z10, Z27
+	VSHUFI32X4   $0x88, Z26, Z24, Z2
+	VSHUFI32X4   $0xdd, Z26, Z24, Z6
+	VSHUFI32X4   $0x88, Z27, Z25, Z10
+	VSHUFI32X4   $0xdd, Z27, Z25, Z14
+	VSHUFI32X4   $0x44, Z7, Z3, Z24
+	VSHUFI32X4   $0xee, Z7, Z3, Z25
+	VSHUFI32X4   $0x44, Z15, Z11, Z26
+	VSHUFI32X4   $0xee, Z15, Z11, Z27
+	VSHUFI32X4   $0x88, Z26, Z24, Z3
+	VSHUFI32X4   $0xdd, Z26, Z24, Z7
+	VSHUFI32X4   $0x88, Z27, Z25, Z11
+	VSHUFI32X4   $0xdd, Z27, Z25, Z15
+	VPUNPCKLDQ   Z1, Z0, Z28
+	VPUNPCKHDQ   Z1, Z0, Z29
+	VPUNPCKHDQ   Z3, Z2, Z1
+	VPUNPCKLDQ   Z3, Z2, Z0
+	VPUNPCKHQDQ  Z1, Z29, Z3
+	VPUNPCKLQDQ  Z1, Z29, Z2
+	VPUNPCKHQDQ  Z0, Z28, Z1
+	VPUNPCKLQDQ  Z0, Z28, Z0
+	VPUNPCKLDQ   Z5, Z4, Z28
+	VPUNPCKHDQ   Z5, Z4, Z29
+	VPUNPCKHDQ   Z7, Z6, Z5
+	VPUNPCKLDQ   Z7, Z6, Z4
+	VPUNPCKHQDQ  Z5, Z29, Z7
+	VPUNPCKLQDQ  Z5, Z29, Z6
+	VPUNPCKHQDQ  Z4, Z28, Z5
+	VPUNPCKLQDQ  Z4, Z28, Z4
+	VPUNPCKLDQ   Z9, Z8, Z28
+	VPUNPCKHDQ   Z9, Z8, Z29
+	VPUNPCKHDQ   Z11, Z10, Z9
+	VPUNPCKLDQ   Z11, Z10, Z8
+	VPUNPCKHQDQ  Z9, Z29, Z11
+	VPUNPCKLQDQ  Z9, Z29, Z10
+	VPUNPCKHQDQ  Z8, Z28, Z9
+	VPUNPCKLQDQ  Z8, Z28, Z8
+	VPUNPCKLDQ   Z13, Z12, Z28
+	VPUNPCKHDQ   Z13, Z12, Z29
+	VPUNPCKHDQ   Z15, Z14, Z13
+	VPUNPCKLDQ   Z15, Z14, Z12
+	VPUNPCKHQDQ  Z13, Z29, Z15
+	VPUNPCKLQDQ  Z13, Z29, Z14
+	VPUNPCKHQDQ  Z12, Z28, Z13
+	VPUNPCKLQDQ  Z12, Z28, Z12
 	VMOVDQU32    Z16, Z20
 	VMOVDQU32    Z17, Z21
 	VMOVDQU32    Z18, Z22

@@ -29,6 +29,7 @@ var (
 	at     = reg.RDX // the offsets of blocks
 	count  = reg.RCX // of 64 bytes left
 	stack  = reg.RBX // words, aligned, where they do not fit into registers
+	offset = reg.R8  // of one block
 
 )
 
@@ -53,9 +54,7 @@ func sumLanes(w width, a algorithm) {
 	}
 
 	Label("loop")
-	for quarter := range 4 {
-		l.transpose(quarter)
-	}
+	l.load()
 	for i, s := range l.state {
 		w.move(s, l.saved[i])
 	}
@@ -90,8 +89,9 @@ func (l *lanes) place() {
 		l.t, l.u, l.k = l.reg(28), l.reg(29), l.reg(30)
 		return
 	}
-	l.state, l.saved, l.rows = l.regs(0, 4), l.regs(4, 4), l.regs(12, 4)
-	l.t, l.u, l.k = l.reg(8), l.reg(9), l.reg(10)
+	l.state, l.saved = l.regs(0, 4), l.regs(4, 4)
+	l.rows = l.saved // which has nothing yet when rows are needed
+	l.t, l.u, l.k = l.reg(12), l.reg(13), l.reg(14)
 	memory := AllocLocal(16*32 + 32)
 	LEAQ(memory.Offset(31), stack)
 	ANDQ(operand.I8(-32), stack)
@@ -100,38 +100,70 @@ func (l *lanes) place() {
 	}
 }
 
-// transpose makes four words out of the bytes from 16*quarter on of each block.
-func (l *lanes) transpose(quarter int) {
-	for i, row := range l.rows {
-		var from []operand.Mem
-		for part := range l.parts {
-			MOVQ(operand.Mem{Base: at, Disp: 8 * (4*part + i)}, offsets[part])
-			from = append(from, operand.Mem{Base: base, Index: offsets[part], Scale: 1, Disp: 16 * quarter})
+// load makes the sixteen words of each block's next 64 bytes.
+func (l *lanes) load() {
+	if l.wide() {
+		l.loadParts()
+		for quarter := range 4 {
+			l.transpose(l.regs(4*quarter, 4), l.regs(4*quarter, 4))
 		}
-		l.gather(from, row)
+		return
 	}
 	out := l.regs(8, 4)
-	if l.wide() {
-		out = l.regs(4*quarter, 4)
-	}
-	r := l.rows
-	VPUNPCKLDQ(r[1], r[0], out[0])
-	VPUNPCKHDQ(r[1], r[0], out[2])
-	VPUNPCKLDQ(r[3], r[2], r[0])
-	VPUNPCKHDQ(r[3], r[2], r[1])
-	VPUNPCKHQDQ(r[0], out[0], out[1])
-	VPUNPCKLQDQ(r[0], out[0], out[0])
-	VPUNPCKHQDQ(r[1], out[2], out[3])
-	VPUNPCKLQDQ(r[1], out[2], out[2])
-	if !l.wide() {
+	for quarter := range 4 {
+		for i, row := range l.rows {
+			VMOVDQU(l.address(i, 16*quarter), row.AsX())
+			VINSERTI128(operand.U8(1), l.address(4+i, 16*quarter), row, row)
+		}
+		l.transpose(l.rows, out)
 		for i := range out {
 			l.move(out[i], l.words[4*quarter+i])
 		}
 	}
 }
 
-// offsets are general registers for one row's addresses.
-var offsets = []reg.GPPhysical{reg.R8, reg.R9, reg.R10, reg.R11}
+// address of byte disp of what comes next of a block.
+func (l *lanes) address(block, disp int) operand.Mem {
+	MOVQ(operand.Mem{Base: at, Disp: 8 * block}, offset)
+	return operand.Mem{Base: base, Index: offset, Scale: 1, Disp: disp}
+}
+
+// loadParts loads the blocks' 64 bytes with one access each, as blocks that are
+// a power of two apart push each other out of the cache's first level, and
+// exchanges parts: register 4*quarter + i has that quarter of the blocks i, 4+i,
+// 8+i and 12+i.
+func (l *lanes) loadParts() {
+	for i := range 16 {
+		l.move(l.address(i, 0), l.reg(i))
+	}
+	const low, high, even, odd = operand.U8(0x44), operand.U8(0xee), operand.U8(0x88), operand.U8(0xdd)
+	for i := range 4 {
+		r := []reg.VecPhysical{l.reg(i), l.reg(4 + i), l.reg(8 + i), l.reg(12 + i)}
+		t := l.rows
+		VSHUFI32X4(low, r[1], r[0], t[0])
+		VSHUFI32X4(high, r[1], r[0], t[1])
+		VSHUFI32X4(low, r[3], r[2], t[2])
+		VSHUFI32X4(high, r[3], r[2], t[3])
+		VSHUFI32X4(even, t[2], t[0], r[0])
+		VSHUFI32X4(odd, t[2], t[0], r[1])
+		VSHUFI32X4(even, t[3], t[1], r[2])
+		VSHUFI32X4(odd, t[3], t[1], r[3])
+	}
+}
+
+// transpose exchanges rows and columns of words within each part. r and out are
+// the same registers or have none in common; r is lost.
+func (l *lanes) transpose(r, out []reg.VecPhysical) {
+	t, u := l.t, l.u
+	VPUNPCKLDQ(r[1], r[0], t)
+	VPUNPCKHDQ(r[1], r[0], u)
+	VPUNPCKHDQ(r[3], r[2], r[1])
+	VPUNPCKLDQ(r[3], r[2], r[0])
+	VPUNPCKHQDQ(r[1], u, out[3])
+	VPUNPCKLQDQ(r[1], u, out[2])
+	VPUNPCKHQDQ(r[0], t, out[1])
+	VPUNPCKLQDQ(r[0], t, out[0])
+}
 
 // step is one step with the state in the order that it has there. What depends
 // on b, the result of the step before, comes last.
