@@ -16,7 +16,9 @@ type bench struct {
 	res    *resources
 	work   string // folder for everything
 	root   string // what the web server serves
+	bin    string // folder of this project's programs
 	binary string // zsyncfs
+	corpus *corpus
 	sizes  sizes
 	repeat int
 	server *server
@@ -24,6 +26,8 @@ type bench struct {
 	slow   *line.Line       // before the web server
 	trip   float64          // the line's round trip as measured, in seconds
 	caches map[*tool]string // filled cache folders, kept for the whole run
+
+	failed map[string]error // files that could not be made, and why
 }
 
 // measurementWithin is how long one measurement may take. What it started is
@@ -33,8 +37,9 @@ const measurementWithin = 5 * time.Minute
 // newBench starts the servers. Data is made when it is known which rows run.
 func newBench(ctx context.Context, f flags, res *resources) (*bench, error) {
 	b := &bench{
-		ctx: ctx, res: res, work: f.work, root: filepath.Join(f.work, "root"), binary: f.binary,
-		sizes: fullSizes, repeat: f.repeat, caches: map[*tool]string{},
+		ctx: ctx, res: res, work: f.work, root: filepath.Join(f.work, "root"),
+		bin: f.bin, binary: filepath.Join(f.bin, "zsyncfs"), corpus: &corpus{script: f.corpusScript, dir: f.corpus},
+		sizes: fullSizes, repeat: f.repeat, caches: map[*tool]string{}, failed: map[string]error{},
 	}
 	if f.short {
 		b.sizes = shortSizes
@@ -57,7 +62,7 @@ func newBench(ctx context.Context, f flags, res *resources) (*bench, error) {
 
 // measureAll makes the data, measures each row and prints its table.
 func (b *bench) measureAll(chosen []row) (*report, error) {
-	if err := b.makeData(neededFiles(chosen)); err != nil {
+	if err := b.makeData(b.neededFiles(chosen)); err != nil {
 		return nil, err
 	}
 	rep := b.newReport()
@@ -77,11 +82,22 @@ func (b *bench) measureAll(chosen []row) (*report, error) {
 // tool that fails is not tried again, and a row that needs a program that is
 // not there is left out.
 func (b *bench) measureRow(r row) *result {
-	out := newResult(r)
-	if out.Skipped = r.missing(); out.Skipped != "" {
+	out := b.newResult(r)
+	if out.Skipped = b.missing(r); out.Skipped != "" {
 		return out
 	}
-	for repetition := range b.repeat {
+	for _, f := range r.files {
+		if err := b.failed[f]; err != nil {
+			out.own().Error = err.Error()
+			out.judge(r)
+			return out
+		}
+	}
+	repeat := b.repeat
+	if r.once {
+		repeat = 1
+	}
+	for repetition := range repeat {
 		for _, t := range r.tools {
 			mine := out.of(t)
 			if !mine.Installed || mine.Error != "" {

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -40,13 +41,18 @@ type sizes struct {
 	Artifacts  int   `json:"artifacts"` // number of files in the folder of many
 	Random     int   `json:"random_reads"`
 	LineRandom int   `json:"random_reads_on_the_line"`
+	Mixed      int64 `json:"mixed_image"`
+	Make       int64 `json:"image_to_make_a_control_file_of"`
+	Seed       int64 `json:"seed_that_is_only_scanned"`
 }
 
 const mib = 1 << 20
 
 var (
-	fullSizes  = sizes{Sparse: 5 << 30, Dense: 1 << 30, Bulk: 512 * mib, Line: 128 * mib, Artifacts: 1000, Random: 500, LineRandom: 200}
-	shortSizes = sizes{Sparse: 512 * mib, Dense: 64 * mib, Bulk: 64 * mib, Line: 16 * mib, Artifacts: 100, Random: 200, LineRandom: 50}
+	fullSizes = sizes{Sparse: 5 << 30, Dense: 1 << 30, Bulk: 512 * mib, Line: 128 * mib, Artifacts: 1000, Random: 500, LineRandom: 200,
+		Mixed: 512 * mib, Make: 1 << 30, Seed: 256 * mib}
+	shortSizes = sizes{Sparse: 512 * mib, Dense: 64 * mib, Bulk: 64 * mib, Line: 16 * mib, Artifacts: 100, Random: 200, LineRandom: 50,
+		Mixed: 64 * mib, Make: 128 * mib, Seed: 64 * mib}
 )
 
 // content is a stretch of a file that has random bytes; elsewhere are zeros.
@@ -74,16 +80,43 @@ func (b *bench) length(name string) int64 {
 	return b.sizes.Bulk // under each of its names
 }
 
-// makeData writes the files that the rows read, with their control files.
+// file is a file, or a folder of files, that can be made.
+type file struct {
+	name string
+	make func() error
+}
+
+// errUnavailable says that a file cannot be had here, which is nobody's fault.
+var errUnavailable = errors.New("not available")
+
+// makeData writes the files that the rows read, with their control files. The
+// files that fail are remembered with the reason.
 func (b *bench) makeData(needs map[string]bool) error {
 	if needs[slowMade] || needs[slowZsyncmake] {
 		needs[bulkName] = true
 	}
+	for _, f := range append(b.mountFiles(), b.zsyncFiles()...) {
+		if !needs[f.name] {
+			continue
+		}
+		begin := time.Now()
+		err := f.make()
+		if b.ctx.Err() != nil {
+			return b.ctx.Err()
+		}
+		if err != nil {
+			b.failed[f.name] = fmt.Errorf("make %s: %w", f.name, err)
+			continue
+		}
+		fmt.Printf("made %s in %.1f s\n", f.name, time.Since(begin).Seconds())
+	}
+	return nil
+}
+
+// mountFiles are the files of the rows of the mount, with their control files.
+func (b *bench) mountFiles() []file {
 	random := func(length int64) []content { return []content{{0, length}} }
-	for _, f := range []struct {
-		name string
-		make func() error
-	}{
+	return []file{
 		{sparseName, func() error { return b.makeImage(sparseName, sparseContent(b.sizes), 0) }},
 		{bulkName, func() error { return b.makeImage(bulkName, random(b.sizes.Bulk), 1) }},
 		{lineName, func() error { return b.makeImage(lineName, random(b.sizes.Line), 2) }},
@@ -93,17 +126,7 @@ func (b *bench) makeData(needs map[string]bool) error {
 			return b.linkBulk(slowZsyncmake, "zsyncmake", "-u", name, "-o", name+".zsync", "--")
 		}},
 		{artifacts, b.makeArtifacts},
-	} {
-		if !needs[f.name] {
-			continue
-		}
-		begin := time.Now()
-		if err := f.make(); err != nil {
-			return fmt.Errorf("make %s: %w", f.name, err)
-		}
-		fmt.Printf("made %s with control files in %.1f s\n", f.name, time.Since(begin).Seconds())
 	}
-	return nil
 }
 
 // makeImage writes a file of the root and its control file.
@@ -160,28 +183,24 @@ func (b *bench) run(dir string, command ...string) error {
 // original is the path of a served file on the local disk.
 func (b *bench) original(name string) string { return filepath.Join(b.root, name) }
 
-// writeImage makes a sparse file and writes it to the disk, so that the
-// writing does not go on under the measurements.
+// writeImage makes a sparse file.
 func writeImage(path string, length int64, parts []content, seed uint64) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := f.Truncate(length); err != nil {
-		return err
-	}
-	var key [32]byte
-	binary.LittleEndian.PutUint64(key[:], seed)
-	random := rand.NewChaCha8(key)
-	for _, p := range parts {
-		w := bufio.NewWriterSize(io.NewOffsetWriter(f, p.start), mib)
-		if _, err := io.CopyN(w, random, min(p.length, length-p.start)); err != nil {
+	return writeFile(path, func(f *os.File) error {
+		if err := f.Truncate(length); err != nil {
 			return err
 		}
-		if err := w.Flush(); err != nil {
-			return err
+		var key [32]byte
+		binary.LittleEndian.PutUint64(key[:], seed)
+		random := rand.NewChaCha8(key)
+		for _, p := range parts {
+			w := bufio.NewWriterSize(io.NewOffsetWriter(f, p.start), mib)
+			if _, err := io.CopyN(w, random, min(p.length, length-p.start)); err != nil {
+				return err
+			}
+			if err := w.Flush(); err != nil {
+				return err
+			}
 		}
-	}
-	return f.Sync()
+		return nil
+	})
 }

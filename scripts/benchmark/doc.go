@@ -1,14 +1,15 @@
-// Benchmark measures zsyncfs beside other programs that do the same job, in one
-// run on one machine, and prints tables with the ratios. scripts/bench builds
-// and starts it.
+// Benchmark measures zsyncfs, zsync and zsyncmake beside other programs that do
+// the same jobs, in one run on one machine, and prints tables with the ratios.
+// scripts/bench builds and starts it.
 //
 // # Terms
 //
-// A tool is a program that takes part: zsyncfs, its peers, or a limit (curl, a
-// local file), which is the most that can be had. A row is one thing that is
-// measured for each of its tools; its metrics are the numbers that come out,
-// each with its own line in the table and, where there is one, a goal for
-// zsyncfs. A measurement is one row for one tool once; rows are repeated, tool
+// A tool is a program that takes part: one of this project, its peers, or a limit
+// (curl, a local file), which is the most that can be had. A row is one thing
+// that is measured for each of its tools; its metrics are the numbers that come
+// out, each with its own line in the table and, where there is one, a goal for
+// this project's: a number, or so many times as good as the peers in the same
+// run. A measurement is one row for one tool once; rows are repeated, tool
 // after tool in turn, so that a busy machine hits all of them, and the medians
 // are printed. No number is printed that was not measured in the same run.
 //
@@ -29,6 +30,18 @@
 // begins with a new mount and, unless the row says otherwise, an empty cache.
 // The reader is this process, never one of the daemons. What zsyncfs gave is
 // compared with the original outside the measured time.
+//
+// # zsync and zsyncmake
+//
+// Every row of zsync comes twice: with control files of Debian's zsyncmake and of
+// this project's. Both programs run with the same options in an empty folder,
+// and what they made is compared with the target each time. Rows "delta" count
+// what the web server sent, control files and headers included, on packages
+// that were really published (see corpus); compressed files are taken as they
+// are. Rows "delta-time" and "delta-memory" update an image with 2 % changed,
+// its pages in memory. "scan" is the search alone, of a seed without a match: see
+// the function scan for how it is taken apart. A program of this project that
+// is not built is said to be so, and misses no goal.
 //
 // # Ending
 //

@@ -23,21 +23,29 @@ func dropPages(root string) error {
 // Holes are left out: a store's segments are sparse.
 func loadPages(root string) error {
 	return eachFile(root, func(f *os.File) error {
-		for off := int64(0); ; {
-			start, err := unix.Seek(int(f.Fd()), off, unix.SEEK_DATA)
-			if err != nil {
-				return nil // no data behind off
-			}
-			end, err := unix.Seek(int(f.Fd()), start, unix.SEEK_HOLE)
-			if err != nil {
-				return err
-			}
-			if _, err := io.Copy(io.Discard, io.NewSectionReader(f, start, end-start)); err != nil {
-				return err
-			}
-			off = end
-		}
+		return eachData(f, func(start, end int64) error {
+			_, err := io.Copy(io.Discard, io.NewSectionReader(f, start, end-start))
+			return err
+		})
 	})
+}
+
+// eachData calls do with every stretch [start, end) of f that is no hole.
+func eachData(f *os.File, do func(start, end int64) error) error {
+	for off := int64(0); ; {
+		start, err := unix.Seek(int(f.Fd()), off, unix.SEEK_DATA)
+		if err != nil {
+			return nil // no data behind off
+		}
+		end, err := unix.Seek(int(f.Fd()), start, unix.SEEK_HOLE)
+		if err != nil {
+			return err
+		}
+		if err := do(start, end); err != nil {
+			return err
+		}
+		off = end
+	}
 }
 
 // eachFile calls do with every regular file at or below root, opened for reading.

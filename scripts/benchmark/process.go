@@ -22,12 +22,17 @@ const endsWithin = 20 * time.Second
 type process struct {
 	cmd    *exec.Cmd
 	ended  chan struct{}
-	output string // path of what it printed
+	took   time.Duration // from the start to the end, once it has ended
+	output string        // path of what it printed
 }
 
 // startProcess runs a program whose output goes to a file, until it is released.
 func startProcess(res *resources, output, path string, args ...string) (*process, error) {
-	p := &process{cmd: exec.Command(path, args...), ended: make(chan struct{}), output: output}
+	return startCommand(res, output, exec.Command(path, args...))
+}
+
+func startCommand(res *resources, output string, cmd *exec.Cmd) (*process, error) {
+	p := &process{cmd: cmd, ended: make(chan struct{}), output: output}
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{
 		Pdeathsig: syscall.SIGTERM,
 		Setpgid:   true, // the terminal's SIGINT is for us, who then stop it in order
@@ -39,16 +44,27 @@ func startProcess(res *resources, output, path string, args ...string) (*process
 		}
 		defer f.Close()
 		p.cmd.Stdout, p.cmd.Stderr = f, f
+		begin := time.Now()
 		if err := p.cmd.Start(); err != nil {
 			return nil, err
 		}
 		go func() {
 			_ = p.cmd.Wait()
+			p.took = time.Since(begin)
 			close(p.ended)
 		}()
-		return func() { stopProcess(p.cmd.Process.Pid) }, nil
+		return p.stop, nil
 	})
 	return p, err
+}
+
+// stop ends p. A process that has ended is left alone: its id may be another's.
+func (p *process) stop() {
+	select {
+	case <-p.ended:
+	default:
+		stopProcess(p.cmd.Process.Pid)
+	}
 }
 
 // said is the end of what p printed, for messages.

@@ -45,13 +45,14 @@ type result struct {
 type toolResult struct {
 	Name      string               `json:"name"`
 	Limit     bool                 `json:"limit"`
+	Own       bool                 `json:"own"`
 	Installed bool                 `json:"installed"`
 	Error     string               `json:"error,omitempty"`
 	Samples   map[string][]float64 `json:"samples"`
 	Medians   map[string]float64   `json:"medians"`
 }
 
-// judged is a metric of a row with what zsyncfs reached.
+// judged is a metric of a row with what this project's program reached.
 type judged struct {
 	Key      string   `json:"key"`
 	Title    string   `json:"title"`
@@ -64,7 +65,7 @@ type judged struct {
 
 func (b *bench) newReport() *report {
 	r := &report{
-		Date: time.Now().UTC(), CPUs: runtime.NumCPU(), Kernel: kernel(), Versions: versions(b.binary),
+		Date: time.Now().UTC(), CPUs: runtime.NumCPU(), Kernel: kernel(), Versions: b.versions(),
 		Sizes: b.sizes, Repetitions: b.repeat,
 	}
 	r.Line.DelaySeconds, r.Line.RoundTripSeconds, r.Line.BytesPerSecond = roundTrip.Seconds(), b.trip, lineRate
@@ -81,26 +82,35 @@ func kernel() string {
 }
 
 // versions are those of all programs, as far as they are known.
-func versions(binary string) map[string]string {
+func (b *bench) versions() map[string]string {
 	out := map[string]string{}
-	if text, err := exec.Command(binary, "version").Output(); err == nil {
+	if text, err := exec.Command(b.binary, "version").Output(); err == nil {
 		line, _, _ := strings.Cut(string(text), "\n")
 		out["zsyncfs"] = strings.TrimPrefix(line, "zsyncfs ")
 	}
 	for _, name := range []string{"httpfs2", "rclone", "nginx", "curl", "zsync"} {
 		text, err := exec.Command("dpkg-query", "-W", "-f", "${Version}", name).Output()
 		if err == nil && len(text) != 0 {
-			out[name] = string(text)
+			out[debianName(name)] = string(text)
 		}
 	}
 	return out
 }
 
-func newResult(r row) *result {
+// debianName tells Debian's programs from those of this project with the same names.
+func debianName(program string) string {
+	if program == debianZsync.program {
+		return "Debian's " + program
+	}
+	return program
+}
+
+func (b *bench) newResult(r row) *result {
 	out := &result{Name: r.name, Title: r.title}
 	for _, t := range r.tools {
+		_, err := b.path(t)
 		out.Tools = append(out.Tools, &toolResult{
-			Name: t.name, Limit: t.limit, Installed: t.installed(),
+			Name: t.name, Limit: t.limit, Own: t.own, Installed: err == nil,
 			Samples: map[string][]float64{}, Medians: map[string]float64{},
 		})
 	}
@@ -130,21 +140,26 @@ func median(values []float64) float64 {
 	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }
 
-// judge sets the metrics: ratios, and whether the goal was missed.
+// judge sets the metrics: ratios, and whether the goal was missed. A program
+// that is not built yet misses none.
 func (r *result) judge(from row) {
-	own := r.of(zsyncfs)
+	own := r.own()
 	for _, m := range from.metrics {
-		j := &judged{Key: m.key, Title: m.title, Unit: m.unit, Goal: m.goal.String()}
+		j := &judged{Key: m.key, Title: m.title, Unit: m.unit, Goal: m.goalText()}
 		r.Metrics = append(r.Metrics, j)
 		value, measured := own.Medians[m.key]
-		j.Missed = m.goal != nil && (own.Error != "" || !measured || !m.goal.reached(value))
 		if own.Error != "" || !measured {
+			j.Missed = m.goal != nil && own.Installed
 			continue
 		}
+		var peers []float64
 		for _, t := range r.Tools {
 			other, measured := t.Medians[m.key]
 			if t == own || t.Error != "" || !measured {
 				continue
+			}
+			if !t.Limit {
+				peers = append(peers, other)
 			}
 			ratio, ok := m.ratio(value, other)
 			if !ok {
@@ -158,15 +173,30 @@ func (r *result) judge(from row) {
 				*best = &ratio
 			}
 		}
+		j.Missed = m.goal != nil && !m.reached(value, peers)
 	}
 }
 
-// missed names the goals that zsyncfs missed, and the rows in which it failed.
-// Rows that were left out have neither.
+// own has the samples of this project's program, which each row has first.
+func (r *result) own() *toolResult { return r.Tools[0] }
+
+// unmeasured names the rows in which nothing of this project was measured.
+func (r *report) unmeasured() []string {
+	var out []string
+	for _, row := range r.Rows {
+		if row.Skipped != "" || !row.own().Installed {
+			out = append(out, row.Name)
+		}
+	}
+	return out
+}
+
+// missed names the goals that this project missed, and the rows in which it
+// failed. Rows that were not measured have neither.
 func (r *report) missed() []string {
 	var out []string
 	for _, row := range r.Rows {
-		if row.of(zsyncfs).Error != "" {
+		if row.own().Error != "" {
 			out = append(out, row.Name+" failed")
 			continue
 		}

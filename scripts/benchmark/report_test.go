@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -42,7 +44,7 @@ func testRow() row {
 
 func TestJudge(t *testing.T) {
 	r := testRow()
-	out := newResult(r)
+	out := new(bench).newResult(r)
 	for _, s := range []sample{{"rate": 100, "sent": 2}, {"rate": 150, "sent": 3}, {"rate": 300, "sent": 9}} {
 		out.Tools[0].add(s)
 	}
@@ -75,7 +77,7 @@ func TestJudge(t *testing.T) {
 
 func TestTableSaysWhatIsMissing(t *testing.T) {
 	r := testRow()
-	out := newResult(r)
+	out := new(bench).newResult(r)
 	out.Tools[0].add(sample{"rate": 250, "sent": 1})
 	out.Tools[1].Installed = false
 	out.Tools[2].Error = "it broke"
@@ -91,10 +93,57 @@ func TestTableSaysWhatIsMissing(t *testing.T) {
 	}
 }
 
+// Goals beside peers, of numbers where less and where more is better.
+func TestGoalsBesidePeers(t *testing.T) {
+	for _, c := range []struct {
+		lower bool
+		goal  *goal
+		text  string
+		own   float64
+		peers []float64
+		want  bool
+	}{
+		{true, noWorse(), "<= peer", 5, []float64{5}, true},
+		{true, noWorse(), "<= peer", 5, []float64{9, 4}, false},
+		{true, noWorse(), "<= peer", 0, []float64{0}, true},
+		{false, noWorse(), ">= peer", 4, []float64{5}, false},
+		{true, timesPeer(3), "3x peer", 2, []float64{6}, true},
+		{true, timesPeer(3), "3x peer", 2.1, []float64{6}, false},
+		{false, timesPeer(8), "8x peer", 80, []float64{10}, true},
+		{false, timesPeer(8), "8x peer", 79, []float64{10}, false},
+		{false, timesPeer(8), "8x peer", 1, nil, true},
+		{false, atLeast(2), ">= 2", 1, nil, false},
+		{true, atMost(2), "<= 2", 2, nil, true},
+	} {
+		m := metric{lower: c.lower, goal: c.goal}
+		if got := m.reached(c.own, c.peers); got != c.want || m.goalText() != c.text {
+			t.Errorf("%+v: %v, %q", c, got, m.goalText())
+		}
+	}
+}
+
+// A program that is not built yet has missed nothing, and the report says so.
+func TestNotBuilt(t *testing.T) {
+	r := testRow()
+	r.tools = []*tool{{name: "zsync", program: "zsync", own: true}, {name: "one"}}
+	b := &bench{bin: t.TempDir()}
+	out := b.newResult(r)
+	out.Tools[1].add(sample{"rate": 250, "sent": 1})
+	out.judge(r)
+	rep := &report{Rows: []*result{out}}
+	if len(rep.missed()) != 0 || len(rep.unmeasured()) != 1 {
+		t.Errorf("missed %q, not measured %q", rep.missed(), rep.unmeasured())
+	}
+	text := out.table()
+	if !strings.Contains(text, "not built") || strings.Contains(text, "x limit") {
+		t.Error(text)
+	}
+}
+
 // A row in which zsyncfs failed has missed its goals, and has no ratios.
 func TestJudgeFailure(t *testing.T) {
 	r := testRow()
-	out := newResult(r)
+	out := new(bench).newResult(r)
 	out.Tools[0].add(sample{"rate": 250, "sent": 1})
 	out.Tools[0].Error = "it broke"
 	out.Tools[1].add(sample{"rate": 1, "sent": 1})
@@ -123,8 +172,8 @@ func TestJudgeFailure(t *testing.T) {
 // A row that needs what is not there is left out, and misses no goal.
 func TestRowLeftOut(t *testing.T) {
 	r := testRow()
-	r.needs, r.files = "no-such-program-anywhere", []string{bulkName}
-	b := &bench{repeat: 1}
+	r.needs, r.files = []*tool{{program: "no-such-program-anywhere"}}, []string{bulkName}
+	b := &bench{repeat: 1, failed: map[string]error{}}
 	out := b.measureRow(r)
 	if text := out.table(); !strings.Contains(text, "left out: no-such-program-anywhere") {
 		t.Error(text)
@@ -132,25 +181,63 @@ func TestRowLeftOut(t *testing.T) {
 	if missed := (&report{Rows: []*result{out}}).missed(); len(missed) != 0 {
 		t.Errorf("missed: %q", missed)
 	}
-	if need := neededFiles([]row{r}); len(need) != 0 {
+	if need := b.neededFiles([]row{r}); len(need) != 0 {
 		t.Errorf("needs %v", need)
 	}
-	r.needs = ""
-	if r.missing() != "" || !neededFiles([]row{r})[bulkName] {
+	r.needs = nil
+	if b.missing(r) != "" || !b.neededFiles([]row{r})[bulkName] {
 		t.Error("a row that needs nothing is left out")
+	}
+	b.failed[bulkName] = fmt.Errorf("%w: no line", errUnavailable)
+	if why := b.missing(r); why != "not available: no line" {
+		t.Errorf("why: %q", why)
+	}
+	b.failed[bulkName] = errors.New("disk full")
+	out = b.measureRow(r)
+	if missed := (&report{Rows: []*result{out}}).missed(); len(missed) != 1 || out.own().Error != "disk full" {
+		t.Errorf("missed: %q, error %q", missed, out.own().Error)
 	}
 }
 
-// Names select rows, so they must differ, and every row measures zsyncfs first.
+// Names select rows, so they must differ; every row measures this project's
+// program first, and what it reads can be made.
 func TestRows(t *testing.T) {
+	b, makes := &bench{}, map[string]bool{}
+	for _, f := range append(b.mountFiles(), b.zsyncFiles()...) {
+		if makes[f.name] {
+			t.Errorf("%s is made twice", f.name)
+		}
+		makes[f.name] = true
+	}
 	seen := map[string]bool{}
 	for _, r := range rows {
-		if seen[r.name] || r.tools[0] != zsyncfs || r.measure == nil || len(r.metrics) == 0 || len(r.files) == 0 {
+		for _, f := range r.files {
+			if !makes[f] {
+				t.Errorf("row %s: nothing makes %s", r.name, f)
+			}
+		}
+		keys := map[string]bool{}
+		for _, m := range r.metrics {
+			if keys[m.key] {
+				t.Errorf("row %s has %s twice", r.name, m.key)
+			}
+			keys[m.key] = true
+		}
+		if seen[r.name] || !r.tools[0].own || r.measure == nil || len(r.metrics) == 0 || len(r.files) == 0 {
 			t.Errorf("row %q is not complete", r.name)
 		}
 		seen[r.name] = true
 	}
-	if got := len(selectRows("line.")); got != 3 {
-		t.Errorf("%d rows on the line", got)
+	for _, c := range []struct {
+		prefix string
+		groups []string
+		want   int
+	}{
+		{"line.", nil, 3}, {"", []string{"line"}, 3}, {"", []string{"line", "list"}, 4}, {"", []string{"lin"}, 0},
+		{"", []string{"delta.tar", "delta-time.own"}, 3}, {"delta.tar", []string{"delta"}, 2}, {"", []string{"delta"}, 14},
+	} {
+		if got := len(selectRows(c.prefix, c.groups...)); got != c.want {
+			t.Errorf("%q %q: %d rows, want %d", c.prefix, c.groups, got, c.want)
+		}
 	}
 }

@@ -1,25 +1,33 @@
 package main
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // row is one thing that is measured for each of its tools.
 type row struct {
 	name    string // what --only selects by
 	title   string
-	tools   []*tool // zsyncfs first; limits last
+	tools   []*tool // this project's own first; limits last
 	files   []string
-	needs   string // a program without which the row is left out; "": none
+	needs   []*tool // programs without which the row is left out
+	once    bool    // measured once however often the others are: it takes long, and says the same again
 	metrics []metric
 	measure measure
 }
 
-// missing says why the row cannot be measured; "" when it can.
-func (r row) missing() string {
-	if r.needs == "" {
-		return ""
+// missing says why a row cannot be measured; "" when it can.
+func (b *bench) missing(r row) string {
+	for _, t := range r.needs {
+		if _, err := b.path(t); err != nil {
+			return err.Error()
+		}
 	}
-	if _, err := find(r.needs); err != nil {
-		return err.Error()
+	for _, f := range r.files {
+		if err := b.failed[f]; errors.Is(err, errUnavailable) {
+			return err.Error()
+		}
 	}
 	return ""
 }
@@ -41,30 +49,60 @@ type metric struct {
 	goal  *goal
 }
 
-// goal is what zsyncfs must reach.
+// goal is what this project's program must reach.
 type goal struct {
-	atMost bool // else: at least
-	value  float64
+	kind  goalKind
+	value float64
 }
 
-func atMost(v float64) *goal  { return &goal{true, v} }
-func atLeast(v float64) *goal { return &goal{false, v} }
+type goalKind int
 
-func (g *goal) reached(v float64) bool {
-	if g.atMost {
-		return v <= g.value
+const (
+	most  goalKind = iota // a number of at most value
+	least                 // a number of at least value
+	times                 // value times as good as each peer in the same run
+)
+
+func atMost(v float64) *goal    { return &goal{most, v} }
+func atLeast(v float64) *goal   { return &goal{least, v} }
+func timesPeer(v float64) *goal { return &goal{times, v} }
+
+// noWorse is the goal to be as good as each peer.
+func noWorse() *goal { return timesPeer(1) }
+
+// reached says whether own is good enough, beside the numbers of the peers.
+// Without a peer nothing is compared.
+func (m metric) reached(own float64, peers []float64) bool {
+	switch m.goal.kind {
+	case most:
+		return own <= m.goal.value
+	case least:
+		return own >= m.goal.value
 	}
-	return v >= g.value
+	for _, peer := range peers {
+		if m.lower && own*m.goal.value > peer || !m.lower && own < peer*m.goal.value {
+			return false
+		}
+	}
+	return true
 }
 
-func (g *goal) String() string {
-	if g == nil {
+// goalText says what the goal is; "" when there is none.
+func (m metric) goalText() string {
+	switch g := m.goal; {
+	case g == nil:
 		return ""
-	}
-	if g.atMost {
+	case g.kind == times && g.value == 1 && m.lower:
+		return "<= peer"
+	case g.kind == times && g.value == 1:
+		return ">= peer"
+	case g.kind == most:
 		return fmt.Sprintf("<= %v", g.value)
+	case g.kind == least:
+		return fmt.Sprintf(">= %v", g.value)
+	default:
+		return fmt.Sprintf("%vx peer", g.value)
 	}
-	return fmt.Sprintf(">= %v", g.value)
 }
 
 // ratio says how many times as good a is as b by this metric: 1 is equal, more

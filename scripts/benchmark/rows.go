@@ -1,6 +1,9 @@
 package main
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 var (
 	peers        = []*tool{zsyncfs, httpfs2, rclone, rcloneFull}
@@ -10,7 +13,10 @@ var (
 )
 
 // rows is the table of everything that is measured, in order.
-var rows = []row{
+var rows = slices.Concat(mountRows, deltaRows, zsyncRows)
+
+// mountRows are the rows of the mount.
+var mountRows = []row{
 	{
 		name: "first-byte.loopback", title: "time to the first 4 KiB of a large sparse image",
 		tools: peers, files: []string{sparseName}, measure: firstByte(direct), metrics: firstByteMetrics(atMost(30)),
@@ -68,7 +74,7 @@ var rows = []row{
 	},
 	{
 		name: "slow-line.zsyncmake", title: "the last 64 KiB of an image, cold, on the slow line; control file of Debian's zsyncmake",
-		tools: []*tool{zsyncfs}, files: []string{slowZsyncmake}, needs: "zsyncmake",
+		tools: []*tool{zsyncfs}, files: []string{slowZsyncmake}, needs: []*tool{debianZsyncmake},
 		measure: endOnSlowLine(slowZsyncmake), metrics: slowMetrics,
 	},
 	{
@@ -77,11 +83,14 @@ var rows = []row{
 	},
 }
 
-// selectRows returns the rows whose names begin with prefix.
-func selectRows(prefix string) []row {
+// selectRows returns the rows whose names begin with prefix and, when groups
+// are given, are in one of these: "delta" has "delta" and "delta.tar", and not
+// "delta-time".
+func selectRows(prefix string, groups ...string) []row {
 	var out []row
 	for _, r := range rows {
-		if strings.HasPrefix(r.name, prefix) {
+		in := func(group string) bool { return strings.HasPrefix(r.name+".", group+".") }
+		if strings.HasPrefix(r.name, prefix) && (len(groups) == 0 || slices.ContainsFunc(groups, in)) {
 			out = append(out, r)
 		}
 	}
@@ -89,10 +98,10 @@ func selectRows(prefix string) []row {
 }
 
 // neededFiles are the files that some rows read, without rows that are left out.
-func neededFiles(chosen []row) map[string]bool {
+func (b *bench) neededFiles(chosen []row) map[string]bool {
 	need := map[string]bool{}
 	for _, r := range chosen {
-		if r.missing() != "" {
+		if b.missing(r) != "" {
 			continue
 		}
 		for _, f := range r.files {

@@ -20,8 +20,9 @@ func (r *report) heading() string {
 		r.Repetitions, r.Sizes.Sparse/mib, r.Sizes.Bulk/mib, r.Sizes.Line/mib, roundTrip,
 		r.Line.RoundTripSeconds*1e3, lineRate/1e6, float64(slowRate)/1e6)
 	fmt.Fprintf(&b, "artifacts of the list: %d\n", r.Sizes.Artifacts)
-	b.WriteString("\"x peer\", \"x limit\": how many times as good zsyncfs is as the best peer and as the limit\n" +
-		"(curl or a local file); 1 is equal, more is better. \"!\" marks a goal that was missed.\n")
+	b.WriteString("\"x peer\", \"x limit\": how many times as good the program of this project, in the first column,\n" +
+		"is as the best peer and as the limit (curl or a local file); 1 is equal, more is better.\n" +
+		"\"!\" marks a goal that was missed.\n")
 	return b.String()
 }
 
@@ -38,7 +39,12 @@ func (r *result) table() string {
 	for _, t := range r.Tools {
 		cells = append(cells, t.Name)
 	}
-	writeLine(w, append(cells, "x peer", "x limit", ""))
+	limited := slices.ContainsFunc(r.Tools, func(t *toolResult) bool { return t.Limit })
+	cells = append(cells, "x peer")
+	if limited {
+		cells = append(cells, "x limit")
+	}
+	writeLine(w, append(cells, ""))
 	for _, m := range r.Metrics {
 		title := m.Title
 		if m.Unit != "" {
@@ -52,7 +58,11 @@ func (r *result) table() string {
 		if m.Missed {
 			mark = "!"
 		}
-		writeLine(w, append(cells, ratio(m.BestPeer), ratio(m.Limit), mark))
+		cells = append(cells, ratio(m.BestPeer))
+		if limited {
+			cells = append(cells, ratio(m.Limit))
+		}
+		writeLine(w, append(cells, mark))
 	}
 	_ = w.Flush() // into memory
 	for _, t := range r.Tools {
@@ -71,6 +81,8 @@ func writeLine(w *tabwriter.Writer, cells []string) {
 func (t *toolResult) cell(key string) string {
 	value, measured := t.Medians[key]
 	switch {
+	case !t.Installed && t.Own:
+		return "not built"
 	case !t.Installed:
 		return "not installed"
 	case t.Error != "":

@@ -12,7 +12,8 @@ import (
 // tool is a program that takes part.
 type tool struct {
 	name    string
-	program string // what must be installed; "" when it is always there
+	program string // what must be there; "" when it always is
+	own     bool   // of this project: program is one that it builds
 	// mount puts the file name of the web server at base on dir and returns when
 	// it can be used; cache is a folder that it may keep things in. nil: the tool
 	// mounts nothing (a limit).
@@ -21,12 +22,17 @@ type tool struct {
 }
 
 var (
-	zsyncfs    = &tool{name: "zsyncfs", mount: mountZsyncfs}
+	zsyncfs    = &tool{name: "zsyncfs", own: true, mount: mountZsyncfs}
 	httpfs2    = &tool{name: "httpfs2", program: "httpfs2", mount: mountHttpfs2}
 	rclone     = &tool{name: "rclone", program: "rclone", mount: mountRclone("off")}
 	rcloneFull = &tool{name: "rclone full", program: "rclone", mount: mountRclone("full")}
 	curl       = &tool{name: "curl", program: "curl", limit: true}
 	localFile  = &tool{name: "local file", limit: true}
+
+	zsync           = &tool{name: "zsync", program: "zsync", own: true}
+	zsyncmake       = &tool{name: "zsyncmake", program: "zsyncmake", own: true}
+	debianZsync     = &tool{name: "Debian's", program: "zsync"}
+	debianZsyncmake = &tool{name: "Debian's", program: "zsyncmake"}
 )
 
 // find looks a program up in the path and where Debian keeps servers.
@@ -39,12 +45,19 @@ func find(name string) (string, error) {
 	return "", fmt.Errorf("%s is not installed", name)
 }
 
-func (t *tool) installed() bool {
-	if t.program == "" {
-		return true
+// path is that of a tool's program; "" when it needs none.
+func (b *bench) path(t *tool) (string, error) {
+	switch {
+	case t.program == "":
+		return "", nil
+	case !t.own:
+		return find(t.program)
 	}
-	_, err := find(t.program)
-	return err == nil
+	path := filepath.Join(b.bin, t.program)
+	if _, err := os.Stat(path); err != nil {
+		return "", fmt.Errorf("this project's %s is not built", t.program)
+	}
+	return path, nil
 }
 
 // mounted is a mount of one tool.

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+const (
+	scanFolder = "scan/"
+	scanTarget = scanFolder + "target.img" // random bytes
+	scanSeed   = scanFolder + "seed.img"   // other random bytes, but for the samples
+
+	samples      = 16       // stretches of the target in the seed, which show that all of it was scanned
+	sampleLength = 64 << 10 // bytes; they begin at multiples of it in both files
+)
+
+var scanMetrics = []metric{
+	{key: "rate", title: "scanned per CPU-second", unit: "MiB", goal: timesPeer(8)},
+	{key: "cpu", title: "  CPU, all threads", unit: "s", lower: true},
+	{key: "cpu-without", title: "  of a run without a seed", unit: "s", lower: true},
+	{key: "wall-rate", title: "scanned per second", unit: "MiB"},
+	{key: "peak", title: "largest resident size", unit: "MB", lower: true},
+}
+
+// scan measures the search of a seed that matches nowhere, of which a program
+// cannot be asked alone: the target is not on the server, so that a run ends
+// with an error after the search, and a run without a seed has everything else
+// (reading the control file, building the index, starting and failing). The
+// program must have kept the samples in the file of what is not complete yet.
+func scan(mk maker) measure {
+	return func(b *bench, t *tool, repetition int) (sample, error) {
+		without, err := b.failToDownload(t, mk)
+		if err != nil {
+			return nil, err
+		}
+		with, err := b.failToDownload(t, mk, scanSeed)
+		if err != nil {
+			return nil, err
+		}
+		cpu, wall, length := with.cpu-without.cpu, with.wall-without.wall, float64(b.sizes.Seed)/mib
+		if cpu <= 0 || wall <= 0 {
+			return nil, fmt.Errorf("the search took no time: %+v with a seed, %+v without", with, without)
+		}
+		return sample{
+			"rate": length / cpu, "cpu": with.cpu, "cpu-without": without.cpu,
+			"wall-rate": length / wall, "peak": with.peak,
+		}, nil
+	}
+}
+
+// failToDownload runs zsync on the control file of a target that is not on the
+// server.
+func (b *bench) failToDownload(t *tool, mk maker, seeds ...string) (usage, error) {
+	height := b.res.mark()
+	defer b.res.releaseTo(height)
+	dir, err := b.newFolder("download")
+	if err != nil {
+		return usage{}, err
+	}
+	args := []string{"-q"}
+	for _, seed := range seeds {
+		args = append(args, "-i", b.original(seed))
+	}
+	u, err := b.runProgram(dir, t, append(args, b.base(direct)+mk.control(scanTarget))...)
+	if err == nil {
+		return u, fmt.Errorf("a target that is not there was downloaded")
+	}
+	if u.cpu == 0 || len(seeds) == 0 {
+		return u, nil
+	}
+	for i := range samples {
+		at := sampleAt(i, b.sizes.Bulk)
+		part := filepath.Join(dir, filepath.Base(scanTarget)+".part")
+		if wrong := compare(part, b.original(scanTarget), at, at+sampleLength); wrong != nil {
+			return u, fmt.Errorf("the seed was not scanned, or its blocks were not kept: %w (%w)", wrong, err)
+		}
+	}
+	return u, nil
+}
+
+// sampleAt is the offset of a sample in a file of some length, the target or the
+// seed.
+func sampleAt(i int, length int64) int64 {
+	each := length / samples
+	return (each*int64(i) + each/2) / sampleLength * sampleLength
+}
+
+// scanFiles are the files of the row.
+func (b *bench) scanFiles() []file {
+	out := []file{{scanFolder, b.makeScan}}
+	for _, mk := range makers {
+		out = append(out, file{mk.controlFolder(scanFolder), func() error {
+			return b.makeControlFor(mk, scanTarget, "/not-there/target.img")
+		}})
+	}
+	return out
+}
+
+func (b *bench) makeScan() error {
+	if err := b.newRootFolder(scanFolder); err != nil {
+		return err
+	}
+	if err := writeImage(b.original(scanTarget), b.sizes.Bulk, []content{{0, b.sizes.Bulk}}, 31); err != nil {
+		return err
+	}
+	if err := writeImage(b.original(scanSeed), b.sizes.Seed, []content{{0, b.sizes.Seed}}, 32); err != nil {
+		return err
+	}
+	target, err := os.Open(b.original(scanTarget))
+	if err != nil {
+		return err
+	}
+	defer target.Close()
+	seed, err := os.OpenFile(b.original(scanSeed), os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer seed.Close()
+	for i := range samples {
+		from := io.NewSectionReader(target, sampleAt(i, b.sizes.Bulk), sampleLength)
+		if _, err := io.Copy(io.NewOffsetWriter(seed, sampleAt(i, b.sizes.Seed)), from); err != nil {
+			return err
+		}
+	}
+	return seed.Sync()
+}

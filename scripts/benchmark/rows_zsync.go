@@ -1,0 +1,50 @@
+package main
+
+import (
+	"os"
+	"slices"
+)
+
+// zsyncRows are the rows of what zsync and zsyncmake cost.
+var zsyncRows = makeZsyncRows()
+
+func makeZsyncRows() []row {
+	both := []*tool{zsync, debianZsync}
+	var out []row
+	for _, mk := range makers {
+		out = append(out, row{
+			name: "delta-time." + mk.name, title: "update of an image with 2 % changed; " + mk.title,
+			tools: both, needs: []*tool{mk.tool}, files: []string{mixedFolder, mk.controlFolder(mixedFolder)},
+			metrics: deltaTimeMetrics, measure: deltaTime(mk),
+		})
+	}
+	for _, mk := range makers {
+		out = append(out, row{
+			name: "delta-memory." + mk.name, title: "update of a large sparse image; " + mk.title,
+			tools: both, needs: []*tool{mk.tool}, once: true,
+			files:   []string{sparseName, sparseFolder, mk.controlFolder(sparseFolder)},
+			metrics: deltaMemoryMetrics, measure: deltaMemory(mk),
+		})
+	}
+	for _, mk := range makers {
+		out = append(out, row{
+			name: "scan." + mk.name, title: "search of a random seed that matches nowhere; " + mk.title,
+			tools: both, needs: []*tool{mk.tool}, files: []string{scanFolder, mk.controlFolder(scanFolder)},
+			metrics: scanMetrics, measure: scan(mk),
+		})
+	}
+	return append(out, row{
+		name: "make", title: "control file of an image", tools: []*tool{zsyncmake, debianZsyncmake},
+		needs: []*tool{debianZsyncmake}, files: []string{makeFolder, makers[0].controlFolder(makeFolder)},
+		metrics: makeMetrics, measure: makeControlFile,
+	})
+}
+
+// zsyncFiles are the files of these rows and of the rows of what is fetched,
+// each after those that it is made from.
+func (b *bench) zsyncFiles() []file {
+	return slices.Concat(b.deltaFiles(), b.updateFiles(), b.scanFiles(), b.makeFiles())
+}
+
+// newRootFolder makes a folder of the web server's root.
+func (b *bench) newRootFolder(folder string) error { return os.MkdirAll(b.original(folder), 0o755) }
