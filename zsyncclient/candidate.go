@@ -3,7 +3,6 @@ package zsyncclient
 import (
 	"errors"
 	"net/url"
-	"strings"
 	"time"
 )
 
@@ -15,11 +14,12 @@ const (
 	noRangesIn = 10 * time.Minute
 )
 
-// candidate is one place where the target may be. All but url and text are
-// guarded by Source.mu.
+// candidate is one place where the target may be. All but url, text
+// and gzip are guarded by Source.mu.
 type candidate struct {
 	url     *url.URL // nil: refused
 	text    string   // url as errors show it
+	gzip    bool     // the target is there compressed, so it serves whole bodies only
 	refused error    // not nil: never to be contacted
 
 	accepted bool   // its length and blocks have agreed
@@ -33,87 +33,6 @@ type candidate struct {
 	noRanges  time.Time // until then
 	failures  int       // temporary ones in a row
 	lastFault error     // why it was banned
-}
-
-// candidatesOf resolves ctl's candidates: each listed URL against the URL that
-// was asked for, then against the final one, then the control file's URL
-// without ".zsync", then the mirrors. Duplicates are dropped.
-func candidatesOf(ctl *Control, mirrors []*url.URL) []*candidate {
-	var out []*candidate
-	seen := map[string]bool{}
-	add := func(u *url.URL, text string, err error) {
-		c := &candidate{url: u, text: text, refused: err}
-		if u != nil {
-			c.text = Redact(u)
-			c.refused = checkURL(u)
-			text = u.String()
-		}
-		if c.refused != nil {
-			c.refused = &refusal{err: c.refused}
-			c.url = nil
-		}
-		if !seen[text] {
-			seen[text] = true
-			out = append(out, c)
-		}
-	}
-	bases := []*url.URL{ctl.URL}
-	if ctl.Final != nil {
-		bases = append(bases, ctl.Final)
-	}
-	for _, base := range bases {
-		for _, ref := range ctl.Header.URLs {
-			if strings.TrimSpace(ref) == "" {
-				continue
-			}
-			u, err := resolveListed(base, ref)
-			add(u, "URL line of the control file", err)
-		}
-	}
-	own := withoutSuffix(ctl.URL)
-	if own != nil {
-		add(own, "", nil)
-	}
-	for _, m := range mirrors {
-		if m = mirrorURL(m, own); m != nil {
-			add(m, "", nil)
-		}
-	}
-	return out
-}
-
-// withoutSuffix is u without ".zsync"; nil when it does not end so.
-func withoutSuffix(u *url.URL) *url.URL {
-	v := withoutUser(u)
-	path, ok := strings.CutSuffix(v.Path, ".zsync")
-	if !ok || path == "" || strings.HasSuffix(path, "/") {
-		return nil
-	}
-	v.Path = path
-	v.RawPath = strings.TrimSuffix(v.RawPath, ".zsync")
-	return v
-}
-
-// mirrorURL is where a mirror has the target: a mirror that ends in "/" is a
-// folder, in which it has the name that the control file has without ".zsync".
-func mirrorURL(m, own *url.URL) *url.URL {
-	if m == nil {
-		return nil
-	}
-	m = withoutUser(m)
-	if !strings.HasSuffix(m.Path, "/") {
-		return m
-	}
-	if own == nil {
-		return nil
-	}
-	name := own.EscapedPath()
-	name = name[strings.LastIndexByte(name, '/')+1:]
-	u, err := resolveReference(m, "./"+name)
-	if err != nil {
-		return nil
-	}
-	return u
 }
 
 // judge takes the outcome of one try at cand in: how it is treated from now on.
@@ -163,54 +82,85 @@ func (e *changedError) Error() string   { return e.err.Error() }
 func (e *changedError) Unwrap() []error { return []error{ErrTargetChanged, e.err} }
 
 // pick is the candidate to try next: one whose host is not in backoff, with the
-// fewest failures, the one used last, the first. stream is for whole bodies.
+// fewest failures, the one used last, the first. stream is for whole bodies: then
+// a gzip copy is picked when there is no other, or none but what never served and
+// is failing.
 func (s *Source) pick(stream bool) (*candidate, error) {
-	usable, ranged, err := s.usable(stream)
-	if len(usable) == 0 {
-		return nil, err
+	u := s.usable(stream)
+	best, in := s.best(u.plain)
+	unproved := best == nil || in > 0 && !u.ranged
+	switch {
+	case best == nil && len(u.copies) == 0:
+		return nil, u.err()
+	case unproved && stream && len(u.copies) > 0 && !u.accepted:
+		best, _ = s.best(u.copies)
+	case unproved && !stream && u.whole:
+		// What could serve ranges never did, and is failing.
+		return nil, u.err()
 	}
-	best, bestIn := (*candidate)(nil), time.Duration(0)
-	for _, cand := range usable {
+	return best, nil
+}
+
+// best is the first of list to be tried, and when it may be; nil of none.
+func (s *Source) best(list []*candidate) (best *candidate, bestIn time.Duration) {
+	for _, cand := range list {
 		in := s.hostOf(cand).readyIn()
 		if best == nil || s.better(cand, in, best, bestIn) {
 			best, bestIn = cand, in
 		}
 	}
-	if bestIn > 0 && !stream && errors.Is(err, ErrNoRanges) && !ranged {
-		// What could serve ranges never did, and is failing.
-		return nil, err
-	}
-	return best, nil
+	return best, bestIn
 }
 
-// usable are the candidates that may be tried now, and whether one of them has
-// served ranges. The error is what holds when none can be used, or, being
-// ErrNoRanges, that there are candidates without ranges beside.
-func (s *Source) usable(stream bool) (usable []*candidate, ranged bool, err error) {
+// usable are the candidates that may be tried now.
+type usable struct {
+	plain, copies    []*candidate // copies: only for whole bodies
+	accepted, ranged bool         // one of plain was right; served ranges
+	whole            bool         // there are others, for whole bodies
+	failed           SourceError  // why not the others
+}
+
+// err is what holds when nothing usable serves.
+func (u *usable) err() error {
+	if u.whole {
+		return &noRangesError{u.failed}
+	}
+	return &u.failed
+}
+
+func (s *Source) usable(stream bool) *usable {
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var failed SourceError
-	whole := false
+	u := &usable{}
+	fail := func(cand *candidate, err error) {
+		u.failed.Candidates = append(u.failed.Candidates, CandidateError{cand.text, err})
+	}
 	for _, cand := range s.candidates {
 		switch {
 		case cand.refused != nil:
-			failed.Candidates = append(failed.Candidates, CandidateError{cand.text, cand.refused})
+			fail(cand, cand.refused)
 		case now.Before(cand.banned):
-			failed.Candidates = append(failed.Candidates, CandidateError{cand.text, cand.lastFault})
+			fail(cand, cand.lastFault)
+		case cand.gzip && stream:
+			u.copies = append(u.copies, cand)
+		case cand.gzip:
+			u.whole = true
+			fail(cand, errGzipCopy)
 		case !stream && now.Before(cand.noRanges):
-			whole = true
-			failed.Candidates = append(failed.Candidates, CandidateError{cand.text, ErrNoRanges})
+			u.whole = true
+			fail(cand, ErrNoRanges)
 		default:
-			usable = append(usable, cand)
-			ranged = ranged || cand.ranged
+			u.plain = append(u.plain, cand)
+			u.accepted = u.accepted || cand.accepted
+			u.ranged = u.ranged || cand.ranged
 		}
 	}
-	if whole {
-		return usable, ranged, &noRangesError{failed}
-	}
-	return usable, ranged, &failed
+	return u
 }
+
+// errGzipCopy: why a candidate that is a gzip copy serves no ranges.
+var errGzipCopy = errors.New("it is a gzip copy, which is read as a whole only")
 
 // noRangesError is ErrNoRanges with what is wrong with the other candidates.
 type noRangesError struct{ SourceError }

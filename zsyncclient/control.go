@@ -26,7 +26,8 @@ const (
 
 // Control is a control file as far as it was fetched.
 type Control struct {
-	// URL is what was asked for, Final where the redirects led.
+	// URL is what was asked for, Final where the redirects led. URL may be nil in
+	// a Control that was not fetched.
 	URL, Final *url.URL
 	Header     *format.Header
 	// Raw are the Header.Size bytes of the header.
@@ -121,6 +122,9 @@ func (r *controlReader) control(prev Validators, prefix int64) (*Control, error)
 // *format.ParseError when the length was unknown and turns out too short for
 // the records; *StatusError; deliver's as it is; ctx's, with the last failure.
 func (c *Client) FetchControlRange(ctx context.Context, ctl *Control, r format.Range, deliver func(off int64, p []byte) error) error {
+	if ctl.URL == nil {
+		return errors.New("the control file has no URL to fetch more of it from")
+	}
 	if r.Start < 0 || ctl.Validators.Length >= 0 && r.End > ctl.Validators.Length {
 		return fmt.Errorf("range %v lies outside of the control file's %d bytes", r, ctl.Validators.Length)
 	}
@@ -160,7 +164,7 @@ type controlFetch struct {
 // try makes one request for what is missing.
 func (f *controlFetch) try(ctx context.Context) error {
 	known := f.ctl.Validators
-	a, err := f.c.get(ctx, ask{url: f.ctl.URL, header: rangeHeader(f.r, known.ETag), class: control})
+	a, err := f.c.get(ctx, ask{url: f.ctl.URL, header: rangeHeader(known.ETag, f.r), class: control})
 	if err != nil {
 		return err
 	}

@@ -46,10 +46,12 @@ type controlReader struct {
 	err   error // of the network, not io.EOF
 }
 
-// open makes the first request.
+// open makes the first request, for prefix bytes or, when that is 0, for all.
 func (r *controlReader) open(prev Validators, prefix int64) error {
-	part := format.Range{End: prefix}
-	h := rangeHeader(part, "")
+	part, h := format.Range{End: prefix}, http.Header{}
+	if prefix > 0 {
+		h = rangeHeader("", part)
+	}
 	prev.conditional(h)
 	a, err := r.c.get(r.ctx, ask{url: r.url, header: h, class: control, patience: r.patience})
 	if err != nil {
@@ -64,7 +66,7 @@ func (r *controlReader) open(prev Validators, prefix int64) error {
 		a.body.done()
 		r.v = validatorsOf(a.header, 0)
 		return nil
-	case a.code == http.StatusPartialContent:
+	case a.code == http.StatusPartialContent && prefix > 0:
 		err = r.startPart(a, part)
 	case a.code == http.StatusOK:
 		r.v = validatorsOf(a.header, a.length)
@@ -148,7 +150,7 @@ func (r *controlReader) nextPart() error {
 	if r.v.Length >= 0 {
 		part.End = min(part.End, r.v.Length)
 	}
-	a, err := r.c.get(r.ctx, ask{url: r.url, header: rangeHeader(part, r.v.ETag), class: control, patience: r.patience})
+	a, err := r.c.get(r.ctx, ask{url: r.url, header: rangeHeader(r.v.ETag, part), class: control, patience: r.patience})
 	if err == nil {
 		switch a.code {
 		case http.StatusPartialContent:

@@ -11,9 +11,10 @@ import (
 )
 
 // FetchAll fetches the whole target: with ranges like Fetch where a candidate
-// answers them, else by streaming whole bodies from block 0. Blocks are
-// delivered in order, each once; a body that broke is streamed anew, and what
-// was delivered before is skipped.
+// answers them, else by streaming whole bodies from block 0, and when no other
+// candidate can be used, by streaming a gzip copy and decompressing it. Blocks
+// are delivered in order, each once; a body that broke is streamed anew, and
+// what was delivered before is skipped.
 //
 // Errors: those of Fetch but ErrNoRanges; a *LengthError in a *SourceError when
 // a body is shorter or longer than the target, the latter after all blocks
@@ -21,37 +22,55 @@ import (
 func (s *Source) FetchAll(ctx context.Context,
 	records func(context.Context, format.BlockRange) ([]byte, error),
 	deliver func(first format.BlockID, data []byte) error) error {
-	f := &fetch{s: s, pri: Foreground, records: records, deliver: deliver, end: s.geo.All().End, wrongAt: -1}
-	err := f.run(ctx, false)
-	if !errors.Is(err, ErrNoRanges) || f.callerErr != nil {
+	if s.geo.BlockCount() == 0 {
+		return nil
+	}
+	callers := false // the error is one of the caller's functions
+	f := s.newFetch(Foreground,
+		func(ctx context.Context, r format.BlockRange) ([]byte, error) {
+			p, err := records(ctx, r)
+			callers = callers || err != nil
+			return p, err
+		},
+		func(first format.BlockID, p []byte) error {
+			err := deliver(first, p)
+			callers = callers || err != nil
+			return err
+		}, s.geo.All())
+	err := f.work(ctx, false)
+	if callers || !errors.Is(err, ErrNoRanges) {
 		return err
 	}
-	return f.run(ctx, true)
+	return f.work(ctx, true)
 }
 
-// whole streams the whole body of cand, skips what was delivered already, and
-// delivers the rest.
-func (f *fetch) whole(ctx context.Context, cand *candidate) error {
-	s := f.s
-	a, err := s.c.get(ctx, ask{url: cand.url, class: data, pri: f.pri})
+// wholeBody streams the whole body of the candidate, skips what was delivered
+// already, and delivers the rest. There is one run, up to the target's end.
+func (t *try) wholeBody(ctx context.Context) error {
+	s := t.f.s
+	a, err := s.c.get(ctx, ask{url: t.cand.url, class: data, pri: t.f.pri, packed: t.cand.gzip})
 	if err != nil {
 		return err
 	}
 	if a.code != http.StatusOK {
 		return a.statusError()
 	}
-	if a.length >= 0 && a.length != s.geo.Length {
+	if !t.cand.gzip && a.length >= 0 && a.length != s.geo.Length {
 		a.body.done()
 		return &LengthError{Want: s.geo.Length, Got: a.length}
 	}
-	if _, err := io.CopyN(io.Discard, a.body, s.geo.Offset(f.next)); err != nil {
-		return f.shortBody(a, a.body.broke(err))
+	r := io.Reader(a.body)
+	if t.cand.gzip {
+		r = &gunzip{b: a.body, size: a.length, most: maxPacked(s.geo.Length)}
 	}
-	if err := f.consume(ctx, a.body); err != nil {
-		return f.shortBody(a, err)
+	if _, err := io.CopyN(io.Discard, r, s.geo.Offset(t.runs[0].Start)); err != nil {
+		return t.shortBody(a, a.body.broke(err))
+	}
+	if err := t.consume(ctx, a.body, r); err != nil {
+		return t.shortBody(a, err)
 	}
 	var more [1]byte
-	n, _ := a.body.Read(more[:])
+	n, _ := io.ReadFull(r, more[:])
 	a.body.done()
 	if n > 0 {
 		return &LengthError{Want: s.geo.Length, Got: -1}
@@ -62,13 +81,13 @@ func (f *fetch) whole(ctx context.Context, cand *candidate) error {
 // shortBody turns the clean but early end of a body without Content-Length into
 // a *LengthError when it ended there twice: the first time the connection may
 // have broken, which such a body cannot tell.
-func (f *fetch) shortBody(a *answer, err error) error {
-	if a.length >= 0 || f.callerErr != nil || a.body.err != io.EOF || errors.Is(err, ErrWrongBlocks) {
+func (t *try) shortBody(a *answer, err error) error {
+	if a.length >= 0 || t.callerErr != nil || a.body.err != io.EOF || errors.Is(err, ErrWrongBlocks) || !temporary(err) {
 		return err
 	}
-	if a.body.read == f.shortAt {
-		return &LengthError{Want: f.s.geo.Length, Got: a.body.read}
+	if a.body.read == t.f.shortAt {
+		return &LengthError{Want: t.f.s.geo.Length, Got: a.body.read}
 	}
-	f.shortAt = a.body.read
-	return fmt.Errorf("body ended after %d of %d bytes: %w", a.body.read, f.s.geo.Length, io.ErrUnexpectedEOF)
+	t.f.shortAt = a.body.read
+	return fmt.Errorf("body ended after %d of %d bytes: %w", a.body.read, t.f.s.geo.Length, io.ErrUnexpectedEOF)
 }

@@ -52,6 +52,8 @@ type host struct {
 	lastErr      error     // guarded by mu
 	failingSince time.Time // guarded by mu
 
+	atOnce atOnce // guarded by mu
+
 	count counters      // received is kept above; guarded by mu
 	rtt   time.Duration // guarded by mu
 	rate  float64       // bytes/s; guarded by mu

@@ -3,10 +3,8 @@ package zsyncclient
 import (
 	"context"
 	"errors"
-	"fmt"
 	"mime"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 
@@ -71,9 +69,19 @@ func strongETag(etag string) string {
 	return etag
 }
 
-// rangeHeader asks for r, which is not empty; with If-Range when etag is strong.
-func rangeHeader(r format.Range, etag string) http.Header {
-	h := http.Header{"Range": {fmt.Sprintf("bytes=%d-%d", r.Start, r.End-1)}}
+// rangeHeader asks for ranges, at least one and none empty; with If-Range when
+// etag is strong.
+func rangeHeader(etag string, ranges ...format.Range) http.Header {
+	text := []byte("bytes=")
+	for i, r := range ranges {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = strconv.AppendInt(text, r.Start, 10)
+		text = append(text, '-')
+		text = strconv.AppendInt(text, r.End-1, 10)
+	}
+	h := http.Header{"Range": {string(text)}}
 	if etag = strongETag(etag); etag != "" {
 		h.Set("If-Range", etag)
 	}
@@ -102,14 +110,6 @@ func checkPartial(a *answer, r format.Range) (contentRange, error) {
 		return cr, refuse("server sent Content-Length %d for %v", a.length, cr.r)
 	}
 	return cr, nil
-}
-
-// wrap says what was being fetched from where.
-func wrap(err error, what string, r format.Range, u *url.URL) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("fetch %s %v from %s: %w", what, r, Redact(u), err)
 }
 
 // lastWords is what a caller whose ctx ended during err is told: ctx's error and

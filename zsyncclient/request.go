@@ -19,6 +19,22 @@ type ask struct {
 	pri    Priority
 	// patience bounds the wait at a host's gate; 0: until the context ends.
 	patience time.Duration
+	// packed: the document is a gzip file, which some servers call its encoding.
+	packed bool
+}
+
+// errEncoded: the body is not as it was asked for.
+var errEncoded = errors.New("Content-Encoding")
+
+// takes says whether the body may have this Content-Encoding.
+func (q ask) takes(encoding string) bool {
+	switch strings.ToLower(encoding) {
+	case "", "identity":
+		return true
+	case "gzip", "x-gzip":
+		return q.packed
+	}
+	return false
 }
 
 // answer is an answer's header with its body. The caller ends it with
@@ -116,9 +132,9 @@ func (c *Client) send(ctx context.Context, q ask, u *url.URL) (*answer, error) {
 		return nil, err
 	}
 	content := a.code == http.StatusOK || a.code == http.StatusPartialContent
-	if e := a.header.Get("Content-Encoding"); content && e != "" && !strings.EqualFold(e, "identity") {
+	if e := a.header.Get("Content-Encoding"); content && !q.takes(e) {
 		b.done()
-		return nil, refuse("Content-Encoding %q, though only identity was accepted", shorten(e))
+		return nil, refuse("%w %q, though only identity was accepted", errEncoded, shorten(e))
 	}
 	return a, nil
 }

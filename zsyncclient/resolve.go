@@ -84,10 +84,16 @@ func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
 
 // resolveListed is resolveReference for a URL line of a control file. Writers
 // put the name of a file there as it is, so a "#" in a relative one belongs to
-// the name.
+// the name. base nil takes absolute ones only.
 func resolveListed(base *url.URL, ref string) (*url.URL, error) {
 	if !hasScheme(strings.TrimLeft(ref, " \t")) {
+		if base == nil {
+			return nil, errRelative
+		}
 		ref = strings.ReplaceAll(ref, "#", "%23")
+	}
+	if base == nil {
+		base = &url.URL{}
 	}
 	return resolveReference(base, ref)
 }

@@ -2,9 +2,7 @@ package zsyncclient
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"sync"
 	"time"
@@ -36,8 +34,10 @@ type Source struct {
 
 // NewSource resolves the candidates of ctl: each listed URL against URL, then
 // against Final, then the control file's URL without ".zsync", then mirrors (one
-// that ends in "/" is a folder that has the file under the same name).
-// Duplicates are dropped. No request is made.
+// that ends in "/" is a folder that has the file under the same name), then the
+// gzip copies (Header.ZURLs) like the listed URLs. Duplicates are dropped. URL may
+// be nil: then only absolute listed URLs and mirrors of the file itself remain.
+// No request is made.
 func (c *Client) NewSource(ctl *Control, mirrors []*url.URL) *Source {
 	s := &Source{c: c, header: ctl.Header, geo: ctl.Header.Geometry(), candidates: candidatesOf(ctl, mirrors)}
 	size := bufferSize(s.geo)
@@ -76,143 +76,8 @@ func (s *Source) Fetch(ctx context.Context, r format.BlockRange, pri Priority,
 	if r.Start < 0 || r.End > s.geo.All().End {
 		return fmt.Errorf("%v lie outside of the target's %d", r, s.geo.BlockCount())
 	}
-	f := &fetch{s: s, pri: pri, records: records, deliver: deliver, next: r.Start, end: r.End, wrongAt: -1}
-	return f.run(ctx, false)
-}
-
-// fetch is one call of Fetch or FetchAll. Not safe for concurrent use.
-type fetch struct {
-	s       *Source
-	pri     Priority
-	records func(context.Context, format.BlockRange) ([]byte, error)
-	deliver func(first format.BlockID, data []byte) error
-
-	next, end format.BlockID
-	callerErr error          // of records or deliver
-	last      error          // the last failure
-	wrongAt   format.BlockID // the block that had wrong bytes; -1 none
-	wrongs    int            // how often any had
-	shortAt   int64          // where the last whole body ended too early
-}
-
-// errAskAgain: the same request is worth another try at once.
-var errAskAgain = errors.New("ask again")
-
-// run tries candidates until next is end.
-func (f *fetch) run(ctx context.Context, stream bool) error {
-	for f.next < f.end {
-		if err := ctx.Err(); err != nil {
-			return endedError(err, f.last)
-		}
-		cand, err := f.s.pick(stream)
-		if err != nil {
-			return err
-		}
-		asked := f.s.geo.Bytes(format.BlockRange{Start: f.next, End: f.end})
-		if stream {
-			err = f.whole(ctx, cand)
-		} else {
-			err = f.ranged(ctx, cand)
-		}
-		if f.callerErr != nil {
-			return f.callerErr
-		}
-		if err != nil && ctx.Err() != nil {
-			return lastWords(ctx, wrap(err, "range", asked, cand.url), f.last)
-		}
-		if f.mayRepeat(err) {
-			f.last = err
-			continue
-		}
-		err = f.s.judge(cand, err)
-		if stream && err != nil && f.next >= f.end {
-			// Every block was right, and then there was more.
-			return &SourceError{Candidates: []CandidateError{{cand.text, err}}}
-		}
-		if err != nil && !errors.Is(err, errAskAgain) {
-			f.last = wrap(err, "range", asked, cand.url)
-		}
-	}
-	return nil
-}
-
-// mayRepeat says whether err is wrong bytes that are worth one more try at the
-// same candidate: once for each block, a few times in all.
-func (f *fetch) mayRepeat(err error) bool {
-	if !errors.Is(err, ErrWrongBlocks) {
-		return false
-	}
-	again := f.wrongAt != f.next && f.wrongs < 8
-	f.wrongAt = f.next
-	f.wrongs++
-	if !again {
-		f.wrongAt, f.wrongs = -1, 0
-	}
-	return again
-}
-
-// ranged makes one range request to cand for all that is missing.
-func (f *fetch) ranged(ctx context.Context, cand *candidate) error {
-	s := f.s
-	r := s.geo.Bytes(format.BlockRange{Start: f.next, End: f.end})
-	etag := s.ifRange(cand)
-	a, err := s.c.get(ctx, ask{url: cand.url, header: rangeHeader(r, etag), class: data, pri: f.pri})
-	if err != nil {
-		return err
-	}
-	switch a.code {
-	case http.StatusPartialContent:
-		cr, err := checkPartial(a, r)
-		if err == nil && cr.total != s.geo.Length {
-			err = &LengthError{Want: s.geo.Length, Got: cr.total}
-			if cr.total < 0 {
-				err = refuse("Content-Range without a total")
-			}
-		}
-		if err != nil {
-			a.body.done()
-			return err
-		}
-		s.learn(cand, a)
-		if err := f.consume(ctx, a.body); err != nil {
-			return err
-		}
-		a.body.done()
+	if r.Count() == 0 {
 		return nil
-	case http.StatusOK:
-		return f.wholeForRange(ctx, cand, a, r, etag)
-	case http.StatusRequestedRangeNotSatisfiable:
-		total := parseUnsatisfied(a.header.Get("Content-Range"))
-		if total >= 0 && total != s.geo.Length {
-			a.body.done()
-			return &LengthError{Want: s.geo.Length, Got: total}
-		}
 	}
-	return a.statusError()
-}
-
-// wholeForRange handles a 200 to a range request. Of its body at most what was
-// asked is read, and only when that starts at offset 0.
-func (f *fetch) wholeForRange(ctx context.Context, cand *candidate, a *answer, r format.Range, etag string) error {
-	s := f.s
-	switch {
-	case etag != "":
-		a.body.done()
-		s.distrustETag(cand)
-		return errAskAgain
-	case a.length >= 0 && a.length != s.geo.Length:
-		a.body.done()
-		return &LengthError{Want: s.geo.Length, Got: a.length}
-	case s.doubtWhole(cand):
-		a.body.done()
-		return errAskAgain
-	}
-	if r.Start == 0 {
-		if err := f.consume(ctx, a.body); err != nil {
-			return err
-		}
-		s.judge(cand, nil)
-	}
-	a.body.done()
-	return fmt.Errorf("server sent 200 for a range request: %w", ErrNoRanges)
+	return s.newFetch(pri, records, deliver, r).work(ctx, false)
 }

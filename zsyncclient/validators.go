@@ -3,6 +3,7 @@ package zsyncclient
 import (
 	"net/http"
 	"strings"
+	"time"
 )
 
 // Validators identify one state of a remote document, for conditional requests. JSON-encodable.
@@ -12,6 +13,12 @@ type Validators struct {
 	LastModified string
 	// Length is the document's, in bytes; -1 unknown.
 	Length int64
+}
+
+// ModifiedSince are validators that hold while a document was not changed after t,
+// for callers that know no more of their copy than its time.
+func ModifiedSince(t time.Time) Validators {
+	return Validators{LastModified: t.UTC().Format(http.TimeFormat), Length: -1}
 }
 
 // maxValidator bounds a validator that is kept, in bytes.

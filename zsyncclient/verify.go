@@ -23,27 +23,28 @@ func bufferSize(g format.Geometry) int64 {
 	return max(runSize/g.BlockSize*g.BlockSize, g.BlockSize)
 }
 
-// consume reads the blocks from f.next to f.end from b, which stands at the
-// first of them, verifies and delivers them. It ends b, unless it returns nil.
+// consume reads the blocks of t's first run from r, which stands at the first of
+// them and reads b, verifies and delivers them. It ends b, unless it returns nil.
 //
-// Errors: ErrWrongBlocks; io.ErrUnexpectedEOF (wrapped) when b ends early; b's.
-// An error of the caller's functions is in f.callerErr too.
-func (f *fetch) consume(ctx context.Context, b *body) error {
-	p := f.s.buffers.Get().(*[]byte)
-	defer f.s.buffers.Put(p)
+// Errors: ErrWrongBlocks; io.ErrUnexpectedEOF (wrapped) when r ends early; b's.
+// An error of the caller's functions is in t.callerErr too.
+func (t *try) consume(ctx context.Context, b *body, r io.Reader) error {
+	s, run := t.f.s, &t.runs[0]
+	p := s.buffers.Get().(*[]byte)
+	defer s.buffers.Put(p)
 	buf, have := *p, 0
 	last := time.Now()
-	for f.next < f.end {
-		left := f.s.geo.Bytes(format.BlockRange{Start: f.next, End: f.end}).Length()
+	for run.Start < run.End {
+		left := s.geo.Bytes(*run).Length()
 		want := int(min(int64(len(buf)), left))
-		n, readErr := b.Read(buf[have:want])
+		n, readErr := r.Read(buf[have:want])
 		have += n
-		count := int64(have) / f.s.geo.BlockSize
+		count := int64(have) / s.geo.BlockSize
 		if int64(have) == left {
-			count = int64(f.end - f.next)
+			count = run.Count()
 		}
 		if count > 0 && (have == want || readErr != nil || time.Since(last) > deliverEvery) {
-			used, err := f.give(ctx, buf[:have], count)
+			used, err := t.give(ctx, buf[:have], count)
 			if err != nil {
 				b.done()
 				return err
@@ -51,41 +52,42 @@ func (f *fetch) consume(ctx context.Context, b *body) error {
 			have = copy(buf, buf[used:have])
 			last = time.Now()
 		}
-		if f.next < f.end && readErr != nil {
+		if run.Start < run.End && readErr != nil {
 			if readErr == io.EOF {
 				readErr = fmt.Errorf("body ended after %d bytes: %w", b.read, io.ErrUnexpectedEOF)
 			}
 			return b.broke(readErr)
 		}
 	}
+	t.runs = t.runs[1:]
 	return nil
 }
 
-// give verifies count whole blocks at the start of p, which starts at f.next,
-// and delivers those before the first wrong one. It returns their bytes.
-func (f *fetch) give(ctx context.Context, p []byte, count int64) (int64, error) {
-	g := f.s.geo
-	run := format.BlockRange{Start: f.next, End: f.next + format.BlockID(count)}
-	records, err := f.records(ctx, run)
-	if err == nil && int64(len(records)) != count*f.s.header.RecordSize() {
+// give verifies count whole blocks at the start of p, which starts with t's
+// first run, and delivers those before the first wrong one. It returns their bytes.
+func (t *try) give(ctx context.Context, p []byte, count int64) (int64, error) {
+	s, next := t.f.s, &t.runs[0].Start
+	run := format.BlockRange{Start: *next, End: *next + format.BlockID(count)}
+	records, err := t.f.records(ctx, run)
+	if err == nil && int64(len(records)) != count*s.header.RecordSize() {
 		err = fmt.Errorf("%d bytes of records for %v", len(records), run)
 	}
 	if err != nil {
-		f.callerErr = err
+		t.callerErr = err
 		return 0, err
 	}
-	p = p[:g.Bytes(run).Length()]
-	right := format.BlockID(f.s.header.VerifyBlocks(f.next, p, records))
-	good := g.Bytes(format.BlockRange{Start: f.next, End: f.next + right}).Length()
+	p = p[:s.geo.Bytes(run).Length()]
+	right := format.BlockID(s.header.VerifyBlocks(run.Start, p, records))
+	good := s.geo.Bytes(format.BlockRange{Start: run.Start, End: run.Start + right}).Length()
 	if right > 0 {
-		if err := f.deliver(f.next, p[:good]); err != nil {
-			f.callerErr = err
+		if err := t.f.deliver(run.Start, p[:good]); err != nil {
+			t.callerErr = err
 			return 0, err
 		}
-		f.next += right
+		*next += right
 	}
-	if f.next < run.End {
-		return good, fmt.Errorf("block %d: %w", f.next, ErrWrongBlocks)
+	if *next < run.End {
+		return good, fmt.Errorf("block %d: %w", *next, ErrWrongBlocks)
 	}
 	return good, nil
 }

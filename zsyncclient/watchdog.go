@@ -109,6 +109,14 @@ func (b *body) done() {
 	b.visit.ok()
 }
 
+// nearlyRead: of the rest, however it is framed, at most some bytes are to come,
+// so done may read them to keep the connection.
+func (b *body) nearlyRead() {
+	if b.left < 0 && b.err == nil {
+		b.left = 1
+	}
+}
+
 // broke ends the body, or the try before there was one, after err, and returns
 // what really happened. Only what is the host's fault moves its backoff.
 func (b *body) broke(err error) error {
