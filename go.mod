@@ -8,7 +8,6 @@ require (
 	github.com/hanwen/go-fuse/v2 v2.12.1
 	github.com/jdx/go-netrc v1.0.0
 	github.com/klauspost/compress v1.20.3
-	github.com/klauspost/compress v1.20.3
 	github.com/mmcloughlin/avo v0.5.0
 	github.com/rogpeppe/go-internal v1.16.0
 	github.com/spf13/cobra v1.10.2
