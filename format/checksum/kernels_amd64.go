@@ -4,19 +4,19 @@
 
 package checksum
 
-// md4AVX2 feeds 8 blocks' states count times 64 bytes each; those of block i start
-// at base + at[i]. state[8*j+i] is word j of the state of block i. count is
+// md4AVX2 feeds 16 blocks' states count times 64 bytes each; those of block i start
+// at base + at[i]. state[16*j+i] is word j of the state of block i. count is
 // positive.
 //
 //go:noescape
-func md4AVX2(state *[64]uint32, base *byte, at *[16]int, count int)
+func md4AVX2(state *[128]uint32, base *byte, at *[32]int, count int)
 
-// md5AVX2 feeds 8 blocks' states count times 64 bytes each; those of block i start
-// at base + at[i]. state[8*j+i] is word j of the state of block i. count is
+// md5AVX2 feeds 16 blocks' states count times 64 bytes each; those of block i start
+// at base + at[i]. state[16*j+i] is word j of the state of block i. count is
 // positive.
 //
 //go:noescape
-func md5AVX2(state *[64]uint32, base *byte, at *[16]int, count int)
+func md5AVX2(state *[128]uint32, base *byte, at *[32]int, count int)
 
 // rsumAVX2 is the rsum of count times 64 bytes, in the lower 16 bits of a and b. count
 // is positive.
@@ -24,19 +24,19 @@ func md5AVX2(state *[64]uint32, base *byte, at *[16]int, count int)
 //go:noescape
 func rsumAVX2(p *byte, count int) (a uint32, b uint32)
 
-// md4AVX512 feeds 16 blocks' states count times 64 bytes each; those of block i start
-// at base + at[i]. state[16*j+i] is word j of the state of block i. count is
+// md4AVX512 feeds 32 blocks' states count times 64 bytes each; those of block i start
+// at base + at[i]. state[32*j+i] is word j of the state of block i. count is
 // positive.
 //
 //go:noescape
-func md4AVX512(state *[64]uint32, base *byte, at *[16]int, count int)
+func md4AVX512(state *[128]uint32, base *byte, at *[32]int, count int)
 
-// md5AVX512 feeds 16 blocks' states count times 64 bytes each; those of block i start
-// at base + at[i]. state[16*j+i] is word j of the state of block i. count is
+// md5AVX512 feeds 32 blocks' states count times 64 bytes each; those of block i start
+// at base + at[i]. state[32*j+i] is word j of the state of block i. count is
 // positive.
 //
 //go:noescape
-func md5AVX512(state *[64]uint32, base *byte, at *[16]int, count int)
+func md5AVX512(state *[128]uint32, base *byte, at *[32]int, count int)
 
 // rsumAVX512 is the rsum of count times 64 bytes, in the lower 16 bits of a and b. count
 // is positive.

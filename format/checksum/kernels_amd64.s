@@ -54,566 +54,1102 @@ DATA md4Constants<>+184(SB)/4, $0x6ed9eba1
 DATA md4Constants<>+188(SB)/4, $0x6ed9eba1
 GLOBL md4Constants<>(SB), RODATA|NOPTR, $192
 
-// func md4AVX2(state *[64]uint32, base *byte, at *[16]int, count int)
+// func md4AVX2(state *[128]uint32, base *byte, at *[32]int, count int)
 // Requires: AVX, AVX2
-TEXT ·md4AVX2(SB), $544-32
-	LEAQ    31(SP), BX
-	ANDQ    $-32, BX
+TEXT ·md4AVX2(SB), $1056-32
 	MOVQ    state+0(FP), DI
 	MOVQ    base+8(FP), SI
 	MOVQ    at+16(FP), DX
 	MOVQ    count+24(FP), CX
+	LEAQ    31(SP), BX
+	ANDQ    $-32, BX
 	VMOVDQU (DI), Y0
-	VMOVDQU 32(DI), Y1
-	VMOVDQU 64(DI), Y2
-	VMOVDQU 96(DI), Y3
+	VMOVDQU 64(DI), Y1
+	VMOVDQU 128(DI), Y2
+	VMOVDQU 192(DI), Y3
+	VMOVDQU 32(DI), Y6
+	VMOVDQU 96(DI), Y7
+	VMOVDQU 160(DI), Y8
+	VMOVDQU 224(DI), Y9
 
 loop:
 	MOVQ         (DX), R8
-	VMOVDQU      (SI)(R8*1), X4
+	VMOVDQU      (SI)(R8*1), X12
 	MOVQ         32(DX), R8
-	VINSERTI128  $0x01, (SI)(R8*1), Y4, Y4
+	VINSERTI128  $0x01, (SI)(R8*1), Y12, Y12
 	MOVQ         8(DX), R8
-	VMOVDQU      (SI)(R8*1), X5
+	VMOVDQU      (SI)(R8*1), X13
 	MOVQ         40(DX), R8
-	VINSERTI128  $0x01, (SI)(R8*1), Y5, Y5
+	VINSERTI128  $0x01, (SI)(R8*1), Y13, Y13
 	MOVQ         16(DX), R8
-	VMOVDQU      (SI)(R8*1), X6
+	VMOVDQU      (SI)(R8*1), X14
 	MOVQ         48(DX), R8
-	VINSERTI128  $0x01, (SI)(R8*1), Y6, Y6
+	VINSERTI128  $0x01, (SI)(R8*1), Y14, Y14
 	MOVQ         24(DX), R8
-	VMOVDQU      (SI)(R8*1), X7
+	VMOVDQU      (SI)(R8*1), X15
 	MOVQ         56(DX), R8
-	VINSERTI128  $0x01, (SI)(R8*1), Y7, Y7
-	VPUNPCKLDQ   Y5, Y4, Y12
-	VPUNPCKHDQ   Y5, Y4, Y13
-	VPUNPCKHDQ   Y7, Y6, Y5
-	VPUNPCKLDQ   Y7, Y6, Y4
-	VPUNPCKHQDQ  Y5, Y13, Y11
-	VPUNPCKLQDQ  Y5, Y13, Y10
-	VPUNPCKHQDQ  Y4, Y12, Y9
-	VPUNPCKLQDQ  Y4, Y12, Y8
-	VMOVDQU      Y8, (BX)
-	VMOVDQU      Y9, 32(BX)
-	VMOVDQU      Y10, 64(BX)
-	VMOVDQU      Y11, 96(BX)
+	VINSERTI128  $0x01, (SI)(R8*1), Y15, Y15
+	VPUNPCKLDQ   Y13, Y12, Y4
+	VPUNPCKHDQ   Y13, Y12, Y5
+	VPUNPCKHDQ   Y15, Y14, Y13
+	VPUNPCKLDQ   Y15, Y14, Y12
+	VPUNPCKHQDQ  Y13, Y5, Y15
+	VPUNPCKLQDQ  Y13, Y5, Y14
+	VPUNPCKHQDQ  Y12, Y4, Y13
+	VPUNPCKLQDQ  Y12, Y4, Y12
+	VMOVDQU      Y12, (BX)
+	VMOVDQU      Y13, 32(BX)
+	VMOVDQU      Y14, 64(BX)
+	VMOVDQU      Y15, 96(BX)
 	MOVQ         (DX), R8
-	VMOVDQU      16(SI)(R8*1), X4
+	VMOVDQU      16(SI)(R8*1), X12
 	MOVQ         32(DX), R8
-	VINSERTI128  $0x01, 16(SI)(R8*1), Y4, Y4
+	VINSERTI128  $0x01, 16(SI)(R8*1), Y12, Y12
 	MOVQ         8(DX), R8
-	VMOVDQU      16(SI)(R8*1), X5
+	VMOVDQU      16(SI)(R8*1), X13
 	MOVQ         40(DX), R8
-	VINSERTI128  $0x01, 16(SI)(R8*1), Y5, Y5
+	VINSERTI128  $0x01, 16(SI)(R8*1), Y13, Y13
 	MOVQ         16(DX), R8
-	VMOVDQU      16(SI)(R8*1), X6
+	VMOVDQU      16(SI)(R8*1), X14
 	MOVQ         48(DX), R8
-	VINSERTI128  $0x01, 16(SI)(R8*1), Y6, Y6
+	VINSERTI128  $0x01, 16(SI)(R8*1), Y14, Y14
 	MOVQ         24(DX), R8
-	VMOVDQU      16(SI)(R8*1), X7
+	VMOVDQU      16(SI)(R8*1), X15
 	MOVQ         56(DX), R8
-	VINSERTI128  $0x01, 16(SI)(R8*1), Y7, Y7
-	VPUNPCKLDQ   Y5, Y4, Y12
-	VPUNPCKHDQ   Y5, Y4, Y13
-	VPUNPCKHDQ   Y7, Y6, Y5
-	VPUNPCKLDQ   Y7, Y6, Y4
-	VPUNPCKHQDQ  Y5, Y13, Y11
-	VPUNPCKLQDQ  Y5, Y13, Y10
-	VPUNPCKHQDQ  Y4, Y12, Y9
-	VPUNPCKLQDQ  Y4, Y12, Y8
-	VMOVDQU      Y8, 128(BX)
-	VMOVDQU      Y9, 160(BX)
-	VMOVDQU      Y10, 192(BX)
-	VMOVDQU      Y11, 224(BX)
+	VINSERTI128  $0x01, 16(SI)(R8*1), Y15, Y15
+	VPUNPCKLDQ   Y13, Y12, Y4
+	VPUNPCKHDQ   Y13, Y12, Y5
+	VPUNPCKHDQ   Y15, Y14, Y13
+	VPUNPCKLDQ   Y15, Y14, Y12
+	VPUNPCKHQDQ  Y13, Y5, Y15
+	VPUNPCKLQDQ  Y13, Y5, Y14
+	VPUNPCKHQDQ  Y12, Y4, Y13
+	VPUNPCKLQDQ  Y12, Y4, Y12
+	VMOVDQU      Y12, 128(BX)
+	VMOVDQU      Y13, 160(BX)
+	VMOVDQU      Y14, 192(BX)
+	VMOVDQU      Y15, 224(BX)
 	MOVQ         (DX), R8
-	VMOVDQU      32(SI)(R8*1), X4
+	VMOVDQU      32(SI)(R8*1), X12
 	MOVQ         32(DX), R8
-	VINSERTI128  $0x01, 32(SI)(R8*1), Y4, Y4
+	VINSERTI128  $0x01, 32(SI)(R8*1), Y12, Y12
 	MOVQ         8(DX), R8
-	VMOVDQU      32(SI)(R8*1), X5
+	VMOVDQU      32(SI)(R8*1), X13
 	MOVQ         40(DX), R8
-	VINSERTI128  $0x01, 32(SI)(R8*1), Y5, Y5
+	VINSERTI128  $0x01, 32(SI)(R8*1), Y13, Y13
 	MOVQ         16(DX), R8
-	VMOVDQU      32(SI)(R8*1), X6
+	VMOVDQU      32(SI)(R8*1), X14
 	MOVQ         48(DX), R8
-	VINSERTI128  $0x01, 32(SI)(R8*1), Y6, Y6
+	VINSERTI128  $0x01, 32(SI)(R8*1), Y14, Y14
 	MOVQ         24(DX), R8
-	VMOVDQU      32(SI)(R8*1), X7
+	VMOVDQU      32(SI)(R8*1), X15
 	MOVQ         56(DX), R8
-	VINSERTI128  $0x01, 32(SI)(R8*1), Y7, Y7
-	VPUNPCKLDQ   Y5, Y4, Y12
-	VPUNPCKHDQ   Y5, Y4, Y13
-	VPUNPCKHDQ   Y7, Y6, Y5
-	VPUNPCKLDQ   Y7, Y6, Y4
-	VPUNPCKHQDQ  Y5, Y13, Y11
-	VPUNPCKLQDQ  Y5, Y13, Y10
-	VPUNPCKHQDQ  Y4, Y12, Y9
-	VPUNPCKLQDQ  Y4, Y12, Y8
-	VMOVDQU      Y8, 256(BX)
-	VMOVDQU      Y9, 288(BX)
-	VMOVDQU      Y10, 320(BX)
-	VMOVDQU      Y11, 352(BX)
+	VINSERTI128  $0x01, 32(SI)(R8*1), Y15, Y15
+	VPUNPCKLDQ   Y13, Y12, Y4
+	VPUNPCKHDQ   Y13, Y12, Y5
+	VPUNPCKHDQ   Y15, Y14, Y13
+	VPUNPCKLDQ   Y15, Y14, Y12
+	VPUNPCKHQDQ  Y13, Y5, Y15
+	VPUNPCKLQDQ  Y13, Y5, Y14
+	VPUNPCKHQDQ  Y12, Y4, Y13
+	VPUNPCKLQDQ  Y12, Y4, Y12
+	VMOVDQU      Y12, 256(BX)
+	VMOVDQU      Y13, 288(BX)
+	VMOVDQU      Y14, 320(BX)
+	VMOVDQU      Y15, 352(BX)
 	MOVQ         (DX), R8
-	VMOVDQU      48(SI)(R8*1), X4
+	VMOVDQU      48(SI)(R8*1), X12
 	MOVQ         32(DX), R8
-	VINSERTI128  $0x01, 48(SI)(R8*1), Y4, Y4
+	VINSERTI128  $0x01, 48(SI)(R8*1), Y12, Y12
 	MOVQ         8(DX), R8
-	VMOVDQU      48(SI)(R8*1), X5
+	VMOVDQU      48(SI)(R8*1), X13
 	MOVQ         40(DX), R8
-	VINSERTI128  $0x01, 48(SI)(R8*1), Y5, Y5
+	VINSERTI128  $0x01, 48(SI)(R8*1), Y13, Y13
 	MOVQ         16(DX), R8
-	VMOVDQU      48(SI)(R8*1), X6
+	VMOVDQU      48(SI)(R8*1), X14
 	MOVQ         48(DX), R8
-	VINSERTI128  $0x01, 48(SI)(R8*1), Y6, Y6
+	VINSERTI128  $0x01, 48(SI)(R8*1), Y14, Y14
 	MOVQ         24(DX), R8
-	VMOVDQU      48(SI)(R8*1), X7
+	VMOVDQU      48(SI)(R8*1), X15
 	MOVQ         56(DX), R8
-	VINSERTI128  $0x01, 48(SI)(R8*1), Y7, Y7
-	VPUNPCKLDQ   Y5, Y4, Y12
-	VPUNPCKHDQ   Y5, Y4, Y13
-	VPUNPCKHDQ   Y7, Y6, Y5
-	VPUNPCKLDQ   Y7, Y6, Y4
-	VPUNPCKHQDQ  Y5, Y13, Y11
-	VPUNPCKLQDQ  Y5, Y13, Y10
-	VPUNPCKHQDQ  Y4, Y12, Y9
-	VPUNPCKLQDQ  Y4, Y12, Y8
-	VMOVDQU      Y8, 384(BX)
-	VMOVDQU      Y9, 416(BX)
-	VMOVDQU      Y10, 448(BX)
-	VMOVDQU      Y11, 480(BX)
-	VMOVDQU      Y0, Y4
-	VMOVDQU      Y1, Y5
-	VMOVDQU      Y2, Y6
-	VMOVDQU      Y3, Y7
+	VINSERTI128  $0x01, 48(SI)(R8*1), Y15, Y15
+	VPUNPCKLDQ   Y13, Y12, Y4
+	VPUNPCKHDQ   Y13, Y12, Y5
+	VPUNPCKHDQ   Y15, Y14, Y13
+	VPUNPCKLDQ   Y15, Y14, Y12
+	VPUNPCKHQDQ  Y13, Y5, Y15
+	VPUNPCKLQDQ  Y13, Y5, Y14
+	VPUNPCKHQDQ  Y12, Y4, Y13
+	VPUNPCKLQDQ  Y12, Y4, Y12
+	VMOVDQU      Y12, 384(BX)
+	VMOVDQU      Y13, 416(BX)
+	VMOVDQU      Y14, 448(BX)
+	VMOVDQU      Y15, 480(BX)
+	MOVQ         64(DX), R8
+	VMOVDQU      (SI)(R8*1), X12
+	MOVQ         96(DX), R8
+	VINSERTI128  $0x01, (SI)(R8*1), Y12, Y12
+	MOVQ         72(DX), R8
+	VMOVDQU      (SI)(R8*1), X13
+	MOVQ         104(DX), R8
+	VINSERTI128  $0x01, (SI)(R8*1), Y13, Y13
+	MOVQ         80(DX), R8
+	VMOVDQU      (SI)(R8*1), X14
+	MOVQ         112(DX), R8
+	VINSERTI128  $0x01, (SI)(R8*1), Y14, Y14
+	MOVQ         88(DX), R8
+	VMOVDQU      (SI)(R8*1), X15
+	MOVQ         120(DX), R8
+	VINSERTI128  $0x01, (SI)(R8*1), Y15, Y15
+	VPUNPCKLDQ   Y13, Y12, Y10
+	VPUNPCKHDQ   Y13, Y12, Y11
+	VPUNPCKHDQ   Y15, Y14, Y13
+	VPUNPCKLDQ   Y15, Y14, Y12
+	VPUNPCKHQDQ  Y13, Y11, Y15
+	VPUNPCKLQDQ  Y13, Y11, Y14
+	VPUNPCKHQDQ  Y12, Y10, Y13
+	VPUNPCKLQDQ  Y12, Y10, Y12
+	VMOVDQU      Y12, 512(BX)
+	VMOVDQU      Y13, 544(BX)
+	VMOVDQU      Y14, 576(BX)
+	VMOVDQU      Y15, 608(BX)
+	MOVQ         64(DX), R8
+	VMOVDQU      16(SI)(R8*1), X12
+	MOVQ         96(DX), R8
+	VINSERTI128  $0x01, 16(SI)(R8*1), Y12, Y12
+	MOVQ         72(DX), R8
+	VMOVDQU      16(SI)(R8*1), X13
+	MOVQ         104(DX), R8
+	VINSERTI128  $0x01, 16(SI)(R8*1), Y13, Y13
+	MOVQ         80(DX), R8
+	VMOVDQU      16(SI)(R8*1), X14
+	MOVQ         112(DX), R8
+	VINSERTI128  $0x01, 16(SI)(R8*1), Y14, Y14
+	MOVQ         88(DX), R8
+	VMOVDQU      16(SI)(R8*1), X15
+	MOVQ         120(DX), R8
+	VINSERTI128  $0x01, 16(SI)(R8*1), Y15, Y15
+	VPUNPCKLDQ   Y13, Y12, Y10
+	VPUNPCKHDQ   Y13, Y12, Y11
+	VPUNPCKHDQ   Y15, Y14, Y13
+	VPUNPCKLDQ   Y15, Y14, Y12
+	VPUNPCKHQDQ  Y13, Y11, Y15
+	VPUNPCKLQDQ  Y13, Y11, Y14
+	VPUNPCKHQDQ  Y12, Y10, Y13
+	VPUNPCKLQDQ  Y12, Y10, Y12
+	VMOVDQU      Y12, 640(BX)
+	VMOVDQU      Y13, 672(BX)
+	VMOVDQU      Y14, 704(BX)
+	VMOVDQU      Y15, 736(BX)
+	MOVQ         64(DX), R8
+	VMOVDQU      32(SI)(R8*1), X12
+	MOVQ         96(DX), R8
+	VINSERTI128  $0x01, 32(SI)(R8*1), Y12, Y12
+	MOVQ         72(DX), R8
+	VMOVDQU      32(SI)(R8*1), X13
+	MOVQ         104(DX), R8
+	VINSERTI128  $0x01, 32(SI)(R8*1), Y13, Y13
+	MOVQ         80(DX), R8
+	VMOVDQU      32(SI)(R8*1), X14
+	MOVQ         112(DX), R8
+	VINSERTI128  $0x01, 32(SI)(R8*1), Y14, Y14
+	MOVQ         88(DX), R8
+	VMOVDQU      32(SI)(R8*1), X15
+	MOVQ         120(DX), R8
+	VINSERTI128  $0x01, 32(SI)(R8*1), Y15, Y15
+	VPUNPCKLDQ   Y13, Y12, Y10
+	VPUNPCKHDQ   Y13, Y12, Y11
+	VPUNPCKHDQ   Y15, Y14, Y13
+	VPUNPCKLDQ   Y15, Y14, Y12
+	VPUNPCKHQDQ  Y13, Y11, Y15
+	VPUNPCKLQDQ  Y13, Y11, Y14
+	VPUNPCKHQDQ  Y12, Y10, Y13
+	VPUNPCKLQDQ  Y12, Y10, Y12
+	VMOVDQU      Y12, 768(BX)
+	VMOVDQU      Y13, 800(BX)
+	VMOVDQU      Y14, 832(BX)
+	VMOVDQU      Y15, 864(BX)
+	MOVQ         64(DX), R8
+	VMOVDQU      48(SI)(R8*1), X12
+	MOVQ         96(DX), R8
+	VINSERTI128  $0x01, 48(SI)(R8*1), Y12, Y12
+	MOVQ         72(DX), R8
+	VMOVDQU      48(SI)(R8*1), X13
+	MOVQ         104(DX), R8
+	VINSERTI128  $0x01, 48(SI)(R8*1), Y13, Y13
+	MOVQ         80(DX), R8
+	VMOVDQU      48(SI)(R8*1), X14
+	MOVQ         112(DX), R8
+	VINSERTI128  $0x01, 48(SI)(R8*1), Y14, Y14
+	MOVQ         88(DX), R8
+	VMOVDQU      48(SI)(R8*1), X15
+	MOVQ         120(DX), R8
+	VINSERTI128  $0x01, 48(SI)(R8*1), Y15, Y15
+	VPUNPCKLDQ   Y13, Y12, Y10
+	VPUNPCKHDQ   Y13, Y12, Y11
+	VPUNPCKHDQ   Y15, Y14, Y13
+	VPUNPCKLDQ   Y15, Y14, Y12
+	VPUNPCKHQDQ  Y13, Y11, Y15
+	VPUNPCKLQDQ  Y13, Y11, Y14
+	VPUNPCKHQDQ  Y12, Y10, Y13
+	VPUNPCKLQDQ  Y12, Y10, Y12
+	VMOVDQU      Y12, 896(BX)
+	VMOVDQU      Y13, 928(BX)
+	VMOVDQU      Y14, 960(BX)
+	VMOVDQU      Y15, 992(BX)
 	VPADDD       (BX), Y0, Y0
-	VPXOR        Y2, Y3, Y12
-	VPAND        Y1, Y12, Y12
-	VPXOR        Y3, Y12, Y12
-	VPADDD       Y12, Y0, Y0
-	VPSRLD       $0x1d, Y0, Y12
-	VPSLLD       $0x03, Y0, Y0
-	VPOR         Y12, Y0, Y0
-	VPADDD       32(BX), Y3, Y3
-	VPXOR        Y1, Y2, Y12
-	VPAND        Y0, Y12, Y12
-	VPXOR        Y2, Y12, Y12
-	VPADDD       Y12, Y3, Y3
-	VPSRLD       $0x19, Y3, Y12
-	VPSLLD       $0x07, Y3, Y3
-	VPOR         Y12, Y3, Y3
-	VPADDD       64(BX), Y2, Y2
-	VPXOR        Y0, Y1, Y12
-	VPAND        Y3, Y12, Y12
-	VPXOR        Y1, Y12, Y12
-	VPADDD       Y12, Y2, Y2
-	VPSRLD       $0x15, Y2, Y12
-	VPSLLD       $0x0b, Y2, Y2
-	VPOR         Y12, Y2, Y2
-	VPADDD       96(BX), Y1, Y1
-	VPXOR        Y3, Y0, Y12
-	VPAND        Y2, Y12, Y12
-	VPXOR        Y0, Y12, Y12
-	VPADDD       Y12, Y1, Y1
-	VPSRLD       $0x0d, Y1, Y12
-	VPSLLD       $0x13, Y1, Y1
-	VPOR         Y12, Y1, Y1
-	VPADDD       128(BX), Y0, Y0
-	VPXOR        Y2, Y3, Y12
-	VPAND        Y1, Y12, Y12
-	VPXOR        Y3, Y12, Y12
-	VPADDD       Y12, Y0, Y0
-	VPSRLD       $0x1d, Y0, Y12
-	VPSLLD       $0x03, Y0, Y0
-	VPOR         Y12, Y0, Y0
-	VPADDD       160(BX), Y3, Y3
-	VPXOR        Y1, Y2, Y12
-	VPAND        Y0, Y12, Y12
-	VPXOR        Y2, Y12, Y12
-	VPADDD       Y12, Y3, Y3
-	VPSRLD       $0x19, Y3, Y12
-	VPSLLD       $0x07, Y3, Y3
-	VPOR         Y12, Y3, Y3
-	VPADDD       192(BX), Y2, Y2
-	VPXOR        Y0, Y1, Y12
-	VPAND        Y3, Y12, Y12
-	VPXOR        Y1, Y12, Y12
-	VPADDD       Y12, Y2, Y2
-	VPSRLD       $0x15, Y2, Y12
-	VPSLLD       $0x0b, Y2, Y2
-	VPOR         Y12, Y2, Y2
-	VPADDD       224(BX), Y1, Y1
-	VPXOR        Y3, Y0, Y12
-	VPAND        Y2, Y12, Y12
-	VPXOR        Y0, Y12, Y12
-	VPADDD       Y12, Y1, Y1
-	VPSRLD       $0x0d, Y1, Y12
-	VPSLLD       $0x13, Y1, Y1
-	VPOR         Y12, Y1, Y1
-	VPADDD       256(BX), Y0, Y0
-	VPXOR        Y2, Y3, Y12
-	VPAND        Y1, Y12, Y12
-	VPXOR        Y3, Y12, Y12
-	VPADDD       Y12, Y0, Y0
-	VPSRLD       $0x1d, Y0, Y12
-	VPSLLD       $0x03, Y0, Y0
-	VPOR         Y12, Y0, Y0
-	VPADDD       288(BX), Y3, Y3
-	VPXOR        Y1, Y2, Y12
-	VPAND        Y0, Y12, Y12
-	VPXOR        Y2, Y12, Y12
-	VPADDD       Y12, Y3, Y3
-	VPSRLD       $0x19, Y3, Y12
-	VPSLLD       $0x07, Y3, Y3
-	VPOR         Y12, Y3, Y3
-	VPADDD       320(BX), Y2, Y2
-	VPXOR        Y0, Y1, Y12
-	VPAND        Y3, Y12, Y12
-	VPXOR        Y1, Y12, Y12
-	VPADDD       Y12, Y2, Y2
-	VPSRLD       $0x15, Y2, Y12
-	VPSLLD       $0x0b, Y2, Y2
-	VPOR         Y12, Y2, Y2
-	VPADDD       352(BX), Y1, Y1
-	VPXOR        Y3, Y0, Y12
-	VPAND        Y2, Y12, Y12
-	VPXOR        Y0, Y12, Y12
-	VPADDD       Y12, Y1, Y1
-	VPSRLD       $0x0d, Y1, Y12
-	VPSLLD       $0x13, Y1, Y1
-	VPOR         Y12, Y1, Y1
-	VPADDD       384(BX), Y0, Y0
-	VPXOR        Y2, Y3, Y12
-	VPAND        Y1, Y12, Y12
-	VPXOR        Y3, Y12, Y12
-	VPADDD       Y12, Y0, Y0
-	VPSRLD       $0x1d, Y0, Y12
-	VPSLLD       $0x03, Y0, Y0
-	VPOR         Y12, Y0, Y0
-	VPADDD       416(BX), Y3, Y3
-	VPXOR        Y1, Y2, Y12
-	VPAND        Y0, Y12, Y12
-	VPXOR        Y2, Y12, Y12
-	VPADDD       Y12, Y3, Y3
-	VPSRLD       $0x19, Y3, Y12
-	VPSLLD       $0x07, Y3, Y3
-	VPOR         Y12, Y3, Y3
-	VPADDD       448(BX), Y2, Y2
-	VPXOR        Y0, Y1, Y12
-	VPAND        Y3, Y12, Y12
-	VPXOR        Y1, Y12, Y12
-	VPADDD       Y12, Y2, Y2
-	VPSRLD       $0x15, Y2, Y12
-	VPSLLD       $0x0b, Y2, Y2
-	VPOR         Y12, Y2, Y2
-	VPADDD       480(BX), Y1, Y1
-	VPXOR        Y3, Y0, Y12
-	VPAND        Y2, Y12, Y12
-	VPXOR        Y0, Y12, Y12
-	VPADDD       Y12, Y1, Y1
-	VPSRLD       $0x0d, Y1, Y12
-	VPSLLD       $0x13, Y1, Y1
-	VPOR         Y12, Y1, Y1
-	VPBROADCASTD md4Constants<>+64(SB), Y14
-	VPADDD       (BX), Y0, Y0
-	VPADDD       Y14, Y0, Y0
-	VPAND        Y2, Y3, Y13
-	VPADDD       Y13, Y0, Y0
-	VPXOR        Y2, Y3, Y12
-	VPAND        Y1, Y12, Y12
-	VPADDD       Y12, Y0, Y0
-	VPSRLD       $0x1d, Y0, Y12
-	VPSLLD       $0x03, Y0, Y0
-	VPOR         Y12, Y0, Y0
-	VPADDD       128(BX), Y3, Y3
-	VPADDD       Y14, Y3, Y3
-	VPAND        Y1, Y2, Y13
-	VPADDD       Y13, Y3, Y3
-	VPXOR        Y1, Y2, Y12
-	VPAND        Y0, Y12, Y12
-	VPADDD       Y12, Y3, Y3
-	VPSRLD       $0x1b, Y3, Y12
-	VPSLLD       $0x05, Y3, Y3
-	VPOR         Y12, Y3, Y3
-	VPADDD       256(BX), Y2, Y2
-	VPADDD       Y14, Y2, Y2
-	VPAND        Y0, Y1, Y13
-	VPADDD       Y13, Y2, Y2
-	VPXOR        Y0, Y1, Y12
-	VPAND        Y3, Y12, Y12
-	VPADDD       Y12, Y2, Y2
-	VPSRLD       $0x17, Y2, Y12
-	VPSLLD       $0x09, Y2, Y2
-	VPOR         Y12, Y2, Y2
-	VPADDD       384(BX), Y1, Y1
-	VPADDD       Y14, Y1, Y1
-	VPAND        Y3, Y0, Y13
-	VPADDD       Y13, Y1, Y1
-	VPXOR        Y3, Y0, Y12
-	VPAND        Y2, Y12, Y12
-	VPADDD       Y12, Y1, Y1
-	VPSRLD       $0x13, Y1, Y12
-	VPSLLD       $0x0d, Y1, Y1
-	VPOR         Y12, Y1, Y1
-	VPADDD       32(BX), Y0, Y0
-	VPADDD       Y14, Y0, Y0
-	VPAND        Y2, Y3, Y13
-	VPADDD       Y13, Y0, Y0
-	VPXOR        Y2, Y3, Y12
-	VPAND        Y1, Y12, Y12
-	VPADDD       Y12, Y0, Y0
-	VPSRLD       $0x1d, Y0, Y12
-	VPSLLD       $0x03, Y0, Y0
-	VPOR         Y12, Y0, Y0
-	VPADDD       160(BX), Y3, Y3
-	VPADDD       Y14, Y3, Y3
-	VPAND        Y1, Y2, Y13
-	VPADDD       Y13, Y3, Y3
-	VPXOR        Y1, Y2, Y12
-	VPAND        Y0, Y12, Y12
-	VPADDD       Y12, Y3, Y3
-	VPSRLD       $0x1b, Y3, Y12
-	VPSLLD       $0x05, Y3, Y3
-	VPOR         Y12, Y3, Y3
-	VPADDD       288(BX), Y2, Y2
-	VPADDD       Y14, Y2, Y2
-	VPAND        Y0, Y1, Y13
-	VPADDD       Y13, Y2, Y2
-	VPXOR        Y0, Y1, Y12
-	VPAND        Y3, Y12, Y12
-	VPADDD       Y12, Y2, Y2
-	VPSRLD       $0x17, Y2, Y12
-	VPSLLD       $0x09, Y2, Y2
-	VPOR         Y12, Y2, Y2
-	VPADDD       416(BX), Y1, Y1
-	VPADDD       Y14, Y1, Y1
-	VPAND        Y3, Y0, Y13
-	VPADDD       Y13, Y1, Y1
-	VPXOR        Y3, Y0, Y12
-	VPAND        Y2, Y12, Y12
-	VPADDD       Y12, Y1, Y1
-	VPSRLD       $0x13, Y1, Y12
-	VPSLLD       $0x0d, Y1, Y1
-	VPOR         Y12, Y1, Y1
-	VPADDD       64(BX), Y0, Y0
-	VPADDD       Y14, Y0, Y0
-	VPAND        Y2, Y3, Y13
-	VPADDD       Y13, Y0, Y0
-	VPXOR        Y2, Y3, Y12
-	VPAND        Y1, Y12, Y12
-	VPADDD       Y12, Y0, Y0
-	VPSRLD       $0x1d, Y0, Y12
-	VPSLLD       $0x03, Y0, Y0
-	VPOR         Y12, Y0, Y0
-	VPADDD       192(BX), Y3, Y3
-	VPADDD       Y14, Y3, Y3
-	VPAND        Y1, Y2, Y13
-	VPADDD       Y13, Y3, Y3
-	VPXOR        Y1, Y2, Y12
-	VPAND        Y0, Y12, Y12
-	VPADDD       Y12, Y3, Y3
-	VPSRLD       $0x1b, Y3, Y12
-	VPSLLD       $0x05, Y3, Y3
-	VPOR         Y12, Y3, Y3
-	VPADDD       320(BX), Y2, Y2
-	VPADDD       Y14, Y2, Y2
-	VPAND        Y0, Y1, Y13
-	VPADDD       Y13, Y2, Y2
-	VPXOR        Y0, Y1, Y12
-	VPAND        Y3, Y12, Y12
-	VPADDD       Y12, Y2, Y2
-	VPSRLD       $0x17, Y2, Y12
-	VPSLLD       $0x09, Y2, Y2
-	VPOR         Y12, Y2, Y2
-	VPADDD       448(BX), Y1, Y1
-	VPADDD       Y14, Y1, Y1
-	VPAND        Y3, Y0, Y13
-	VPADDD       Y13, Y1, Y1
-	VPXOR        Y3, Y0, Y12
-	VPAND        Y2, Y12, Y12
-	VPADDD       Y12, Y1, Y1
-	VPSRLD       $0x13, Y1, Y12
-	VPSLLD       $0x0d, Y1, Y1
-	VPOR         Y12, Y1, Y1
-	VPADDD       96(BX), Y0, Y0
-	VPADDD       Y14, Y0, Y0
-	VPAND        Y2, Y3, Y13
-	VPADDD       Y13, Y0, Y0
-	VPXOR        Y2, Y3, Y12
-	VPAND        Y1, Y12, Y12
-	VPADDD       Y12, Y0, Y0
-	VPSRLD       $0x1d, Y0, Y12
-	VPSLLD       $0x03, Y0, Y0
-	VPOR         Y12, Y0, Y0
-	VPADDD       224(BX), Y3, Y3
-	VPADDD       Y14, Y3, Y3
-	VPAND        Y1, Y2, Y13
-	VPADDD       Y13, Y3, Y3
-	VPXOR        Y1, Y2, Y12
-	VPAND        Y0, Y12, Y12
-	VPADDD       Y12, Y3, Y3
-	VPSRLD       $0x1b, Y3, Y12
-	VPSLLD       $0x05, Y3, Y3
-	VPOR         Y12, Y3, Y3
-	VPADDD       352(BX), Y2, Y2
-	VPADDD       Y14, Y2, Y2
-	VPAND        Y0, Y1, Y13
-	VPADDD       Y13, Y2, Y2
-	VPXOR        Y0, Y1, Y12
-	VPAND        Y3, Y12, Y12
-	VPADDD       Y12, Y2, Y2
-	VPSRLD       $0x17, Y2, Y12
-	VPSLLD       $0x09, Y2, Y2
-	VPOR         Y12, Y2, Y2
-	VPADDD       480(BX), Y1, Y1
-	VPADDD       Y14, Y1, Y1
-	VPAND        Y3, Y0, Y13
-	VPADDD       Y13, Y1, Y1
-	VPXOR        Y3, Y0, Y12
-	VPAND        Y2, Y12, Y12
-	VPADDD       Y12, Y1, Y1
-	VPSRLD       $0x13, Y1, Y12
-	VPSLLD       $0x0d, Y1, Y1
-	VPOR         Y12, Y1, Y1
-	VPBROADCASTD md4Constants<>+128(SB), Y14
-	VPADDD       (BX), Y0, Y0
-	VPADDD       Y14, Y0, Y0
-	VPXOR        Y2, Y3, Y12
-	VPXOR        Y1, Y12, Y12
-	VPADDD       Y12, Y0, Y0
-	VPSRLD       $0x1d, Y0, Y12
-	VPSLLD       $0x03, Y0, Y0
-	VPOR         Y12, Y0, Y0
-	VPADDD       256(BX), Y3, Y3
-	VPADDD       Y14, Y3, Y3
-	VPXOR        Y1, Y2, Y12
-	VPXOR        Y0, Y12, Y12
-	VPADDD       Y12, Y3, Y3
-	VPSRLD       $0x17, Y3, Y12
-	VPSLLD       $0x09, Y3, Y3
-	VPOR         Y12, Y3, Y3
-	VPADDD       128(BX), Y2, Y2
-	VPADDD       Y14, Y2, Y2
-	VPXOR        Y0, Y1, Y12
-	VPXOR        Y3, Y12, Y12
-	VPADDD       Y12, Y2, Y2
-	VPSRLD       $0x15, Y2, Y12
-	VPSLLD       $0x0b, Y2, Y2
-	VPOR         Y12, Y2, Y2
-	VPADDD       384(BX), Y1, Y1
-	VPADDD       Y14, Y1, Y1
-	VPXOR        Y3, Y0, Y12
-	VPXOR        Y2, Y12, Y12
-	VPADDD       Y12, Y1, Y1
-	VPSRLD       $0x11, Y1, Y12
-	VPSLLD       $0x0f, Y1, Y1
-	VPOR         Y12, Y1, Y1
-	VPADDD       64(BX), Y0, Y0
-	VPADDD       Y14, Y0, Y0
-	VPXOR        Y2, Y3, Y12
-	VPXOR        Y1, Y12, Y12
-	VPADDD       Y12, Y0, Y0
-	VPSRLD       $0x1d, Y0, Y12
-	VPSLLD       $0x03, Y0, Y0
-	VPOR         Y12, Y0, Y0
-	VPADDD       320(BX), Y3, Y3
-	VPADDD       Y14, Y3, Y3
-	VPXOR        Y1, Y2, Y12
-	VPXOR        Y0, Y12, Y12
-	VPADDD       Y12, Y3, Y3
-	VPSRLD       $0x17, Y3, Y12
-	VPSLLD       $0x09, Y3, Y3
-	VPOR         Y12, Y3, Y3
-	VPADDD       192(BX), Y2, Y2
-	VPADDD       Y14, Y2, Y2
-	VPXOR        Y0, Y1, Y12
-	VPXOR        Y3, Y12, Y12
-	VPADDD       Y12, Y2, Y2
-	VPSRLD       $0x15, Y2, Y12
-	VPSLLD       $0x0b, Y2, Y2
-	VPOR         Y12, Y2, Y2
-	VPADDD       448(BX), Y1, Y1
-	VPADDD       Y14, Y1, Y1
-	VPXOR        Y3, Y0, Y12
-	VPXOR        Y2, Y12, Y12
-	VPADDD       Y12, Y1, Y1
-	VPSRLD       $0x11, Y1, Y12
-	VPSLLD       $0x0f, Y1, Y1
-	VPOR         Y12, Y1, Y1
-	VPADDD       32(BX), Y0, Y0
-	VPADDD       Y14, Y0, Y0
-	VPXOR        Y2, Y3, Y12
-	VPXOR        Y1, Y12, Y12
-	VPADDD       Y12, Y0, Y0
-	VPSRLD       $0x1d, Y0, Y12
-	VPSLLD       $0x03, Y0, Y0
-	VPOR         Y12, Y0, Y0
-	VPADDD       288(BX), Y3, Y3
-	VPADDD       Y14, Y3, Y3
-	VPXOR        Y1, Y2, Y12
-	VPXOR        Y0, Y12, Y12
-	VPADDD       Y12, Y3, Y3
-	VPSRLD       $0x17, Y3, Y12
-	VPSLLD       $0x09, Y3, Y3
-	VPOR         Y12, Y3, Y3
-	VPADDD       160(BX), Y2, Y2
-	VPADDD       Y14, Y2, Y2
-	VPXOR        Y0, Y1, Y12
-	VPXOR        Y3, Y12, Y12
-	VPADDD       Y12, Y2, Y2
-	VPSRLD       $0x15, Y2, Y12
-	VPSLLD       $0x0b, Y2, Y2
-	VPOR         Y12, Y2, Y2
-	VPADDD       416(BX), Y1, Y1
-	VPADDD       Y14, Y1, Y1
-	VPXOR        Y3, Y0, Y12
-	VPXOR        Y2, Y12, Y12
-	VPADDD       Y12, Y1, Y1
-	VPSRLD       $0x11, Y1, Y12
-	VPSLLD       $0x0f, Y1, Y1
-	VPOR         Y12, Y1, Y1
-	VPADDD       96(BX), Y0, Y0
-	VPADDD       Y14, Y0, Y0
-	VPXOR        Y2, Y3, Y12
-	VPXOR        Y1, Y12, Y12
-	VPADDD       Y12, Y0, Y0
-	VPSRLD       $0x1d, Y0, Y12
-	VPSLLD       $0x03, Y0, Y0
-	VPOR         Y12, Y0, Y0
-	VPADDD       352(BX), Y3, Y3
-	VPADDD       Y14, Y3, Y3
-	VPXOR        Y1, Y2, Y12
-	VPXOR        Y0, Y12, Y12
-	VPADDD       Y12, Y3, Y3
-	VPSRLD       $0x17, Y3, Y12
-	VPSLLD       $0x09, Y3, Y3
-	VPOR         Y12, Y3, Y3
-	VPADDD       224(BX), Y2, Y2
-	VPADDD       Y14, Y2, Y2
-	VPXOR        Y0, Y1, Y12
-	VPXOR        Y3, Y12, Y12
-	VPADDD       Y12, Y2, Y2
-	VPSRLD       $0x15, Y2, Y12
-	VPSLLD       $0x0b, Y2, Y2
-	VPOR         Y12, Y2, Y2
-	VPADDD       480(BX), Y1, Y1
-	VPADDD       Y14, Y1, Y1
-	VPXOR        Y3, Y0, Y12
-	VPXOR        Y2, Y12, Y12
-	VPADDD       Y12, Y1, Y1
-	VPSRLD       $0x11, Y1, Y12
-	VPSLLD       $0x0f, Y1, Y1
-	VPOR         Y12, Y1, Y1
+	VPADDD       512(BX), Y6, Y6
+	VPXOR        Y2, Y3, Y4
+	VPAND        Y1, Y4, Y4
+	VPXOR        Y3, Y4, Y4
 	VPADDD       Y4, Y0, Y0
+	VPSRLD       $0x1d, Y0, Y4
+	VPSLLD       $0x03, Y0, Y0
+	VPOR         Y4, Y0, Y0
+	VPXOR        Y8, Y9, Y10
+	VPAND        Y7, Y10, Y10
+	VPXOR        Y9, Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPSRLD       $0x1d, Y6, Y10
+	VPSLLD       $0x03, Y6, Y6
+	VPOR         Y10, Y6, Y6
+	VPADDD       32(BX), Y3, Y3
+	VPADDD       544(BX), Y9, Y9
+	VPXOR        Y1, Y2, Y4
+	VPAND        Y0, Y4, Y4
+	VPXOR        Y2, Y4, Y4
+	VPADDD       Y4, Y3, Y3
+	VPSRLD       $0x19, Y3, Y4
+	VPSLLD       $0x07, Y3, Y3
+	VPOR         Y4, Y3, Y3
+	VPXOR        Y7, Y8, Y10
+	VPAND        Y6, Y10, Y10
+	VPXOR        Y8, Y10, Y10
+	VPADDD       Y10, Y9, Y9
+	VPSRLD       $0x19, Y9, Y10
+	VPSLLD       $0x07, Y9, Y9
+	VPOR         Y10, Y9, Y9
+	VPADDD       64(BX), Y2, Y2
+	VPADDD       576(BX), Y8, Y8
+	VPXOR        Y0, Y1, Y4
+	VPAND        Y3, Y4, Y4
+	VPXOR        Y1, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPSRLD       $0x15, Y2, Y4
+	VPSLLD       $0x0b, Y2, Y2
+	VPOR         Y4, Y2, Y2
+	VPXOR        Y6, Y7, Y10
+	VPAND        Y9, Y10, Y10
+	VPXOR        Y7, Y10, Y10
+	VPADDD       Y10, Y8, Y8
+	VPSRLD       $0x15, Y8, Y10
+	VPSLLD       $0x0b, Y8, Y8
+	VPOR         Y10, Y8, Y8
+	VPADDD       96(BX), Y1, Y1
+	VPADDD       608(BX), Y7, Y7
+	VPXOR        Y3, Y0, Y4
+	VPAND        Y2, Y4, Y4
+	VPXOR        Y0, Y4, Y4
+	VPADDD       Y4, Y1, Y1
+	VPSRLD       $0x0d, Y1, Y4
+	VPSLLD       $0x13, Y1, Y1
+	VPOR         Y4, Y1, Y1
+	VPXOR        Y9, Y6, Y10
+	VPAND        Y8, Y10, Y10
+	VPXOR        Y6, Y10, Y10
+	VPADDD       Y10, Y7, Y7
+	VPSRLD       $0x0d, Y7, Y10
+	VPSLLD       $0x13, Y7, Y7
+	VPOR         Y10, Y7, Y7
+	VPADDD       128(BX), Y0, Y0
+	VPADDD       640(BX), Y6, Y6
+	VPXOR        Y2, Y3, Y4
+	VPAND        Y1, Y4, Y4
+	VPXOR        Y3, Y4, Y4
+	VPADDD       Y4, Y0, Y0
+	VPSRLD       $0x1d, Y0, Y4
+	VPSLLD       $0x03, Y0, Y0
+	VPOR         Y4, Y0, Y0
+	VPXOR        Y8, Y9, Y10
+	VPAND        Y7, Y10, Y10
+	VPXOR        Y9, Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPSRLD       $0x1d, Y6, Y10
+	VPSLLD       $0x03, Y6, Y6
+	VPOR         Y10, Y6, Y6
+	VPADDD       160(BX), Y3, Y3
+	VPADDD       672(BX), Y9, Y9
+	VPXOR        Y1, Y2, Y4
+	VPAND        Y0, Y4, Y4
+	VPXOR        Y2, Y4, Y4
+	VPADDD       Y4, Y3, Y3
+	VPSRLD       $0x19, Y3, Y4
+	VPSLLD       $0x07, Y3, Y3
+	VPOR         Y4, Y3, Y3
+	VPXOR        Y7, Y8, Y10
+	VPAND        Y6, Y10, Y10
+	VPXOR        Y8, Y10, Y10
+	VPADDD       Y10, Y9, Y9
+	VPSRLD       $0x19, Y9, Y10
+	VPSLLD       $0x07, Y9, Y9
+	VPOR         Y10, Y9, Y9
+	VPADDD       192(BX), Y2, Y2
+	VPADDD       704(BX), Y8, Y8
+	VPXOR        Y0, Y1, Y4
+	VPAND        Y3, Y4, Y4
+	VPXOR        Y1, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPSRLD       $0x15, Y2, Y4
+	VPSLLD       $0x0b, Y2, Y2
+	VPOR         Y4, Y2, Y2
+	VPXOR        Y6, Y7, Y10
+	VPAND        Y9, Y10, Y10
+	VPXOR        Y7, Y10, Y10
+	VPADDD       Y10, Y8, Y8
+	VPSRLD       $0x15, Y8, Y10
+	VPSLLD       $0x0b, Y8, Y8
+	VPOR         Y10, Y8, Y8
+	VPADDD       224(BX), Y1, Y1
+	VPADDD       736(BX), Y7, Y7
+	VPXOR        Y3, Y0, Y4
+	VPAND        Y2, Y4, Y4
+	VPXOR        Y0, Y4, Y4
+	VPADDD       Y4, Y1, Y1
+	VPSRLD       $0x0d, Y1, Y4
+	VPSLLD       $0x13, Y1, Y1
+	VPOR         Y4, Y1, Y1
+	VPXOR        Y9, Y6, Y10
+	VPAND        Y8, Y10, Y10
+	VPXOR        Y6, Y10, Y10
+	VPADDD       Y10, Y7, Y7
+	VPSRLD       $0x0d, Y7, Y10
+	VPSLLD       $0x13, Y7, Y7
+	VPOR         Y10, Y7, Y7
+	VPADDD       256(BX), Y0, Y0
+	VPADDD       768(BX), Y6, Y6
+	VPXOR        Y2, Y3, Y4
+	VPAND        Y1, Y4, Y4
+	VPXOR        Y3, Y4, Y4
+	VPADDD       Y4, Y0, Y0
+	VPSRLD       $0x1d, Y0, Y4
+	VPSLLD       $0x03, Y0, Y0
+	VPOR         Y4, Y0, Y0
+	VPXOR        Y8, Y9, Y10
+	VPAND        Y7, Y10, Y10
+	VPXOR        Y9, Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPSRLD       $0x1d, Y6, Y10
+	VPSLLD       $0x03, Y6, Y6
+	VPOR         Y10, Y6, Y6
+	VPADDD       288(BX), Y3, Y3
+	VPADDD       800(BX), Y9, Y9
+	VPXOR        Y1, Y2, Y4
+	VPAND        Y0, Y4, Y4
+	VPXOR        Y2, Y4, Y4
+	VPADDD       Y4, Y3, Y3
+	VPSRLD       $0x19, Y3, Y4
+	VPSLLD       $0x07, Y3, Y3
+	VPOR         Y4, Y3, Y3
+	VPXOR        Y7, Y8, Y10
+	VPAND        Y6, Y10, Y10
+	VPXOR        Y8, Y10, Y10
+	VPADDD       Y10, Y9, Y9
+	VPSRLD       $0x19, Y9, Y10
+	VPSLLD       $0x07, Y9, Y9
+	VPOR         Y10, Y9, Y9
+	VPADDD       320(BX), Y2, Y2
+	VPADDD       832(BX), Y8, Y8
+	VPXOR        Y0, Y1, Y4
+	VPAND        Y3, Y4, Y4
+	VPXOR        Y1, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPSRLD       $0x15, Y2, Y4
+	VPSLLD       $0x0b, Y2, Y2
+	VPOR         Y4, Y2, Y2
+	VPXOR        Y6, Y7, Y10
+	VPAND        Y9, Y10, Y10
+	VPXOR        Y7, Y10, Y10
+	VPADDD       Y10, Y8, Y8
+	VPSRLD       $0x15, Y8, Y10
+	VPSLLD       $0x0b, Y8, Y8
+	VPOR         Y10, Y8, Y8
+	VPADDD       352(BX), Y1, Y1
+	VPADDD       864(BX), Y7, Y7
+	VPXOR        Y3, Y0, Y4
+	VPAND        Y2, Y4, Y4
+	VPXOR        Y0, Y4, Y4
+	VPADDD       Y4, Y1, Y1
+	VPSRLD       $0x0d, Y1, Y4
+	VPSLLD       $0x13, Y1, Y1
+	VPOR         Y4, Y1, Y1
+	VPXOR        Y9, Y6, Y10
+	VPAND        Y8, Y10, Y10
+	VPXOR        Y6, Y10, Y10
+	VPADDD       Y10, Y7, Y7
+	VPSRLD       $0x0d, Y7, Y10
+	VPSLLD       $0x13, Y7, Y7
+	VPOR         Y10, Y7, Y7
+	VPADDD       384(BX), Y0, Y0
+	VPADDD       896(BX), Y6, Y6
+	VPXOR        Y2, Y3, Y4
+	VPAND        Y1, Y4, Y4
+	VPXOR        Y3, Y4, Y4
+	VPADDD       Y4, Y0, Y0
+	VPSRLD       $0x1d, Y0, Y4
+	VPSLLD       $0x03, Y0, Y0
+	VPOR         Y4, Y0, Y0
+	VPXOR        Y8, Y9, Y10
+	VPAND        Y7, Y10, Y10
+	VPXOR        Y9, Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPSRLD       $0x1d, Y6, Y10
+	VPSLLD       $0x03, Y6, Y6
+	VPOR         Y10, Y6, Y6
+	VPADDD       416(BX), Y3, Y3
+	VPADDD       928(BX), Y9, Y9
+	VPXOR        Y1, Y2, Y4
+	VPAND        Y0, Y4, Y4
+	VPXOR        Y2, Y4, Y4
+	VPADDD       Y4, Y3, Y3
+	VPSRLD       $0x19, Y3, Y4
+	VPSLLD       $0x07, Y3, Y3
+	VPOR         Y4, Y3, Y3
+	VPXOR        Y7, Y8, Y10
+	VPAND        Y6, Y10, Y10
+	VPXOR        Y8, Y10, Y10
+	VPADDD       Y10, Y9, Y9
+	VPSRLD       $0x19, Y9, Y10
+	VPSLLD       $0x07, Y9, Y9
+	VPOR         Y10, Y9, Y9
+	VPADDD       448(BX), Y2, Y2
+	VPADDD       960(BX), Y8, Y8
+	VPXOR        Y0, Y1, Y4
+	VPAND        Y3, Y4, Y4
+	VPXOR        Y1, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPSRLD       $0x15, Y2, Y4
+	VPSLLD       $0x0b, Y2, Y2
+	VPOR         Y4, Y2, Y2
+	VPXOR        Y6, Y7, Y10
+	VPAND        Y9, Y10, Y10
+	VPXOR        Y7, Y10, Y10
+	VPADDD       Y10, Y8, Y8
+	VPSRLD       $0x15, Y8, Y10
+	VPSLLD       $0x0b, Y8, Y8
+	VPOR         Y10, Y8, Y8
+	VPADDD       480(BX), Y1, Y1
+	VPADDD       992(BX), Y7, Y7
+	VPXOR        Y3, Y0, Y4
+	VPAND        Y2, Y4, Y4
+	VPXOR        Y0, Y4, Y4
+	VPADDD       Y4, Y1, Y1
+	VPSRLD       $0x0d, Y1, Y4
+	VPSLLD       $0x13, Y1, Y1
+	VPOR         Y4, Y1, Y1
+	VPXOR        Y9, Y6, Y10
+	VPAND        Y8, Y10, Y10
+	VPXOR        Y6, Y10, Y10
+	VPADDD       Y10, Y7, Y7
+	VPSRLD       $0x0d, Y7, Y10
+	VPSLLD       $0x13, Y7, Y7
+	VPOR         Y10, Y7, Y7
+	VPBROADCASTD md4Constants<>+64(SB), Y12
+	VPADDD       (BX), Y0, Y0
+	VPADDD       Y12, Y0, Y0
+	VPADDD       512(BX), Y6, Y6
+	VPADDD       Y12, Y6, Y6
+	VPAND        Y2, Y3, Y5
+	VPADDD       Y5, Y0, Y0
+	VPXOR        Y2, Y3, Y4
+	VPAND        Y1, Y4, Y4
+	VPADDD       Y4, Y0, Y0
+	VPSRLD       $0x1d, Y0, Y4
+	VPSLLD       $0x03, Y0, Y0
+	VPOR         Y4, Y0, Y0
+	VPAND        Y8, Y9, Y11
+	VPADDD       Y11, Y6, Y6
+	VPXOR        Y8, Y9, Y10
+	VPAND        Y7, Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPSRLD       $0x1d, Y6, Y10
+	VPSLLD       $0x03, Y6, Y6
+	VPOR         Y10, Y6, Y6
+	VPADDD       128(BX), Y3, Y3
+	VPADDD       Y12, Y3, Y3
+	VPADDD       640(BX), Y9, Y9
+	VPADDD       Y12, Y9, Y9
+	VPAND        Y1, Y2, Y5
+	VPADDD       Y5, Y3, Y3
+	VPXOR        Y1, Y2, Y4
+	VPAND        Y0, Y4, Y4
+	VPADDD       Y4, Y3, Y3
+	VPSRLD       $0x1b, Y3, Y4
+	VPSLLD       $0x05, Y3, Y3
+	VPOR         Y4, Y3, Y3
+	VPAND        Y7, Y8, Y11
+	VPADDD       Y11, Y9, Y9
+	VPXOR        Y7, Y8, Y10
+	VPAND        Y6, Y10, Y10
+	VPADDD       Y10, Y9, Y9
+	VPSRLD       $0x1b, Y9, Y10
+	VPSLLD       $0x05, Y9, Y9
+	VPOR         Y10, Y9, Y9
+	VPADDD       256(BX), Y2, Y2
+	VPADDD       Y12, Y2, Y2
+	VPADDD       768(BX), Y8, Y8
+	VPADDD       Y12, Y8, Y8
+	VPAND        Y0, Y1, Y5
+	VPADDD       Y5, Y2, Y2
+	VPXOR        Y0, Y1, Y4
+	VPAND        Y3, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPSRLD       $0x17, Y2, Y4
+	VPSLLD       $0x09, Y2, Y2
+	VPOR         Y4, Y2, Y2
+	VPAND        Y6, Y7, Y11
+	VPADDD       Y11, Y8, Y8
+	VPXOR        Y6, Y7, Y10
+	VPAND        Y9, Y10, Y10
+	VPADDD       Y10, Y8, Y8
+	VPSRLD       $0x17, Y8, Y10
+	VPSLLD       $0x09, Y8, Y8
+	VPOR         Y10, Y8, Y8
+	VPADDD       384(BX), Y1, Y1
+	VPADDD       Y12, Y1, Y1
+	VPADDD       896(BX), Y7, Y7
+	VPADDD       Y12, Y7, Y7
+	VPAND        Y3, Y0, Y5
 	VPADDD       Y5, Y1, Y1
-	VPADDD       Y6, Y2, Y2
-	VPADDD       Y7, Y3, Y3
+	VPXOR        Y3, Y0, Y4
+	VPAND        Y2, Y4, Y4
+	VPADDD       Y4, Y1, Y1
+	VPSRLD       $0x13, Y1, Y4
+	VPSLLD       $0x0d, Y1, Y1
+	VPOR         Y4, Y1, Y1
+	VPAND        Y9, Y6, Y11
+	VPADDD       Y11, Y7, Y7
+	VPXOR        Y9, Y6, Y10
+	VPAND        Y8, Y10, Y10
+	VPADDD       Y10, Y7, Y7
+	VPSRLD       $0x13, Y7, Y10
+	VPSLLD       $0x0d, Y7, Y7
+	VPOR         Y10, Y7, Y7
+	VPADDD       32(BX), Y0, Y0
+	VPADDD       Y12, Y0, Y0
+	VPADDD       544(BX), Y6, Y6
+	VPADDD       Y12, Y6, Y6
+	VPAND        Y2, Y3, Y5
+	VPADDD       Y5, Y0, Y0
+	VPXOR        Y2, Y3, Y4
+	VPAND        Y1, Y4, Y4
+	VPADDD       Y4, Y0, Y0
+	VPSRLD       $0x1d, Y0, Y4
+	VPSLLD       $0x03, Y0, Y0
+	VPOR         Y4, Y0, Y0
+	VPAND        Y8, Y9, Y11
+	VPADDD       Y11, Y6, Y6
+	VPXOR        Y8, Y9, Y10
+	VPAND        Y7, Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPSRLD       $0x1d, Y6, Y10
+	VPSLLD       $0x03, Y6, Y6
+	VPOR         Y10, Y6, Y6
+	VPADDD       160(BX), Y3, Y3
+	VPADDD       Y12, Y3, Y3
+	VPADDD       672(BX), Y9, Y9
+	VPADDD       Y12, Y9, Y9
+	VPAND        Y1, Y2, Y5
+	VPADDD       Y5, Y3, Y3
+	VPXOR        Y1, Y2, Y4
+	VPAND        Y0, Y4, Y4
+	VPADDD       Y4, Y3, Y3
+	VPSRLD       $0x1b, Y3, Y4
+	VPSLLD       $0x05, Y3, Y3
+	VPOR         Y4, Y3, Y3
+	VPAND        Y7, Y8, Y11
+	VPADDD       Y11, Y9, Y9
+	VPXOR        Y7, Y8, Y10
+	VPAND        Y6, Y10, Y10
+	VPADDD       Y10, Y9, Y9
+	VPSRLD       $0x1b, Y9, Y10
+	VPSLLD       $0x05, Y9, Y9
+	VPOR         Y10, Y9, Y9
+	VPADDD       288(BX), Y2, Y2
+	VPADDD       Y12, Y2, Y2
+	VPADDD       800(BX), Y8, Y8
+	VPADDD       Y12, Y8, Y8
+	VPAND        Y0, Y1, Y5
+	VPADDD       Y5, Y2, Y2
+	VPXOR        Y0, Y1, Y4
+	VPAND        Y3, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPSRLD       $0x17, Y2, Y4
+	VPSLLD       $0x09, Y2, Y2
+	VPOR         Y4, Y2, Y2
+	VPAND        Y6, Y7, Y11
+	VPADDD       Y11, Y8, Y8
+	VPXOR        Y6, Y7, Y10
+	VPAND        Y9, Y10, Y10
+	VPADDD       Y10, Y8, Y8
+	VPSRLD       $0x17, Y8, Y10
+	VPSLLD       $0x09, Y8, Y8
+	VPOR         Y10, Y8, Y8
+	VPADDD       416(BX), Y1, Y1
+	VPADDD       Y12, Y1, Y1
+	VPADDD       928(BX), Y7, Y7
+	VPADDD       Y12, Y7, Y7
+	VPAND        Y3, Y0, Y5
+	VPADDD       Y5, Y1, Y1
+	VPXOR        Y3, Y0, Y4
+	VPAND        Y2, Y4, Y4
+	VPADDD       Y4, Y1, Y1
+	VPSRLD       $0x13, Y1, Y4
+	VPSLLD       $0x0d, Y1, Y1
+	VPOR         Y4, Y1, Y1
+	VPAND        Y9, Y6, Y11
+	VPADDD       Y11, Y7, Y7
+	VPXOR        Y9, Y6, Y10
+	VPAND        Y8, Y10, Y10
+	VPADDD       Y10, Y7, Y7
+	VPSRLD       $0x13, Y7, Y10
+	VPSLLD       $0x0d, Y7, Y7
+	VPOR         Y10, Y7, Y7
+	VPADDD       64(BX), Y0, Y0
+	VPADDD       Y12, Y0, Y0
+	VPADDD       576(BX), Y6, Y6
+	VPADDD       Y12, Y6, Y6
+	VPAND        Y2, Y3, Y5
+	VPADDD       Y5, Y0, Y0
+	VPXOR        Y2, Y3, Y4
+	VPAND        Y1, Y4, Y4
+	VPADDD       Y4, Y0, Y0
+	VPSRLD       $0x1d, Y0, Y4
+	VPSLLD       $0x03, Y0, Y0
+	VPOR         Y4, Y0, Y0
+	VPAND        Y8, Y9, Y11
+	VPADDD       Y11, Y6, Y6
+	VPXOR        Y8, Y9, Y10
+	VPAND        Y7, Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPSRLD       $0x1d, Y6, Y10
+	VPSLLD       $0x03, Y6, Y6
+	VPOR         Y10, Y6, Y6
+	VPADDD       192(BX), Y3, Y3
+	VPADDD       Y12, Y3, Y3
+	VPADDD       704(BX), Y9, Y9
+	VPADDD       Y12, Y9, Y9
+	VPAND        Y1, Y2, Y5
+	VPADDD       Y5, Y3, Y3
+	VPXOR        Y1, Y2, Y4
+	VPAND        Y0, Y4, Y4
+	VPADDD       Y4, Y3, Y3
+	VPSRLD       $0x1b, Y3, Y4
+	VPSLLD       $0x05, Y3, Y3
+	VPOR         Y4, Y3, Y3
+	VPAND        Y7, Y8, Y11
+	VPADDD       Y11, Y9, Y9
+	VPXOR        Y7, Y8, Y10
+	VPAND        Y6, Y10, Y10
+	VPADDD       Y10, Y9, Y9
+	VPSRLD       $0x1b, Y9, Y10
+	VPSLLD       $0x05, Y9, Y9
+	VPOR         Y10, Y9, Y9
+	VPADDD       320(BX), Y2, Y2
+	VPADDD       Y12, Y2, Y2
+	VPADDD       832(BX), Y8, Y8
+	VPADDD       Y12, Y8, Y8
+	VPAND        Y0, Y1, Y5
+	VPADDD       Y5, Y2, Y2
+	VPXOR        Y0, Y1, Y4
+	VPAND        Y3, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPSRLD       $0x17, Y2, Y4
+	VPSLLD       $0x09, Y2, Y2
+	VPOR         Y4, Y2, Y2
+	VPAND        Y6, Y7, Y11
+	VPADDD       Y11, Y8, Y8
+	VPXOR        Y6, Y7, Y10
+	VPAND        Y9, Y10, Y10
+	VPADDD       Y10, Y8, Y8
+	VPSRLD       $0x17, Y8, Y10
+	VPSLLD       $0x09, Y8, Y8
+	VPOR         Y10, Y8, Y8
+	VPADDD       448(BX), Y1, Y1
+	VPADDD       Y12, Y1, Y1
+	VPADDD       960(BX), Y7, Y7
+	VPADDD       Y12, Y7, Y7
+	VPAND        Y3, Y0, Y5
+	VPADDD       Y5, Y1, Y1
+	VPXOR        Y3, Y0, Y4
+	VPAND        Y2, Y4, Y4
+	VPADDD       Y4, Y1, Y1
+	VPSRLD       $0x13, Y1, Y4
+	VPSLLD       $0x0d, Y1, Y1
+	VPOR         Y4, Y1, Y1
+	VPAND        Y9, Y6, Y11
+	VPADDD       Y11, Y7, Y7
+	VPXOR        Y9, Y6, Y10
+	VPAND        Y8, Y10, Y10
+	VPADDD       Y10, Y7, Y7
+	VPSRLD       $0x13, Y7, Y10
+	VPSLLD       $0x0d, Y7, Y7
+	VPOR         Y10, Y7, Y7
+	VPADDD       96(BX), Y0, Y0
+	VPADDD       Y12, Y0, Y0
+	VPADDD       608(BX), Y6, Y6
+	VPADDD       Y12, Y6, Y6
+	VPAND        Y2, Y3, Y5
+	VPADDD       Y5, Y0, Y0
+	VPXOR        Y2, Y3, Y4
+	VPAND        Y1, Y4, Y4
+	VPADDD       Y4, Y0, Y0
+	VPSRLD       $0x1d, Y0, Y4
+	VPSLLD       $0x03, Y0, Y0
+	VPOR         Y4, Y0, Y0
+	VPAND        Y8, Y9, Y11
+	VPADDD       Y11, Y6, Y6
+	VPXOR        Y8, Y9, Y10
+	VPAND        Y7, Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPSRLD       $0x1d, Y6, Y10
+	VPSLLD       $0x03, Y6, Y6
+	VPOR         Y10, Y6, Y6
+	VPADDD       224(BX), Y3, Y3
+	VPADDD       Y12, Y3, Y3
+	VPADDD       736(BX), Y9, Y9
+	VPADDD       Y12, Y9, Y9
+	VPAND        Y1, Y2, Y5
+	VPADDD       Y5, Y3, Y3
+	VPXOR        Y1, Y2, Y4
+	VPAND        Y0, Y4, Y4
+	VPADDD       Y4, Y3, Y3
+	VPSRLD       $0x1b, Y3, Y4
+	VPSLLD       $0x05, Y3, Y3
+	VPOR         Y4, Y3, Y3
+	VPAND        Y7, Y8, Y11
+	VPADDD       Y11, Y9, Y9
+	VPXOR        Y7, Y8, Y10
+	VPAND        Y6, Y10, Y10
+	VPADDD       Y10, Y9, Y9
+	VPSRLD       $0x1b, Y9, Y10
+	VPSLLD       $0x05, Y9, Y9
+	VPOR         Y10, Y9, Y9
+	VPADDD       352(BX), Y2, Y2
+	VPADDD       Y12, Y2, Y2
+	VPADDD       864(BX), Y8, Y8
+	VPADDD       Y12, Y8, Y8
+	VPAND        Y0, Y1, Y5
+	VPADDD       Y5, Y2, Y2
+	VPXOR        Y0, Y1, Y4
+	VPAND        Y3, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPSRLD       $0x17, Y2, Y4
+	VPSLLD       $0x09, Y2, Y2
+	VPOR         Y4, Y2, Y2
+	VPAND        Y6, Y7, Y11
+	VPADDD       Y11, Y8, Y8
+	VPXOR        Y6, Y7, Y10
+	VPAND        Y9, Y10, Y10
+	VPADDD       Y10, Y8, Y8
+	VPSRLD       $0x17, Y8, Y10
+	VPSLLD       $0x09, Y8, Y8
+	VPOR         Y10, Y8, Y8
+	VPADDD       480(BX), Y1, Y1
+	VPADDD       Y12, Y1, Y1
+	VPADDD       992(BX), Y7, Y7
+	VPADDD       Y12, Y7, Y7
+	VPAND        Y3, Y0, Y5
+	VPADDD       Y5, Y1, Y1
+	VPXOR        Y3, Y0, Y4
+	VPAND        Y2, Y4, Y4
+	VPADDD       Y4, Y1, Y1
+	VPSRLD       $0x13, Y1, Y4
+	VPSLLD       $0x0d, Y1, Y1
+	VPOR         Y4, Y1, Y1
+	VPAND        Y9, Y6, Y11
+	VPADDD       Y11, Y7, Y7
+	VPXOR        Y9, Y6, Y10
+	VPAND        Y8, Y10, Y10
+	VPADDD       Y10, Y7, Y7
+	VPSRLD       $0x13, Y7, Y10
+	VPSLLD       $0x0d, Y7, Y7
+	VPOR         Y10, Y7, Y7
+	VPBROADCASTD md4Constants<>+128(SB), Y12
+	VPADDD       (BX), Y0, Y0
+	VPADDD       Y12, Y0, Y0
+	VPADDD       512(BX), Y6, Y6
+	VPADDD       Y12, Y6, Y6
+	VPXOR        Y2, Y3, Y4
+	VPXOR        Y1, Y4, Y4
+	VPADDD       Y4, Y0, Y0
+	VPSRLD       $0x1d, Y0, Y4
+	VPSLLD       $0x03, Y0, Y0
+	VPOR         Y4, Y0, Y0
+	VPXOR        Y8, Y9, Y10
+	VPXOR        Y7, Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPSRLD       $0x1d, Y6, Y10
+	VPSLLD       $0x03, Y6, Y6
+	VPOR         Y10, Y6, Y6
+	VPADDD       256(BX), Y3, Y3
+	VPADDD       Y12, Y3, Y3
+	VPADDD       768(BX), Y9, Y9
+	VPADDD       Y12, Y9, Y9
+	VPXOR        Y1, Y2, Y4
+	VPXOR        Y0, Y4, Y4
+	VPADDD       Y4, Y3, Y3
+	VPSRLD       $0x17, Y3, Y4
+	VPSLLD       $0x09, Y3, Y3
+	VPOR         Y4, Y3, Y3
+	VPXOR        Y7, Y8, Y10
+	VPXOR        Y6, Y10, Y10
+	VPADDD       Y10, Y9, Y9
+	VPSRLD       $0x17, Y9, Y10
+	VPSLLD       $0x09, Y9, Y9
+	VPOR         Y10, Y9, Y9
+	VPADDD       128(BX), Y2, Y2
+	VPADDD       Y12, Y2, Y2
+	VPADDD       640(BX), Y8, Y8
+	VPADDD       Y12, Y8, Y8
+	VPXOR        Y0, Y1, Y4
+	VPXOR        Y3, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPSRLD       $0x15, Y2, Y4
+	VPSLLD       $0x0b, Y2, Y2
+	VPOR         Y4, Y2, Y2
+	VPXOR        Y6, Y7, Y10
+	VPXOR        Y9, Y10, Y10
+	VPADDD       Y10, Y8, Y8
+	VPSRLD       $0x15, Y8, Y10
+	VPSLLD       $0x0b, Y8, Y8
+	VPOR         Y10, Y8, Y8
+	VPADDD       384(BX), Y1, Y1
+	VPADDD       Y12, Y1, Y1
+	VPADDD       896(BX), Y7, Y7
+	VPADDD       Y12, Y7, Y7
+	VPXOR        Y3, Y0, Y4
+	VPXOR        Y2, Y4, Y4
+	VPADDD       Y4, Y1, Y1
+	VPSRLD       $0x11, Y1, Y4
+	VPSLLD       $0x0f, Y1, Y1
+	VPOR         Y4, Y1, Y1
+	VPXOR        Y9, Y6, Y10
+	VPXOR        Y8, Y10, Y10
+	VPADDD       Y10, Y7, Y7
+	VPSRLD       $0x11, Y7, Y10
+	VPSLLD       $0x0f, Y7, Y7
+	VPOR         Y10, Y7, Y7
+	VPADDD       64(BX), Y0, Y0
+	VPADDD       Y12, Y0, Y0
+	VPADDD       576(BX), Y6, Y6
+	VPADDD       Y12, Y6, Y6
+	VPXOR        Y2, Y3, Y4
+	VPXOR        Y1, Y4, Y4
+	VPADDD       Y4, Y0, Y0
+	VPSRLD       $0x1d, Y0, Y4
+	VPSLLD       $0x03, Y0, Y0
+	VPOR         Y4, Y0, Y0
+	VPXOR        Y8, Y9, Y10
+	VPXOR        Y7, Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPSRLD       $0x1d, Y6, Y10
+	VPSLLD       $0x03, Y6, Y6
+	VPOR         Y10, Y6, Y6
+	VPADDD       320(BX), Y3, Y3
+	VPADDD       Y12, Y3, Y3
+	VPADDD       832(BX), Y9, Y9
+	VPADDD       Y12, Y9, Y9
+	VPXOR        Y1, Y2, Y4
+	VPXOR        Y0, Y4, Y4
+	VPADDD       Y4, Y3, Y3
+	VPSRLD       $0x17, Y3, Y4
+	VPSLLD       $0x09, Y3, Y3
+	VPOR         Y4, Y3, Y3
+	VPXOR        Y7, Y8, Y10
+	VPXOR        Y6, Y10, Y10
+	VPADDD       Y10, Y9, Y9
+	VPSRLD       $0x17, Y9, Y10
+	VPSLLD       $0x09, Y9, Y9
+	VPOR         Y10, Y9, Y9
+	VPADDD       192(BX), Y2, Y2
+	VPADDD       Y12, Y2, Y2
+	VPADDD       704(BX), Y8, Y8
+	VPADDD       Y12, Y8, Y8
+	VPXOR        Y0, Y1, Y4
+	VPXOR        Y3, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPSRLD       $0x15, Y2, Y4
+	VPSLLD       $0x0b, Y2, Y2
+	VPOR         Y4, Y2, Y2
+	VPXOR        Y6, Y7, Y10
+	VPXOR        Y9, Y10, Y10
+	VPADDD       Y10, Y8, Y8
+	VPSRLD       $0x15, Y8, Y10
+	VPSLLD       $0x0b, Y8, Y8
+	VPOR         Y10, Y8, Y8
+	VPADDD       448(BX), Y1, Y1
+	VPADDD       Y12, Y1, Y1
+	VPADDD       960(BX), Y7, Y7
+	VPADDD       Y12, Y7, Y7
+	VPXOR        Y3, Y0, Y4
+	VPXOR        Y2, Y4, Y4
+	VPADDD       Y4, Y1, Y1
+	VPSRLD       $0x11, Y1, Y4
+	VPSLLD       $0x0f, Y1, Y1
+	VPOR         Y4, Y1, Y1
+	VPXOR        Y9, Y6, Y10
+	VPXOR        Y8, Y10, Y10
+	VPADDD       Y10, Y7, Y7
+	VPSRLD       $0x11, Y7, Y10
+	VPSLLD       $0x0f, Y7, Y7
+	VPOR         Y10, Y7, Y7
+	VPADDD       32(BX), Y0, Y0
+	VPADDD       Y12, Y0, Y0
+	VPADDD       544(BX), Y6, Y6
+	VPADDD       Y12, Y6, Y6
+	VPXOR        Y2, Y3, Y4
+	VPXOR        Y1, Y4, Y4
+	VPADDD       Y4, Y0, Y0
+	VPSRLD       $0x1d, Y0, Y4
+	VPSLLD       $0x03, Y0, Y0
+	VPOR         Y4, Y0, Y0
+	VPXOR        Y8, Y9, Y10
+	VPXOR        Y7, Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPSRLD       $0x1d, Y6, Y10
+	VPSLLD       $0x03, Y6, Y6
+	VPOR         Y10, Y6, Y6
+	VPADDD       288(BX), Y3, Y3
+	VPADDD       Y12, Y3, Y3
+	VPADDD       800(BX), Y9, Y9
+	VPADDD       Y12, Y9, Y9
+	VPXOR        Y1, Y2, Y4
+	VPXOR        Y0, Y4, Y4
+	VPADDD       Y4, Y3, Y3
+	VPSRLD       $0x17, Y3, Y4
+	VPSLLD       $0x09, Y3, Y3
+	VPOR         Y4, Y3, Y3
+	VPXOR        Y7, Y8, Y10
+	VPXOR        Y6, Y10, Y10
+	VPADDD       Y10, Y9, Y9
+	VPSRLD       $0x17, Y9, Y10
+	VPSLLD       $0x09, Y9, Y9
+	VPOR         Y10, Y9, Y9
+	VPADDD       160(BX), Y2, Y2
+	VPADDD       Y12, Y2, Y2
+	VPADDD       672(BX), Y8, Y8
+	VPADDD       Y12, Y8, Y8
+	VPXOR        Y0, Y1, Y4
+	VPXOR        Y3, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPSRLD       $0x15, Y2, Y4
+	VPSLLD       $0x0b, Y2, Y2
+	VPOR         Y4, Y2, Y2
+	VPXOR        Y6, Y7, Y10
+	VPXOR        Y9, Y10, Y10
+	VPADDD       Y10, Y8, Y8
+	VPSRLD       $0x15, Y8, Y10
+	VPSLLD       $0x0b, Y8, Y8
+	VPOR         Y10, Y8, Y8
+	VPADDD       416(BX), Y1, Y1
+	VPADDD       Y12, Y1, Y1
+	VPADDD       928(BX), Y7, Y7
+	VPADDD       Y12, Y7, Y7
+	VPXOR        Y3, Y0, Y4
+	VPXOR        Y2, Y4, Y4
+	VPADDD       Y4, Y1, Y1
+	VPSRLD       $0x11, Y1, Y4
+	VPSLLD       $0x0f, Y1, Y1
+	VPOR         Y4, Y1, Y1
+	VPXOR        Y9, Y6, Y10
+	VPXOR        Y8, Y10, Y10
+	VPADDD       Y10, Y7, Y7
+	VPSRLD       $0x11, Y7, Y10
+	VPSLLD       $0x0f, Y7, Y7
+	VPOR         Y10, Y7, Y7
+	VPADDD       96(BX), Y0, Y0
+	VPADDD       Y12, Y0, Y0
+	VPADDD       608(BX), Y6, Y6
+	VPADDD       Y12, Y6, Y6
+	VPXOR        Y2, Y3, Y4
+	VPXOR        Y1, Y4, Y4
+	VPADDD       Y4, Y0, Y0
+	VPSRLD       $0x1d, Y0, Y4
+	VPSLLD       $0x03, Y0, Y0
+	VPOR         Y4, Y0, Y0
+	VPXOR        Y8, Y9, Y10
+	VPXOR        Y7, Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPSRLD       $0x1d, Y6, Y10
+	VPSLLD       $0x03, Y6, Y6
+	VPOR         Y10, Y6, Y6
+	VPADDD       352(BX), Y3, Y3
+	VPADDD       Y12, Y3, Y3
+	VPADDD       864(BX), Y9, Y9
+	VPADDD       Y12, Y9, Y9
+	VPXOR        Y1, Y2, Y4
+	VPXOR        Y0, Y4, Y4
+	VPADDD       Y4, Y3, Y3
+	VPSRLD       $0x17, Y3, Y4
+	VPSLLD       $0x09, Y3, Y3
+	VPOR         Y4, Y3, Y3
+	VPXOR        Y7, Y8, Y10
+	VPXOR        Y6, Y10, Y10
+	VPADDD       Y10, Y9, Y9
+	VPSRLD       $0x17, Y9, Y10
+	VPSLLD       $0x09, Y9, Y9
+	VPOR         Y10, Y9, Y9
+	VPADDD       224(BX), Y2, Y2
+	VPADDD       Y12, Y2, Y2
+	VPADDD       736(BX), Y8, Y8
+	VPADDD       Y12, Y8, Y8
+	VPXOR        Y0, Y1, Y4
+	VPXOR        Y3, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPSRLD       $0x15, Y2, Y4
+	VPSLLD       $0x0b, Y2, Y2
+	VPOR         Y4, Y2, Y2
+	VPXOR        Y6, Y7, Y10
+	VPXOR        Y9, Y10, Y10
+	VPADDD       Y10, Y8, Y8
+	VPSRLD       $0x15, Y8, Y10
+	VPSLLD       $0x0b, Y8, Y8
+	VPOR         Y10, Y8, Y8
+	VPADDD       480(BX), Y1, Y1
+	VPADDD       Y12, Y1, Y1
+	VPADDD       992(BX), Y7, Y7
+	VPADDD       Y12, Y7, Y7
+	VPXOR        Y3, Y0, Y4
+	VPXOR        Y2, Y4, Y4
+	VPADDD       Y4, Y1, Y1
+	VPSRLD       $0x11, Y1, Y4
+	VPSLLD       $0x0f, Y1, Y1
+	VPOR         Y4, Y1, Y1
+	VPXOR        Y9, Y6, Y10
+	VPXOR        Y8, Y10, Y10
+	VPADDD       Y10, Y7, Y7
+	VPSRLD       $0x11, Y7, Y10
+	VPSLLD       $0x0f, Y7, Y7
+	VPOR         Y10, Y7, Y7
+	VPADDD       (DI), Y0, Y0
+	VMOVDQU      Y0, (DI)
+	VPADDD       64(DI), Y1, Y1
+	VMOVDQU      Y1, 64(DI)
+	VPADDD       128(DI), Y2, Y2
+	VMOVDQU      Y2, 128(DI)
+	VPADDD       192(DI), Y3, Y3
+	VMOVDQU      Y3, 192(DI)
+	VPADDD       32(DI), Y6, Y6
+	VMOVDQU      Y6, 32(DI)
+	VPADDD       96(DI), Y7, Y7
+	VMOVDQU      Y7, 96(DI)
+	VPADDD       160(DI), Y8, Y8
+	VMOVDQU      Y8, 160(DI)
+	VPADDD       224(DI), Y9, Y9
+	VMOVDQU      Y9, 224(DI)
 	ADDQ         $0x40, SI
 	DECQ         CX
 	JNZ          loop
-	VMOVDQU      Y0, (DI)
-	VMOVDQU      Y1, 32(DI)
-	VMOVDQU      Y2, 64(DI)
-	VMOVDQU      Y3, 96(DI)
 	VZEROUPPER
 	RET
 
@@ -683,852 +1219,1612 @@ DATA md5Constants<>+248(SB)/4, $0x2ad7d2bb
 DATA md5Constants<>+252(SB)/4, $0xeb86d391
 GLOBL md5Constants<>(SB), RODATA|NOPTR, $256
 
-// func md5AVX2(state *[64]uint32, base *byte, at *[16]int, count int)
+// func md5AVX2(state *[128]uint32, base *byte, at *[32]int, count int)
 // Requires: AVX, AVX2
-TEXT ·md5AVX2(SB), $544-32
-	LEAQ    31(SP), BX
-	ANDQ    $-32, BX
+TEXT ·md5AVX2(SB), $1056-32
 	MOVQ    state+0(FP), DI
 	MOVQ    base+8(FP), SI
 	MOVQ    at+16(FP), DX
 	MOVQ    count+24(FP), CX
+	LEAQ    31(SP), BX
+	ANDQ    $-32, BX
 	VMOVDQU (DI), Y0
-	VMOVDQU 32(DI), Y1
-	VMOVDQU 64(DI), Y2
-	VMOVDQU 96(DI), Y3
+	VMOVDQU 64(DI), Y1
+	VMOVDQU 128(DI), Y2
+	VMOVDQU 192(DI), Y3
+	VMOVDQU 32(DI), Y6
+	VMOVDQU 96(DI), Y7
+	VMOVDQU 160(DI), Y8
+	VMOVDQU 224(DI), Y9
 
 loop:
 	MOVQ         (DX), R8
-	VMOVDQU      (SI)(R8*1), X4
+	VMOVDQU      (SI)(R8*1), X12
 	MOVQ         32(DX), R8
-	VINSERTI128  $0x01, (SI)(R8*1), Y4, Y4
+	VINSERTI128  $0x01, (SI)(R8*1), Y12, Y12
 	MOVQ         8(DX), R8
-	VMOVDQU      (SI)(R8*1), X5
+	VMOVDQU      (SI)(R8*1), X13
 	MOVQ         40(DX), R8
-	VINSERTI128  $0x01, (SI)(R8*1), Y5, Y5
+	VINSERTI128  $0x01, (SI)(R8*1), Y13, Y13
 	MOVQ         16(DX), R8
-	VMOVDQU      (SI)(R8*1), X6
+	VMOVDQU      (SI)(R8*1), X14
 	MOVQ         48(DX), R8
-	VINSERTI128  $0x01, (SI)(R8*1), Y6, Y6
+	VINSERTI128  $0x01, (SI)(R8*1), Y14, Y14
 	MOVQ         24(DX), R8
-	VMOVDQU      (SI)(R8*1), X7
+	VMOVDQU      (SI)(R8*1), X15
 	MOVQ         56(DX), R8
-	VINSERTI128  $0x01, (SI)(R8*1), Y7, Y7
-	VPUNPCKLDQ   Y5, Y4, Y12
-	VPUNPCKHDQ   Y5, Y4, Y13
-	VPUNPCKHDQ   Y7, Y6, Y5
-	VPUNPCKLDQ   Y7, Y6, Y4
-	VPUNPCKHQDQ  Y5, Y13, Y11
-	VPUNPCKLQDQ  Y5, Y13, Y10
-	VPUNPCKHQDQ  Y4, Y12, Y9
-	VPUNPCKLQDQ  Y4, Y12, Y8
-	VMOVDQU      Y8, (BX)
-	VMOVDQU      Y9, 32(BX)
-	VMOVDQU      Y10, 64(BX)
-	VMOVDQU      Y11, 96(BX)
+	VINSERTI128  $0x01, (SI)(R8*1), Y15, Y15
+	VPUNPCKLDQ   Y13, Y12, Y4
+	VPUNPCKHDQ   Y13, Y12, Y5
+	VPUNPCKHDQ   Y15, Y14, Y13
+	VPUNPCKLDQ   Y15, Y14, Y12
+	VPUNPCKHQDQ  Y13, Y5, Y15
+	VPUNPCKLQDQ  Y13, Y5, Y14
+	VPUNPCKHQDQ  Y12, Y4, Y13
+	VPUNPCKLQDQ  Y12, Y4, Y12
+	VMOVDQU      Y12, (BX)
+	VMOVDQU      Y13, 32(BX)
+	VMOVDQU      Y14, 64(BX)
+	VMOVDQU      Y15, 96(BX)
 	MOVQ         (DX), R8
-	VMOVDQU      16(SI)(R8*1), X4
+	VMOVDQU      16(SI)(R8*1), X12
 	MOVQ         32(DX), R8
-	VINSERTI128  $0x01, 16(SI)(R8*1), Y4, Y4
+	VINSERTI128  $0x01, 16(SI)(R8*1), Y12, Y12
 	MOVQ         8(DX), R8
-	VMOVDQU      16(SI)(R8*1), X5
+	VMOVDQU      16(SI)(R8*1), X13
 	MOVQ         40(DX), R8
-	VINSERTI128  $0x01, 16(SI)(R8*1), Y5, Y5
+	VINSERTI128  $0x01, 16(SI)(R8*1), Y13, Y13
 	MOVQ         16(DX), R8
-	VMOVDQU      16(SI)(R8*1), X6
+	VMOVDQU      16(SI)(R8*1), X14
 	MOVQ         48(DX), R8
-	VINSERTI128  $0x01, 16(SI)(R8*1), Y6, Y6
+	VINSERTI128  $0x01, 16(SI)(R8*1), Y14, Y14
 	MOVQ         24(DX), R8
-	VMOVDQU      16(SI)(R8*1), X7
+	VMOVDQU      16(SI)(R8*1), X15
 	MOVQ         56(DX), R8
-	VINSERTI128  $0x01, 16(SI)(R8*1), Y7, Y7
-	VPUNPCKLDQ   Y5, Y4, Y12
-	VPUNPCKHDQ   Y5, Y4, Y13
-	VPUNPCKHDQ   Y7, Y6, Y5
-	VPUNPCKLDQ   Y7, Y6, Y4
-	VPUNPCKHQDQ  Y5, Y13, Y11
-	VPUNPCKLQDQ  Y5, Y13, Y10
-	VPUNPCKHQDQ  Y4, Y12, Y9
-	VPUNPCKLQDQ  Y4, Y12, Y8
-	VMOVDQU      Y8, 128(BX)
-	VMOVDQU      Y9, 160(BX)
-	VMOVDQU      Y10, 192(BX)
-	VMOVDQU      Y11, 224(BX)
+	VINSERTI128  $0x01, 16(SI)(R8*1), Y15, Y15
+	VPUNPCKLDQ   Y13, Y12, Y4
+	VPUNPCKHDQ   Y13, Y12, Y5
+	VPUNPCKHDQ   Y15, Y14, Y13
+	VPUNPCKLDQ   Y15, Y14, Y12
+	VPUNPCKHQDQ  Y13, Y5, Y15
+	VPUNPCKLQDQ  Y13, Y5, Y14
+	VPUNPCKHQDQ  Y12, Y4, Y13
+	VPUNPCKLQDQ  Y12, Y4, Y12
+	VMOVDQU      Y12, 128(BX)
+	VMOVDQU      Y13, 160(BX)
+	VMOVDQU      Y14, 192(BX)
+	VMOVDQU      Y15, 224(BX)
 	MOVQ         (DX), R8
-	VMOVDQU      32(SI)(R8*1), X4
+	VMOVDQU      32(SI)(R8*1), X12
 	MOVQ         32(DX), R8
-	VINSERTI128  $0x01, 32(SI)(R8*1), Y4, Y4
+	VINSERTI128  $0x01, 32(SI)(R8*1), Y12, Y12
 	MOVQ         8(DX), R8
-	VMOVDQU      32(SI)(R8*1), X5
+	VMOVDQU      32(SI)(R8*1), X13
 	MOVQ         40(DX), R8
-	VINSERTI128  $0x01, 32(SI)(R8*1), Y5, Y5
+	VINSERTI128  $0x01, 32(SI)(R8*1), Y13, Y13
 	MOVQ         16(DX), R8
-	VMOVDQU      32(SI)(R8*1), X6
+	VMOVDQU      32(SI)(R8*1), X14
 	MOVQ         48(DX), R8
-	VINSERTI128  $0x01, 32(SI)(R8*1), Y6, Y6
+	VINSERTI128  $0x01, 32(SI)(R8*1), Y14, Y14
 	MOVQ         24(DX), R8
-	VMOVDQU      32(SI)(R8*1), X7
+	VMOVDQU      32(SI)(R8*1), X15
 	MOVQ         56(DX), R8
-	VINSERTI128  $0x01, 32(SI)(R8*1), Y7, Y7
-	VPUNPCKLDQ   Y5, Y4, Y12
-	VPUNPCKHDQ   Y5, Y4, Y13
-	VPUNPCKHDQ   Y7, Y6, Y5
-	VPUNPCKLDQ   Y7, Y6, Y4
-	VPUNPCKHQDQ  Y5, Y13, Y11
-	VPUNPCKLQDQ  Y5, Y13, Y10
-	VPUNPCKHQDQ  Y4, Y12, Y9
-	VPUNPCKLQDQ  Y4, Y12, Y8
-	VMOVDQU      Y8, 256(BX)
-	VMOVDQU      Y9, 288(BX)
-	VMOVDQU      Y10, 320(BX)
-	VMOVDQU      Y11, 352(BX)
+	VINSERTI128  $0x01, 32(SI)(R8*1), Y15, Y15
+	VPUNPCKLDQ   Y13, Y12, Y4
+	VPUNPCKHDQ   Y13, Y12, Y5
+	VPUNPCKHDQ   Y15, Y14, Y13
+	VPUNPCKLDQ   Y15, Y14, Y12
+	VPUNPCKHQDQ  Y13, Y5, Y15
+	VPUNPCKLQDQ  Y13, Y5, Y14
+	VPUNPCKHQDQ  Y12, Y4, Y13
+	VPUNPCKLQDQ  Y12, Y4, Y12
+	VMOVDQU      Y12, 256(BX)
+	VMOVDQU      Y13, 288(BX)
+	VMOVDQU      Y14, 320(BX)
+	VMOVDQU      Y15, 352(BX)
 	MOVQ         (DX), R8
-	VMOVDQU      48(SI)(R8*1), X4
+	VMOVDQU      48(SI)(R8*1), X12
 	MOVQ         32(DX), R8
-	VINSERTI128  $0x01, 48(SI)(R8*1), Y4, Y4
+	VINSERTI128  $0x01, 48(SI)(R8*1), Y12, Y12
 	MOVQ         8(DX), R8
-	VMOVDQU      48(SI)(R8*1), X5
+	VMOVDQU      48(SI)(R8*1), X13
 	MOVQ         40(DX), R8
-	VINSERTI128  $0x01, 48(SI)(R8*1), Y5, Y5
+	VINSERTI128  $0x01, 48(SI)(R8*1), Y13, Y13
 	MOVQ         16(DX), R8
-	VMOVDQU      48(SI)(R8*1), X6
+	VMOVDQU      48(SI)(R8*1), X14
 	MOVQ         48(DX), R8
-	VINSERTI128  $0x01, 48(SI)(R8*1), Y6, Y6
+	VINSERTI128  $0x01, 48(SI)(R8*1), Y14, Y14
 	MOVQ         24(DX), R8
-	VMOVDQU      48(SI)(R8*1), X7
+	VMOVDQU      48(SI)(R8*1), X15
 	MOVQ         56(DX), R8
-	VINSERTI128  $0x01, 48(SI)(R8*1), Y7, Y7
-	VPUNPCKLDQ   Y5, Y4, Y12
-	VPUNPCKHDQ   Y5, Y4, Y13
-	VPUNPCKHDQ   Y7, Y6, Y5
-	VPUNPCKLDQ   Y7, Y6, Y4
-	VPUNPCKHQDQ  Y5, Y13, Y11
-	VPUNPCKLQDQ  Y5, Y13, Y10
-	VPUNPCKHQDQ  Y4, Y12, Y9
-	VPUNPCKLQDQ  Y4, Y12, Y8
-	VMOVDQU      Y8, 384(BX)
-	VMOVDQU      Y9, 416(BX)
-	VMOVDQU      Y10, 448(BX)
-	VMOVDQU      Y11, 480(BX)
-	VMOVDQU      Y0, Y4
-	VMOVDQU      Y1, Y5
-	VMOVDQU      Y2, Y6
-	VMOVDQU      Y3, Y7
-	VPBROADCASTD md5Constants<>+0(SB), Y14
+	VINSERTI128  $0x01, 48(SI)(R8*1), Y15, Y15
+	VPUNPCKLDQ   Y13, Y12, Y4
+	VPUNPCKHDQ   Y13, Y12, Y5
+	VPUNPCKHDQ   Y15, Y14, Y13
+	VPUNPCKLDQ   Y15, Y14, Y12
+	VPUNPCKHQDQ  Y13, Y5, Y15
+	VPUNPCKLQDQ  Y13, Y5, Y14
+	VPUNPCKHQDQ  Y12, Y4, Y13
+	VPUNPCKLQDQ  Y12, Y4, Y12
+	VMOVDQU      Y12, 384(BX)
+	VMOVDQU      Y13, 416(BX)
+	VMOVDQU      Y14, 448(BX)
+	VMOVDQU      Y15, 480(BX)
+	MOVQ         64(DX), R8
+	VMOVDQU      (SI)(R8*1), X12
+	MOVQ         96(DX), R8
+	VINSERTI128  $0x01, (SI)(R8*1), Y12, Y12
+	MOVQ         72(DX), R8
+	VMOVDQU      (SI)(R8*1), X13
+	MOVQ         104(DX), R8
+	VINSERTI128  $0x01, (SI)(R8*1), Y13, Y13
+	MOVQ         80(DX), R8
+	VMOVDQU      (SI)(R8*1), X14
+	MOVQ         112(DX), R8
+	VINSERTI128  $0x01, (SI)(R8*1), Y14, Y14
+	MOVQ         88(DX), R8
+	VMOVDQU      (SI)(R8*1), X15
+	MOVQ         120(DX), R8
+	VINSERTI128  $0x01, (SI)(R8*1), Y15, Y15
+	VPUNPCKLDQ   Y13, Y12, Y10
+	VPUNPCKHDQ   Y13, Y12, Y11
+	VPUNPCKHDQ   Y15, Y14, Y13
+	VPUNPCKLDQ   Y15, Y14, Y12
+	VPUNPCKHQDQ  Y13, Y11, Y15
+	VPUNPCKLQDQ  Y13, Y11, Y14
+	VPUNPCKHQDQ  Y12, Y10, Y13
+	VPUNPCKLQDQ  Y12, Y10, Y12
+	VMOVDQU      Y12, 512(BX)
+	VMOVDQU      Y13, 544(BX)
+	VMOVDQU      Y14, 576(BX)
+	VMOVDQU      Y15, 608(BX)
+	MOVQ         64(DX), R8
+	VMOVDQU      16(SI)(R8*1), X12
+	MOVQ         96(DX), R8
+	VINSERTI128  $0x01, 16(SI)(R8*1), Y12, Y12
+	MOVQ         72(DX), R8
+	VMOVDQU      16(SI)(R8*1), X13
+	MOVQ         104(DX), R8
+	VINSERTI128  $0x01, 16(SI)(R8*1), Y13, Y13
+	MOVQ         80(DX), R8
+	VMOVDQU      16(SI)(R8*1), X14
+	MOVQ         112(DX), R8
+	VINSERTI128  $0x01, 16(SI)(R8*1), Y14, Y14
+	MOVQ         88(DX), R8
+	VMOVDQU      16(SI)(R8*1), X15
+	MOVQ         120(DX), R8
+	VINSERTI128  $0x01, 16(SI)(R8*1), Y15, Y15
+	VPUNPCKLDQ   Y13, Y12, Y10
+	VPUNPCKHDQ   Y13, Y12, Y11
+	VPUNPCKHDQ   Y15, Y14, Y13
+	VPUNPCKLDQ   Y15, Y14, Y12
+	VPUNPCKHQDQ  Y13, Y11, Y15
+	VPUNPCKLQDQ  Y13, Y11, Y14
+	VPUNPCKHQDQ  Y12, Y10, Y13
+	VPUNPCKLQDQ  Y12, Y10, Y12
+	VMOVDQU      Y12, 640(BX)
+	VMOVDQU      Y13, 672(BX)
+	VMOVDQU      Y14, 704(BX)
+	VMOVDQU      Y15, 736(BX)
+	MOVQ         64(DX), R8
+	VMOVDQU      32(SI)(R8*1), X12
+	MOVQ         96(DX), R8
+	VINSERTI128  $0x01, 32(SI)(R8*1), Y12, Y12
+	MOVQ         72(DX), R8
+	VMOVDQU      32(SI)(R8*1), X13
+	MOVQ         104(DX), R8
+	VINSERTI128  $0x01, 32(SI)(R8*1), Y13, Y13
+	MOVQ         80(DX), R8
+	VMOVDQU      32(SI)(R8*1), X14
+	MOVQ         112(DX), R8
+	VINSERTI128  $0x01, 32(SI)(R8*1), Y14, Y14
+	MOVQ         88(DX), R8
+	VMOVDQU      32(SI)(R8*1), X15
+	MOVQ         120(DX), R8
+	VINSERTI128  $0x01, 32(SI)(R8*1), Y15, Y15
+	VPUNPCKLDQ   Y13, Y12, Y10
+	VPUNPCKHDQ   Y13, Y12, Y11
+	VPUNPCKHDQ   Y15, Y14, Y13
+	VPUNPCKLDQ   Y15, Y14, Y12
+	VPUNPCKHQDQ  Y13, Y11, Y15
+	VPUNPCKLQDQ  Y13, Y11, Y14
+	VPUNPCKHQDQ  Y12, Y10, Y13
+	VPUNPCKLQDQ  Y12, Y10, Y12
+	VMOVDQU      Y12, 768(BX)
+	VMOVDQU      Y13, 800(BX)
+	VMOVDQU      Y14, 832(BX)
+	VMOVDQU      Y15, 864(BX)
+	MOVQ         64(DX), R8
+	VMOVDQU      48(SI)(R8*1), X12
+	MOVQ         96(DX), R8
+	VINSERTI128  $0x01, 48(SI)(R8*1), Y12, Y12
+	MOVQ         72(DX), R8
+	VMOVDQU      48(SI)(R8*1), X13
+	MOVQ         104(DX), R8
+	VINSERTI128  $0x01, 48(SI)(R8*1), Y13, Y13
+	MOVQ         80(DX), R8
+	VMOVDQU      48(SI)(R8*1), X14
+	MOVQ         112(DX), R8
+	VINSERTI128  $0x01, 48(SI)(R8*1), Y14, Y14
+	MOVQ         88(DX), R8
+	VMOVDQU      48(SI)(R8*1), X15
+	MOVQ         120(DX), R8
+	VINSERTI128  $0x01, 48(SI)(R8*1), Y15, Y15
+	VPUNPCKLDQ   Y13, Y12, Y10
+	VPUNPCKHDQ   Y13, Y12, Y11
+	VPUNPCKHDQ   Y15, Y14, Y13
+	VPUNPCKLDQ   Y15, Y14, Y12
+	VPUNPCKHQDQ  Y13, Y11, Y15
+	VPUNPCKLQDQ  Y13, Y11, Y14
+	VPUNPCKHQDQ  Y12, Y10, Y13
+	VPUNPCKLQDQ  Y12, Y10, Y12
+	VMOVDQU      Y12, 896(BX)
+	VMOVDQU      Y13, 928(BX)
+	VMOVDQU      Y14, 960(BX)
+	VMOVDQU      Y15, 992(BX)
+	VPBROADCASTD md5Constants<>+0(SB), Y12
 	VPADDD       (BX), Y0, Y0
-	VPADDD       Y14, Y0, Y0
-	VPXOR        Y2, Y3, Y12
-	VPAND        Y1, Y12, Y12
-	VPXOR        Y3, Y12, Y12
 	VPADDD       Y12, Y0, Y0
-	VPSRLD       $0x19, Y0, Y12
-	VPSLLD       $0x07, Y0, Y0
-	VPOR         Y12, Y0, Y0
-	VPADDD       Y1, Y0, Y0
-	VPBROADCASTD md5Constants<>+4(SB), Y14
-	VPADDD       32(BX), Y3, Y3
-	VPADDD       Y14, Y3, Y3
-	VPXOR        Y1, Y2, Y12
-	VPAND        Y0, Y12, Y12
-	VPXOR        Y2, Y12, Y12
-	VPADDD       Y12, Y3, Y3
-	VPSRLD       $0x14, Y3, Y12
-	VPSLLD       $0x0c, Y3, Y3
-	VPOR         Y12, Y3, Y3
-	VPADDD       Y0, Y3, Y3
-	VPBROADCASTD md5Constants<>+8(SB), Y14
-	VPADDD       64(BX), Y2, Y2
-	VPADDD       Y14, Y2, Y2
-	VPXOR        Y0, Y1, Y12
-	VPAND        Y3, Y12, Y12
-	VPXOR        Y1, Y12, Y12
-	VPADDD       Y12, Y2, Y2
-	VPSRLD       $0x0f, Y2, Y12
-	VPSLLD       $0x11, Y2, Y2
-	VPOR         Y12, Y2, Y2
-	VPADDD       Y3, Y2, Y2
-	VPBROADCASTD md5Constants<>+12(SB), Y14
-	VPADDD       96(BX), Y1, Y1
-	VPADDD       Y14, Y1, Y1
-	VPXOR        Y3, Y0, Y12
-	VPAND        Y2, Y12, Y12
-	VPXOR        Y0, Y12, Y12
-	VPADDD       Y12, Y1, Y1
-	VPSRLD       $0x0a, Y1, Y12
-	VPSLLD       $0x16, Y1, Y1
-	VPOR         Y12, Y1, Y1
-	VPADDD       Y2, Y1, Y1
-	VPBROADCASTD md5Constants<>+16(SB), Y14
-	VPADDD       128(BX), Y0, Y0
-	VPADDD       Y14, Y0, Y0
-	VPXOR        Y2, Y3, Y12
-	VPAND        Y1, Y12, Y12
-	VPXOR        Y3, Y12, Y12
-	VPADDD       Y12, Y0, Y0
-	VPSRLD       $0x19, Y0, Y12
-	VPSLLD       $0x07, Y0, Y0
-	VPOR         Y12, Y0, Y0
-	VPADDD       Y1, Y0, Y0
-	VPBROADCASTD md5Constants<>+20(SB), Y14
-	VPADDD       160(BX), Y3, Y3
-	VPADDD       Y14, Y3, Y3
-	VPXOR        Y1, Y2, Y12
-	VPAND        Y0, Y12, Y12
-	VPXOR        Y2, Y12, Y12
-	VPADDD       Y12, Y3, Y3
-	VPSRLD       $0x14, Y3, Y12
-	VPSLLD       $0x0c, Y3, Y3
-	VPOR         Y12, Y3, Y3
-	VPADDD       Y0, Y3, Y3
-	VPBROADCASTD md5Constants<>+24(SB), Y14
-	VPADDD       192(BX), Y2, Y2
-	VPADDD       Y14, Y2, Y2
-	VPXOR        Y0, Y1, Y12
-	VPAND        Y3, Y12, Y12
-	VPXOR        Y1, Y12, Y12
-	VPADDD       Y12, Y2, Y2
-	VPSRLD       $0x0f, Y2, Y12
-	VPSLLD       $0x11, Y2, Y2
-	VPOR         Y12, Y2, Y2
-	VPADDD       Y3, Y2, Y2
-	VPBROADCASTD md5Constants<>+28(SB), Y14
-	VPADDD       224(BX), Y1, Y1
-	VPADDD       Y14, Y1, Y1
-	VPXOR        Y3, Y0, Y12
-	VPAND        Y2, Y12, Y12
-	VPXOR        Y0, Y12, Y12
-	VPADDD       Y12, Y1, Y1
-	VPSRLD       $0x0a, Y1, Y12
-	VPSLLD       $0x16, Y1, Y1
-	VPOR         Y12, Y1, Y1
-	VPADDD       Y2, Y1, Y1
-	VPBROADCASTD md5Constants<>+32(SB), Y14
-	VPADDD       256(BX), Y0, Y0
-	VPADDD       Y14, Y0, Y0
-	VPXOR        Y2, Y3, Y12
-	VPAND        Y1, Y12, Y12
-	VPXOR        Y3, Y12, Y12
-	VPADDD       Y12, Y0, Y0
-	VPSRLD       $0x19, Y0, Y12
-	VPSLLD       $0x07, Y0, Y0
-	VPOR         Y12, Y0, Y0
-	VPADDD       Y1, Y0, Y0
-	VPBROADCASTD md5Constants<>+36(SB), Y14
-	VPADDD       288(BX), Y3, Y3
-	VPADDD       Y14, Y3, Y3
-	VPXOR        Y1, Y2, Y12
-	VPAND        Y0, Y12, Y12
-	VPXOR        Y2, Y12, Y12
-	VPADDD       Y12, Y3, Y3
-	VPSRLD       $0x14, Y3, Y12
-	VPSLLD       $0x0c, Y3, Y3
-	VPOR         Y12, Y3, Y3
-	VPADDD       Y0, Y3, Y3
-	VPBROADCASTD md5Constants<>+40(SB), Y14
-	VPADDD       320(BX), Y2, Y2
-	VPADDD       Y14, Y2, Y2
-	VPXOR        Y0, Y1, Y12
-	VPAND        Y3, Y12, Y12
-	VPXOR        Y1, Y12, Y12
-	VPADDD       Y12, Y2, Y2
-	VPSRLD       $0x0f, Y2, Y12
-	VPSLLD       $0x11, Y2, Y2
-	VPOR         Y12, Y2, Y2
-	VPADDD       Y3, Y2, Y2
-	VPBROADCASTD md5Constants<>+44(SB), Y14
-	VPADDD       352(BX), Y1, Y1
-	VPADDD       Y14, Y1, Y1
-	VPXOR        Y3, Y0, Y12
-	VPAND        Y2, Y12, Y12
-	VPXOR        Y0, Y12, Y12
-	VPADDD       Y12, Y1, Y1
-	VPSRLD       $0x0a, Y1, Y12
-	VPSLLD       $0x16, Y1, Y1
-	VPOR         Y12, Y1, Y1
-	VPADDD       Y2, Y1, Y1
-	VPBROADCASTD md5Constants<>+48(SB), Y14
-	VPADDD       384(BX), Y0, Y0
-	VPADDD       Y14, Y0, Y0
-	VPXOR        Y2, Y3, Y12
-	VPAND        Y1, Y12, Y12
-	VPXOR        Y3, Y12, Y12
-	VPADDD       Y12, Y0, Y0
-	VPSRLD       $0x19, Y0, Y12
-	VPSLLD       $0x07, Y0, Y0
-	VPOR         Y12, Y0, Y0
-	VPADDD       Y1, Y0, Y0
-	VPBROADCASTD md5Constants<>+52(SB), Y14
-	VPADDD       416(BX), Y3, Y3
-	VPADDD       Y14, Y3, Y3
-	VPXOR        Y1, Y2, Y12
-	VPAND        Y0, Y12, Y12
-	VPXOR        Y2, Y12, Y12
-	VPADDD       Y12, Y3, Y3
-	VPSRLD       $0x14, Y3, Y12
-	VPSLLD       $0x0c, Y3, Y3
-	VPOR         Y12, Y3, Y3
-	VPADDD       Y0, Y3, Y3
-	VPBROADCASTD md5Constants<>+56(SB), Y14
-	VPADDD       448(BX), Y2, Y2
-	VPADDD       Y14, Y2, Y2
-	VPXOR        Y0, Y1, Y12
-	VPAND        Y3, Y12, Y12
-	VPXOR        Y1, Y12, Y12
-	VPADDD       Y12, Y2, Y2
-	VPSRLD       $0x0f, Y2, Y12
-	VPSLLD       $0x11, Y2, Y2
-	VPOR         Y12, Y2, Y2
-	VPADDD       Y3, Y2, Y2
-	VPBROADCASTD md5Constants<>+60(SB), Y14
-	VPADDD       480(BX), Y1, Y1
-	VPADDD       Y14, Y1, Y1
-	VPXOR        Y3, Y0, Y12
-	VPAND        Y2, Y12, Y12
-	VPXOR        Y0, Y12, Y12
-	VPADDD       Y12, Y1, Y1
-	VPSRLD       $0x0a, Y1, Y12
-	VPSLLD       $0x16, Y1, Y1
-	VPOR         Y12, Y1, Y1
-	VPADDD       Y2, Y1, Y1
-	VPBROADCASTD md5Constants<>+64(SB), Y14
-	VPADDD       32(BX), Y0, Y0
-	VPADDD       Y14, Y0, Y0
-	VPANDN       Y2, Y3, Y13
-	VPADDD       Y13, Y0, Y0
-	VPAND        Y1, Y3, Y12
-	VPADDD       Y12, Y0, Y0
-	VPSRLD       $0x1b, Y0, Y12
-	VPSLLD       $0x05, Y0, Y0
-	VPOR         Y12, Y0, Y0
-	VPADDD       Y1, Y0, Y0
-	VPBROADCASTD md5Constants<>+68(SB), Y14
-	VPADDD       192(BX), Y3, Y3
-	VPADDD       Y14, Y3, Y3
-	VPANDN       Y1, Y2, Y13
-	VPADDD       Y13, Y3, Y3
-	VPAND        Y0, Y2, Y12
-	VPADDD       Y12, Y3, Y3
-	VPSRLD       $0x17, Y3, Y12
-	VPSLLD       $0x09, Y3, Y3
-	VPOR         Y12, Y3, Y3
-	VPADDD       Y0, Y3, Y3
-	VPBROADCASTD md5Constants<>+72(SB), Y14
-	VPADDD       352(BX), Y2, Y2
-	VPADDD       Y14, Y2, Y2
-	VPANDN       Y0, Y1, Y13
-	VPADDD       Y13, Y2, Y2
-	VPAND        Y3, Y1, Y12
-	VPADDD       Y12, Y2, Y2
-	VPSRLD       $0x12, Y2, Y12
-	VPSLLD       $0x0e, Y2, Y2
-	VPOR         Y12, Y2, Y2
-	VPADDD       Y3, Y2, Y2
-	VPBROADCASTD md5Constants<>+76(SB), Y14
-	VPADDD       (BX), Y1, Y1
-	VPADDD       Y14, Y1, Y1
-	VPANDN       Y3, Y0, Y13
-	VPADDD       Y13, Y1, Y1
-	VPAND        Y2, Y0, Y12
-	VPADDD       Y12, Y1, Y1
-	VPSRLD       $0x0c, Y1, Y12
-	VPSLLD       $0x14, Y1, Y1
-	VPOR         Y12, Y1, Y1
-	VPADDD       Y2, Y1, Y1
-	VPBROADCASTD md5Constants<>+80(SB), Y14
-	VPADDD       160(BX), Y0, Y0
-	VPADDD       Y14, Y0, Y0
-	VPANDN       Y2, Y3, Y13
-	VPADDD       Y13, Y0, Y0
-	VPAND        Y1, Y3, Y12
-	VPADDD       Y12, Y0, Y0
-	VPSRLD       $0x1b, Y0, Y12
-	VPSLLD       $0x05, Y0, Y0
-	VPOR         Y12, Y0, Y0
-	VPADDD       Y1, Y0, Y0
-	VPBROADCASTD md5Constants<>+84(SB), Y14
-	VPADDD       320(BX), Y3, Y3
-	VPADDD       Y14, Y3, Y3
-	VPANDN       Y1, Y2, Y13
-	VPADDD       Y13, Y3, Y3
-	VPAND        Y0, Y2, Y12
-	VPADDD       Y12, Y3, Y3
-	VPSRLD       $0x17, Y3, Y12
-	VPSLLD       $0x09, Y3, Y3
-	VPOR         Y12, Y3, Y3
-	VPADDD       Y0, Y3, Y3
-	VPBROADCASTD md5Constants<>+88(SB), Y14
-	VPADDD       480(BX), Y2, Y2
-	VPADDD       Y14, Y2, Y2
-	VPANDN       Y0, Y1, Y13
-	VPADDD       Y13, Y2, Y2
-	VPAND        Y3, Y1, Y12
-	VPADDD       Y12, Y2, Y2
-	VPSRLD       $0x12, Y2, Y12
-	VPSLLD       $0x0e, Y2, Y2
-	VPOR         Y12, Y2, Y2
-	VPADDD       Y3, Y2, Y2
-	VPBROADCASTD md5Constants<>+92(SB), Y14
-	VPADDD       128(BX), Y1, Y1
-	VPADDD       Y14, Y1, Y1
-	VPANDN       Y3, Y0, Y13
-	VPADDD       Y13, Y1, Y1
-	VPAND        Y2, Y0, Y12
-	VPADDD       Y12, Y1, Y1
-	VPSRLD       $0x0c, Y1, Y12
-	VPSLLD       $0x14, Y1, Y1
-	VPOR         Y12, Y1, Y1
-	VPADDD       Y2, Y1, Y1
-	VPBROADCASTD md5Constants<>+96(SB), Y14
-	VPADDD       288(BX), Y0, Y0
-	VPADDD       Y14, Y0, Y0
-	VPANDN       Y2, Y3, Y13
-	VPADDD       Y13, Y0, Y0
-	VPAND        Y1, Y3, Y12
-	VPADDD       Y12, Y0, Y0
-	VPSRLD       $0x1b, Y0, Y12
-	VPSLLD       $0x05, Y0, Y0
-	VPOR         Y12, Y0, Y0
-	VPADDD       Y1, Y0, Y0
-	VPBROADCASTD md5Constants<>+100(SB), Y14
-	VPADDD       448(BX), Y3, Y3
-	VPADDD       Y14, Y3, Y3
-	VPANDN       Y1, Y2, Y13
-	VPADDD       Y13, Y3, Y3
-	VPAND        Y0, Y2, Y12
-	VPADDD       Y12, Y3, Y3
-	VPSRLD       $0x17, Y3, Y12
-	VPSLLD       $0x09, Y3, Y3
-	VPOR         Y12, Y3, Y3
-	VPADDD       Y0, Y3, Y3
-	VPBROADCASTD md5Constants<>+104(SB), Y14
-	VPADDD       96(BX), Y2, Y2
-	VPADDD       Y14, Y2, Y2
-	VPANDN       Y0, Y1, Y13
-	VPADDD       Y13, Y2, Y2
-	VPAND        Y3, Y1, Y12
-	VPADDD       Y12, Y2, Y2
-	VPSRLD       $0x12, Y2, Y12
-	VPSLLD       $0x0e, Y2, Y2
-	VPOR         Y12, Y2, Y2
-	VPADDD       Y3, Y2, Y2
-	VPBROADCASTD md5Constants<>+108(SB), Y14
-	VPADDD       256(BX), Y1, Y1
-	VPADDD       Y14, Y1, Y1
-	VPANDN       Y3, Y0, Y13
-	VPADDD       Y13, Y1, Y1
-	VPAND        Y2, Y0, Y12
-	VPADDD       Y12, Y1, Y1
-	VPSRLD       $0x0c, Y1, Y12
-	VPSLLD       $0x14, Y1, Y1
-	VPOR         Y12, Y1, Y1
-	VPADDD       Y2, Y1, Y1
-	VPBROADCASTD md5Constants<>+112(SB), Y14
-	VPADDD       416(BX), Y0, Y0
-	VPADDD       Y14, Y0, Y0
-	VPANDN       Y2, Y3, Y13
-	VPADDD       Y13, Y0, Y0
-	VPAND        Y1, Y3, Y12
-	VPADDD       Y12, Y0, Y0
-	VPSRLD       $0x1b, Y0, Y12
-	VPSLLD       $0x05, Y0, Y0
-	VPOR         Y12, Y0, Y0
-	VPADDD       Y1, Y0, Y0
-	VPBROADCASTD md5Constants<>+116(SB), Y14
-	VPADDD       64(BX), Y3, Y3
-	VPADDD       Y14, Y3, Y3
-	VPANDN       Y1, Y2, Y13
-	VPADDD       Y13, Y3, Y3
-	VPAND        Y0, Y2, Y12
-	VPADDD       Y12, Y3, Y3
-	VPSRLD       $0x17, Y3, Y12
-	VPSLLD       $0x09, Y3, Y3
-	VPOR         Y12, Y3, Y3
-	VPADDD       Y0, Y3, Y3
-	VPBROADCASTD md5Constants<>+120(SB), Y14
-	VPADDD       224(BX), Y2, Y2
-	VPADDD       Y14, Y2, Y2
-	VPANDN       Y0, Y1, Y13
-	VPADDD       Y13, Y2, Y2
-	VPAND        Y3, Y1, Y12
-	VPADDD       Y12, Y2, Y2
-	VPSRLD       $0x12, Y2, Y12
-	VPSLLD       $0x0e, Y2, Y2
-	VPOR         Y12, Y2, Y2
-	VPADDD       Y3, Y2, Y2
-	VPBROADCASTD md5Constants<>+124(SB), Y14
-	VPADDD       384(BX), Y1, Y1
-	VPADDD       Y14, Y1, Y1
-	VPANDN       Y3, Y0, Y13
-	VPADDD       Y13, Y1, Y1
-	VPAND        Y2, Y0, Y12
-	VPADDD       Y12, Y1, Y1
-	VPSRLD       $0x0c, Y1, Y12
-	VPSLLD       $0x14, Y1, Y1
-	VPOR         Y12, Y1, Y1
-	VPADDD       Y2, Y1, Y1
-	VPBROADCASTD md5Constants<>+128(SB), Y14
-	VPADDD       160(BX), Y0, Y0
-	VPADDD       Y14, Y0, Y0
-	VPXOR        Y2, Y3, Y12
-	VPXOR        Y1, Y12, Y12
-	VPADDD       Y12, Y0, Y0
-	VPSRLD       $0x1c, Y0, Y12
-	VPSLLD       $0x04, Y0, Y0
-	VPOR         Y12, Y0, Y0
-	VPADDD       Y1, Y0, Y0
-	VPBROADCASTD md5Constants<>+132(SB), Y14
-	VPADDD       256(BX), Y3, Y3
-	VPADDD       Y14, Y3, Y3
-	VPXOR        Y1, Y2, Y12
-	VPXOR        Y0, Y12, Y12
-	VPADDD       Y12, Y3, Y3
-	VPSRLD       $0x15, Y3, Y12
-	VPSLLD       $0x0b, Y3, Y3
-	VPOR         Y12, Y3, Y3
-	VPADDD       Y0, Y3, Y3
-	VPBROADCASTD md5Constants<>+136(SB), Y14
-	VPADDD       352(BX), Y2, Y2
-	VPADDD       Y14, Y2, Y2
-	VPXOR        Y0, Y1, Y12
-	VPXOR        Y3, Y12, Y12
-	VPADDD       Y12, Y2, Y2
-	VPSRLD       $0x10, Y2, Y12
-	VPSLLD       $0x10, Y2, Y2
-	VPOR         Y12, Y2, Y2
-	VPADDD       Y3, Y2, Y2
-	VPBROADCASTD md5Constants<>+140(SB), Y14
-	VPADDD       448(BX), Y1, Y1
-	VPADDD       Y14, Y1, Y1
-	VPXOR        Y3, Y0, Y12
-	VPXOR        Y2, Y12, Y12
-	VPADDD       Y12, Y1, Y1
-	VPSRLD       $0x09, Y1, Y12
-	VPSLLD       $0x17, Y1, Y1
-	VPOR         Y12, Y1, Y1
-	VPADDD       Y2, Y1, Y1
-	VPBROADCASTD md5Constants<>+144(SB), Y14
-	VPADDD       32(BX), Y0, Y0
-	VPADDD       Y14, Y0, Y0
-	VPXOR        Y2, Y3, Y12
-	VPXOR        Y1, Y12, Y12
-	VPADDD       Y12, Y0, Y0
-	VPSRLD       $0x1c, Y0, Y12
-	VPSLLD       $0x04, Y0, Y0
-	VPOR         Y12, Y0, Y0
-	VPADDD       Y1, Y0, Y0
-	VPBROADCASTD md5Constants<>+148(SB), Y14
-	VPADDD       128(BX), Y3, Y3
-	VPADDD       Y14, Y3, Y3
-	VPXOR        Y1, Y2, Y12
-	VPXOR        Y0, Y12, Y12
-	VPADDD       Y12, Y3, Y3
-	VPSRLD       $0x15, Y3, Y12
-	VPSLLD       $0x0b, Y3, Y3
-	VPOR         Y12, Y3, Y3
-	VPADDD       Y0, Y3, Y3
-	VPBROADCASTD md5Constants<>+152(SB), Y14
-	VPADDD       224(BX), Y2, Y2
-	VPADDD       Y14, Y2, Y2
-	VPXOR        Y0, Y1, Y12
-	VPXOR        Y3, Y12, Y12
-	VPADDD       Y12, Y2, Y2
-	VPSRLD       $0x10, Y2, Y12
-	VPSLLD       $0x10, Y2, Y2
-	VPOR         Y12, Y2, Y2
-	VPADDD       Y3, Y2, Y2
-	VPBROADCASTD md5Constants<>+156(SB), Y14
-	VPADDD       320(BX), Y1, Y1
-	VPADDD       Y14, Y1, Y1
-	VPXOR        Y3, Y0, Y12
-	VPXOR        Y2, Y12, Y12
-	VPADDD       Y12, Y1, Y1
-	VPSRLD       $0x09, Y1, Y12
-	VPSLLD       $0x17, Y1, Y1
-	VPOR         Y12, Y1, Y1
-	VPADDD       Y2, Y1, Y1
-	VPBROADCASTD md5Constants<>+160(SB), Y14
-	VPADDD       416(BX), Y0, Y0
-	VPADDD       Y14, Y0, Y0
-	VPXOR        Y2, Y3, Y12
-	VPXOR        Y1, Y12, Y12
-	VPADDD       Y12, Y0, Y0
-	VPSRLD       $0x1c, Y0, Y12
-	VPSLLD       $0x04, Y0, Y0
-	VPOR         Y12, Y0, Y0
-	VPADDD       Y1, Y0, Y0
-	VPBROADCASTD md5Constants<>+164(SB), Y14
-	VPADDD       (BX), Y3, Y3
-	VPADDD       Y14, Y3, Y3
-	VPXOR        Y1, Y2, Y12
-	VPXOR        Y0, Y12, Y12
-	VPADDD       Y12, Y3, Y3
-	VPSRLD       $0x15, Y3, Y12
-	VPSLLD       $0x0b, Y3, Y3
-	VPOR         Y12, Y3, Y3
-	VPADDD       Y0, Y3, Y3
-	VPBROADCASTD md5Constants<>+168(SB), Y14
-	VPADDD       96(BX), Y2, Y2
-	VPADDD       Y14, Y2, Y2
-	VPXOR        Y0, Y1, Y12
-	VPXOR        Y3, Y12, Y12
-	VPADDD       Y12, Y2, Y2
-	VPSRLD       $0x10, Y2, Y12
-	VPSLLD       $0x10, Y2, Y2
-	VPOR         Y12, Y2, Y2
-	VPADDD       Y3, Y2, Y2
-	VPBROADCASTD md5Constants<>+172(SB), Y14
-	VPADDD       192(BX), Y1, Y1
-	VPADDD       Y14, Y1, Y1
-	VPXOR        Y3, Y0, Y12
-	VPXOR        Y2, Y12, Y12
-	VPADDD       Y12, Y1, Y1
-	VPSRLD       $0x09, Y1, Y12
-	VPSLLD       $0x17, Y1, Y1
-	VPOR         Y12, Y1, Y1
-	VPADDD       Y2, Y1, Y1
-	VPBROADCASTD md5Constants<>+176(SB), Y14
-	VPADDD       288(BX), Y0, Y0
-	VPADDD       Y14, Y0, Y0
-	VPXOR        Y2, Y3, Y12
-	VPXOR        Y1, Y12, Y12
-	VPADDD       Y12, Y0, Y0
-	VPSRLD       $0x1c, Y0, Y12
-	VPSLLD       $0x04, Y0, Y0
-	VPOR         Y12, Y0, Y0
-	VPADDD       Y1, Y0, Y0
-	VPBROADCASTD md5Constants<>+180(SB), Y14
-	VPADDD       384(BX), Y3, Y3
-	VPADDD       Y14, Y3, Y3
-	VPXOR        Y1, Y2, Y12
-	VPXOR        Y0, Y12, Y12
-	VPADDD       Y12, Y3, Y3
-	VPSRLD       $0x15, Y3, Y12
-	VPSLLD       $0x0b, Y3, Y3
-	VPOR         Y12, Y3, Y3
-	VPADDD       Y0, Y3, Y3
-	VPBROADCASTD md5Constants<>+184(SB), Y14
-	VPADDD       480(BX), Y2, Y2
-	VPADDD       Y14, Y2, Y2
-	VPXOR        Y0, Y1, Y12
-	VPXOR        Y3, Y12, Y12
-	VPADDD       Y12, Y2, Y2
-	VPSRLD       $0x10, Y2, Y12
-	VPSLLD       $0x10, Y2, Y2
-	VPOR         Y12, Y2, Y2
-	VPADDD       Y3, Y2, Y2
-	VPBROADCASTD md5Constants<>+188(SB), Y14
-	VPADDD       64(BX), Y1, Y1
-	VPADDD       Y14, Y1, Y1
-	VPXOR        Y3, Y0, Y12
-	VPXOR        Y2, Y12, Y12
-	VPADDD       Y12, Y1, Y1
-	VPSRLD       $0x09, Y1, Y12
-	VPSLLD       $0x17, Y1, Y1
-	VPOR         Y12, Y1, Y1
-	VPADDD       Y2, Y1, Y1
-	VPBROADCASTD md5Constants<>+192(SB), Y14
-	VPADDD       (BX), Y0, Y0
-	VPADDD       Y14, Y0, Y0
-	VPCMPEQD     Y13, Y13, Y13
-	VPXOR        Y3, Y13, Y12
-	VPOR         Y1, Y12, Y12
-	VPXOR        Y2, Y12, Y12
-	VPADDD       Y12, Y0, Y0
-	VPSRLD       $0x1a, Y0, Y12
-	VPSLLD       $0x06, Y0, Y0
-	VPOR         Y12, Y0, Y0
-	VPADDD       Y1, Y0, Y0
-	VPBROADCASTD md5Constants<>+196(SB), Y14
-	VPADDD       224(BX), Y3, Y3
-	VPADDD       Y14, Y3, Y3
-	VPCMPEQD     Y13, Y13, Y13
-	VPXOR        Y2, Y13, Y12
-	VPOR         Y0, Y12, Y12
-	VPXOR        Y1, Y12, Y12
-	VPADDD       Y12, Y3, Y3
-	VPSRLD       $0x16, Y3, Y12
-	VPSLLD       $0x0a, Y3, Y3
-	VPOR         Y12, Y3, Y3
-	VPADDD       Y0, Y3, Y3
-	VPBROADCASTD md5Constants<>+200(SB), Y14
-	VPADDD       448(BX), Y2, Y2
-	VPADDD       Y14, Y2, Y2
-	VPCMPEQD     Y13, Y13, Y13
-	VPXOR        Y1, Y13, Y12
-	VPOR         Y3, Y12, Y12
-	VPXOR        Y0, Y12, Y12
-	VPADDD       Y12, Y2, Y2
-	VPSRLD       $0x11, Y2, Y12
-	VPSLLD       $0x0f, Y2, Y2
-	VPOR         Y12, Y2, Y2
-	VPADDD       Y3, Y2, Y2
-	VPBROADCASTD md5Constants<>+204(SB), Y14
-	VPADDD       160(BX), Y1, Y1
-	VPADDD       Y14, Y1, Y1
-	VPCMPEQD     Y13, Y13, Y13
-	VPXOR        Y0, Y13, Y12
-	VPOR         Y2, Y12, Y12
-	VPXOR        Y3, Y12, Y12
-	VPADDD       Y12, Y1, Y1
-	VPSRLD       $0x0b, Y1, Y12
-	VPSLLD       $0x15, Y1, Y1
-	VPOR         Y12, Y1, Y1
-	VPADDD       Y2, Y1, Y1
-	VPBROADCASTD md5Constants<>+208(SB), Y14
-	VPADDD       384(BX), Y0, Y0
-	VPADDD       Y14, Y0, Y0
-	VPCMPEQD     Y13, Y13, Y13
-	VPXOR        Y3, Y13, Y12
-	VPOR         Y1, Y12, Y12
-	VPXOR        Y2, Y12, Y12
-	VPADDD       Y12, Y0, Y0
-	VPSRLD       $0x1a, Y0, Y12
-	VPSLLD       $0x06, Y0, Y0
-	VPOR         Y12, Y0, Y0
-	VPADDD       Y1, Y0, Y0
-	VPBROADCASTD md5Constants<>+212(SB), Y14
-	VPADDD       96(BX), Y3, Y3
-	VPADDD       Y14, Y3, Y3
-	VPCMPEQD     Y13, Y13, Y13
-	VPXOR        Y2, Y13, Y12
-	VPOR         Y0, Y12, Y12
-	VPXOR        Y1, Y12, Y12
-	VPADDD       Y12, Y3, Y3
-	VPSRLD       $0x16, Y3, Y12
-	VPSLLD       $0x0a, Y3, Y3
-	VPOR         Y12, Y3, Y3
-	VPADDD       Y0, Y3, Y3
-	VPBROADCASTD md5Constants<>+216(SB), Y14
-	VPADDD       320(BX), Y2, Y2
-	VPADDD       Y14, Y2, Y2
-	VPCMPEQD     Y13, Y13, Y13
-	VPXOR        Y1, Y13, Y12
-	VPOR         Y3, Y12, Y12
-	VPXOR        Y0, Y12, Y12
-	VPADDD       Y12, Y2, Y2
-	VPSRLD       $0x11, Y2, Y12
-	VPSLLD       $0x0f, Y2, Y2
-	VPOR         Y12, Y2, Y2
-	VPADDD       Y3, Y2, Y2
-	VPBROADCASTD md5Constants<>+220(SB), Y14
-	VPADDD       32(BX), Y1, Y1
-	VPADDD       Y14, Y1, Y1
-	VPCMPEQD     Y13, Y13, Y13
-	VPXOR        Y0, Y13, Y12
-	VPOR         Y2, Y12, Y12
-	VPXOR        Y3, Y12, Y12
-	VPADDD       Y12, Y1, Y1
-	VPSRLD       $0x0b, Y1, Y12
-	VPSLLD       $0x15, Y1, Y1
-	VPOR         Y12, Y1, Y1
-	VPADDD       Y2, Y1, Y1
-	VPBROADCASTD md5Constants<>+224(SB), Y14
-	VPADDD       256(BX), Y0, Y0
-	VPADDD       Y14, Y0, Y0
-	VPCMPEQD     Y13, Y13, Y13
-	VPXOR        Y3, Y13, Y12
-	VPOR         Y1, Y12, Y12
-	VPXOR        Y2, Y12, Y12
-	VPADDD       Y12, Y0, Y0
-	VPSRLD       $0x1a, Y0, Y12
-	VPSLLD       $0x06, Y0, Y0
-	VPOR         Y12, Y0, Y0
-	VPADDD       Y1, Y0, Y0
-	VPBROADCASTD md5Constants<>+228(SB), Y14
-	VPADDD       480(BX), Y3, Y3
-	VPADDD       Y14, Y3, Y3
-	VPCMPEQD     Y13, Y13, Y13
-	VPXOR        Y2, Y13, Y12
-	VPOR         Y0, Y12, Y12
-	VPXOR        Y1, Y12, Y12
-	VPADDD       Y12, Y3, Y3
-	VPSRLD       $0x16, Y3, Y12
-	VPSLLD       $0x0a, Y3, Y3
-	VPOR         Y12, Y3, Y3
-	VPADDD       Y0, Y3, Y3
-	VPBROADCASTD md5Constants<>+232(SB), Y14
-	VPADDD       192(BX), Y2, Y2
-	VPADDD       Y14, Y2, Y2
-	VPCMPEQD     Y13, Y13, Y13
-	VPXOR        Y1, Y13, Y12
-	VPOR         Y3, Y12, Y12
-	VPXOR        Y0, Y12, Y12
-	VPADDD       Y12, Y2, Y2
-	VPSRLD       $0x11, Y2, Y12
-	VPSLLD       $0x0f, Y2, Y2
-	VPOR         Y12, Y2, Y2
-	VPADDD       Y3, Y2, Y2
-	VPBROADCASTD md5Constants<>+236(SB), Y14
-	VPADDD       416(BX), Y1, Y1
-	VPADDD       Y14, Y1, Y1
-	VPCMPEQD     Y13, Y13, Y13
-	VPXOR        Y0, Y13, Y12
-	VPOR         Y2, Y12, Y12
-	VPXOR        Y3, Y12, Y12
-	VPADDD       Y12, Y1, Y1
-	VPSRLD       $0x0b, Y1, Y12
-	VPSLLD       $0x15, Y1, Y1
-	VPOR         Y12, Y1, Y1
-	VPADDD       Y2, Y1, Y1
-	VPBROADCASTD md5Constants<>+240(SB), Y14
-	VPADDD       128(BX), Y0, Y0
-	VPADDD       Y14, Y0, Y0
-	VPCMPEQD     Y13, Y13, Y13
-	VPXOR        Y3, Y13, Y12
-	VPOR         Y1, Y12, Y12
-	VPXOR        Y2, Y12, Y12
-	VPADDD       Y12, Y0, Y0
-	VPSRLD       $0x1a, Y0, Y12
-	VPSLLD       $0x06, Y0, Y0
-	VPOR         Y12, Y0, Y0
-	VPADDD       Y1, Y0, Y0
-	VPBROADCASTD md5Constants<>+244(SB), Y14
-	VPADDD       352(BX), Y3, Y3
-	VPADDD       Y14, Y3, Y3
-	VPCMPEQD     Y13, Y13, Y13
-	VPXOR        Y2, Y13, Y12
-	VPOR         Y0, Y12, Y12
-	VPXOR        Y1, Y12, Y12
-	VPADDD       Y12, Y3, Y3
-	VPSRLD       $0x16, Y3, Y12
-	VPSLLD       $0x0a, Y3, Y3
-	VPOR         Y12, Y3, Y3
-	VPADDD       Y0, Y3, Y3
-	VPBROADCASTD md5Constants<>+248(SB), Y14
-	VPADDD       64(BX), Y2, Y2
-	VPADDD       Y14, Y2, Y2
-	VPCMPEQD     Y13, Y13, Y13
-	VPXOR        Y1, Y13, Y12
-	VPOR         Y3, Y12, Y12
-	VPXOR        Y0, Y12, Y12
-	VPADDD       Y12, Y2, Y2
-	VPSRLD       $0x11, Y2, Y12
-	VPSLLD       $0x0f, Y2, Y2
-	VPOR         Y12, Y2, Y2
-	VPADDD       Y3, Y2, Y2
-	VPBROADCASTD md5Constants<>+252(SB), Y14
-	VPADDD       288(BX), Y1, Y1
-	VPADDD       Y14, Y1, Y1
-	VPCMPEQD     Y13, Y13, Y13
-	VPXOR        Y0, Y13, Y12
-	VPOR         Y2, Y12, Y12
-	VPXOR        Y3, Y12, Y12
-	VPADDD       Y12, Y1, Y1
-	VPSRLD       $0x0b, Y1, Y12
-	VPSLLD       $0x15, Y1, Y1
-	VPOR         Y12, Y1, Y1
-	VPADDD       Y2, Y1, Y1
+	VPADDD       512(BX), Y6, Y6
+	VPADDD       Y12, Y6, Y6
+	VPXOR        Y2, Y3, Y4
+	VPAND        Y1, Y4, Y4
+	VPXOR        Y3, Y4, Y4
 	VPADDD       Y4, Y0, Y0
+	VPSRLD       $0x19, Y0, Y4
+	VPSLLD       $0x07, Y0, Y0
+	VPOR         Y4, Y0, Y0
+	VPADDD       Y1, Y0, Y0
+	VPXOR        Y8, Y9, Y10
+	VPAND        Y7, Y10, Y10
+	VPXOR        Y9, Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPSRLD       $0x19, Y6, Y10
+	VPSLLD       $0x07, Y6, Y6
+	VPOR         Y10, Y6, Y6
+	VPADDD       Y7, Y6, Y6
+	VPBROADCASTD md5Constants<>+4(SB), Y12
+	VPADDD       32(BX), Y3, Y3
+	VPADDD       Y12, Y3, Y3
+	VPADDD       544(BX), Y9, Y9
+	VPADDD       Y12, Y9, Y9
+	VPXOR        Y1, Y2, Y4
+	VPAND        Y0, Y4, Y4
+	VPXOR        Y2, Y4, Y4
+	VPADDD       Y4, Y3, Y3
+	VPSRLD       $0x14, Y3, Y4
+	VPSLLD       $0x0c, Y3, Y3
+	VPOR         Y4, Y3, Y3
+	VPADDD       Y0, Y3, Y3
+	VPXOR        Y7, Y8, Y10
+	VPAND        Y6, Y10, Y10
+	VPXOR        Y8, Y10, Y10
+	VPADDD       Y10, Y9, Y9
+	VPSRLD       $0x14, Y9, Y10
+	VPSLLD       $0x0c, Y9, Y9
+	VPOR         Y10, Y9, Y9
+	VPADDD       Y6, Y9, Y9
+	VPBROADCASTD md5Constants<>+8(SB), Y12
+	VPADDD       64(BX), Y2, Y2
+	VPADDD       Y12, Y2, Y2
+	VPADDD       576(BX), Y8, Y8
+	VPADDD       Y12, Y8, Y8
+	VPXOR        Y0, Y1, Y4
+	VPAND        Y3, Y4, Y4
+	VPXOR        Y1, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPSRLD       $0x0f, Y2, Y4
+	VPSLLD       $0x11, Y2, Y2
+	VPOR         Y4, Y2, Y2
+	VPADDD       Y3, Y2, Y2
+	VPXOR        Y6, Y7, Y10
+	VPAND        Y9, Y10, Y10
+	VPXOR        Y7, Y10, Y10
+	VPADDD       Y10, Y8, Y8
+	VPSRLD       $0x0f, Y8, Y10
+	VPSLLD       $0x11, Y8, Y8
+	VPOR         Y10, Y8, Y8
+	VPADDD       Y9, Y8, Y8
+	VPBROADCASTD md5Constants<>+12(SB), Y12
+	VPADDD       96(BX), Y1, Y1
+	VPADDD       Y12, Y1, Y1
+	VPADDD       608(BX), Y7, Y7
+	VPADDD       Y12, Y7, Y7
+	VPXOR        Y3, Y0, Y4
+	VPAND        Y2, Y4, Y4
+	VPXOR        Y0, Y4, Y4
+	VPADDD       Y4, Y1, Y1
+	VPSRLD       $0x0a, Y1, Y4
+	VPSLLD       $0x16, Y1, Y1
+	VPOR         Y4, Y1, Y1
+	VPADDD       Y2, Y1, Y1
+	VPXOR        Y9, Y6, Y10
+	VPAND        Y8, Y10, Y10
+	VPXOR        Y6, Y10, Y10
+	VPADDD       Y10, Y7, Y7
+	VPSRLD       $0x0a, Y7, Y10
+	VPSLLD       $0x16, Y7, Y7
+	VPOR         Y10, Y7, Y7
+	VPADDD       Y8, Y7, Y7
+	VPBROADCASTD md5Constants<>+16(SB), Y12
+	VPADDD       128(BX), Y0, Y0
+	VPADDD       Y12, Y0, Y0
+	VPADDD       640(BX), Y6, Y6
+	VPADDD       Y12, Y6, Y6
+	VPXOR        Y2, Y3, Y4
+	VPAND        Y1, Y4, Y4
+	VPXOR        Y3, Y4, Y4
+	VPADDD       Y4, Y0, Y0
+	VPSRLD       $0x19, Y0, Y4
+	VPSLLD       $0x07, Y0, Y0
+	VPOR         Y4, Y0, Y0
+	VPADDD       Y1, Y0, Y0
+	VPXOR        Y8, Y9, Y10
+	VPAND        Y7, Y10, Y10
+	VPXOR        Y9, Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPSRLD       $0x19, Y6, Y10
+	VPSLLD       $0x07, Y6, Y6
+	VPOR         Y10, Y6, Y6
+	VPADDD       Y7, Y6, Y6
+	VPBROADCASTD md5Constants<>+20(SB), Y12
+	VPADDD       160(BX), Y3, Y3
+	VPADDD       Y12, Y3, Y3
+	VPADDD       672(BX), Y9, Y9
+	VPADDD       Y12, Y9, Y9
+	VPXOR        Y1, Y2, Y4
+	VPAND        Y0, Y4, Y4
+	VPXOR        Y2, Y4, Y4
+	VPADDD       Y4, Y3, Y3
+	VPSRLD       $0x14, Y3, Y4
+	VPSLLD       $0x0c, Y3, Y3
+	VPOR         Y4, Y3, Y3
+	VPADDD       Y0, Y3, Y3
+	VPXOR        Y7, Y8, Y10
+	VPAND        Y6, Y10, Y10
+	VPXOR        Y8, Y10, Y10
+	VPADDD       Y10, Y9, Y9
+	VPSRLD       $0x14, Y9, Y10
+	VPSLLD       $0x0c, Y9, Y9
+	VPOR         Y10, Y9, Y9
+	VPADDD       Y6, Y9, Y9
+	VPBROADCASTD md5Constants<>+24(SB), Y12
+	VPADDD       192(BX), Y2, Y2
+	VPADDD       Y12, Y2, Y2
+	VPADDD       704(BX), Y8, Y8
+	VPADDD       Y12, Y8, Y8
+	VPXOR        Y0, Y1, Y4
+	VPAND        Y3, Y4, Y4
+	VPXOR        Y1, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPSRLD       $0x0f, Y2, Y4
+	VPSLLD       $0x11, Y2, Y2
+	VPOR         Y4, Y2, Y2
+	VPADDD       Y3, Y2, Y2
+	VPXOR        Y6, Y7, Y10
+	VPAND        Y9, Y10, Y10
+	VPXOR        Y7, Y10, Y10
+	VPADDD       Y10, Y8, Y8
+	VPSRLD       $0x0f, Y8, Y10
+	VPSLLD       $0x11, Y8, Y8
+	VPOR         Y10, Y8, Y8
+	VPADDD       Y9, Y8, Y8
+	VPBROADCASTD md5Constants<>+28(SB), Y12
+	VPADDD       224(BX), Y1, Y1
+	VPADDD       Y12, Y1, Y1
+	VPADDD       736(BX), Y7, Y7
+	VPADDD       Y12, Y7, Y7
+	VPXOR        Y3, Y0, Y4
+	VPAND        Y2, Y4, Y4
+	VPXOR        Y0, Y4, Y4
+	VPADDD       Y4, Y1, Y1
+	VPSRLD       $0x0a, Y1, Y4
+	VPSLLD       $0x16, Y1, Y1
+	VPOR         Y4, Y1, Y1
+	VPADDD       Y2, Y1, Y1
+	VPXOR        Y9, Y6, Y10
+	VPAND        Y8, Y10, Y10
+	VPXOR        Y6, Y10, Y10
+	VPADDD       Y10, Y7, Y7
+	VPSRLD       $0x0a, Y7, Y10
+	VPSLLD       $0x16, Y7, Y7
+	VPOR         Y10, Y7, Y7
+	VPADDD       Y8, Y7, Y7
+	VPBROADCASTD md5Constants<>+32(SB), Y12
+	VPADDD       256(BX), Y0, Y0
+	VPADDD       Y12, Y0, Y0
+	VPADDD       768(BX), Y6, Y6
+	VPADDD       Y12, Y6, Y6
+	VPXOR        Y2, Y3, Y4
+	VPAND        Y1, Y4, Y4
+	VPXOR        Y3, Y4, Y4
+	VPADDD       Y4, Y0, Y0
+	VPSRLD       $0x19, Y0, Y4
+	VPSLLD       $0x07, Y0, Y0
+	VPOR         Y4, Y0, Y0
+	VPADDD       Y1, Y0, Y0
+	VPXOR        Y8, Y9, Y10
+	VPAND        Y7, Y10, Y10
+	VPXOR        Y9, Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPSRLD       $0x19, Y6, Y10
+	VPSLLD       $0x07, Y6, Y6
+	VPOR         Y10, Y6, Y6
+	VPADDD       Y7, Y6, Y6
+	VPBROADCASTD md5Constants<>+36(SB), Y12
+	VPADDD       288(BX), Y3, Y3
+	VPADDD       Y12, Y3, Y3
+	VPADDD       800(BX), Y9, Y9
+	VPADDD       Y12, Y9, Y9
+	VPXOR        Y1, Y2, Y4
+	VPAND        Y0, Y4, Y4
+	VPXOR        Y2, Y4, Y4
+	VPADDD       Y4, Y3, Y3
+	VPSRLD       $0x14, Y3, Y4
+	VPSLLD       $0x0c, Y3, Y3
+	VPOR         Y4, Y3, Y3
+	VPADDD       Y0, Y3, Y3
+	VPXOR        Y7, Y8, Y10
+	VPAND        Y6, Y10, Y10
+	VPXOR        Y8, Y10, Y10
+	VPADDD       Y10, Y9, Y9
+	VPSRLD       $0x14, Y9, Y10
+	VPSLLD       $0x0c, Y9, Y9
+	VPOR         Y10, Y9, Y9
+	VPADDD       Y6, Y9, Y9
+	VPBROADCASTD md5Constants<>+40(SB), Y12
+	VPADDD       320(BX), Y2, Y2
+	VPADDD       Y12, Y2, Y2
+	VPADDD       832(BX), Y8, Y8
+	VPADDD       Y12, Y8, Y8
+	VPXOR        Y0, Y1, Y4
+	VPAND        Y3, Y4, Y4
+	VPXOR        Y1, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPSRLD       $0x0f, Y2, Y4
+	VPSLLD       $0x11, Y2, Y2
+	VPOR         Y4, Y2, Y2
+	VPADDD       Y3, Y2, Y2
+	VPXOR        Y6, Y7, Y10
+	VPAND        Y9, Y10, Y10
+	VPXOR        Y7, Y10, Y10
+	VPADDD       Y10, Y8, Y8
+	VPSRLD       $0x0f, Y8, Y10
+	VPSLLD       $0x11, Y8, Y8
+	VPOR         Y10, Y8, Y8
+	VPADDD       Y9, Y8, Y8
+	VPBROADCASTD md5Constants<>+44(SB), Y12
+	VPADDD       352(BX), Y1, Y1
+	VPADDD       Y12, Y1, Y1
+	VPADDD       864(BX), Y7, Y7
+	VPADDD       Y12, Y7, Y7
+	VPXOR        Y3, Y0, Y4
+	VPAND        Y2, Y4, Y4
+	VPXOR        Y0, Y4, Y4
+	VPADDD       Y4, Y1, Y1
+	VPSRLD       $0x0a, Y1, Y4
+	VPSLLD       $0x16, Y1, Y1
+	VPOR         Y4, Y1, Y1
+	VPADDD       Y2, Y1, Y1
+	VPXOR        Y9, Y6, Y10
+	VPAND        Y8, Y10, Y10
+	VPXOR        Y6, Y10, Y10
+	VPADDD       Y10, Y7, Y7
+	VPSRLD       $0x0a, Y7, Y10
+	VPSLLD       $0x16, Y7, Y7
+	VPOR         Y10, Y7, Y7
+	VPADDD       Y8, Y7, Y7
+	VPBROADCASTD md5Constants<>+48(SB), Y12
+	VPADDD       384(BX), Y0, Y0
+	VPADDD       Y12, Y0, Y0
+	VPADDD       896(BX), Y6, Y6
+	VPADDD       Y12, Y6, Y6
+	VPXOR        Y2, Y3, Y4
+	VPAND        Y1, Y4, Y4
+	VPXOR        Y3, Y4, Y4
+	VPADDD       Y4, Y0, Y0
+	VPSRLD       $0x19, Y0, Y4
+	VPSLLD       $0x07, Y0, Y0
+	VPOR         Y4, Y0, Y0
+	VPADDD       Y1, Y0, Y0
+	VPXOR        Y8, Y9, Y10
+	VPAND        Y7, Y10, Y10
+	VPXOR        Y9, Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPSRLD       $0x19, Y6, Y10
+	VPSLLD       $0x07, Y6, Y6
+	VPOR         Y10, Y6, Y6
+	VPADDD       Y7, Y6, Y6
+	VPBROADCASTD md5Constants<>+52(SB), Y12
+	VPADDD       416(BX), Y3, Y3
+	VPADDD       Y12, Y3, Y3
+	VPADDD       928(BX), Y9, Y9
+	VPADDD       Y12, Y9, Y9
+	VPXOR        Y1, Y2, Y4
+	VPAND        Y0, Y4, Y4
+	VPXOR        Y2, Y4, Y4
+	VPADDD       Y4, Y3, Y3
+	VPSRLD       $0x14, Y3, Y4
+	VPSLLD       $0x0c, Y3, Y3
+	VPOR         Y4, Y3, Y3
+	VPADDD       Y0, Y3, Y3
+	VPXOR        Y7, Y8, Y10
+	VPAND        Y6, Y10, Y10
+	VPXOR        Y8, Y10, Y10
+	VPADDD       Y10, Y9, Y9
+	VPSRLD       $0x14, Y9, Y10
+	VPSLLD       $0x0c, Y9, Y9
+	VPOR         Y10, Y9, Y9
+	VPADDD       Y6, Y9, Y9
+	VPBROADCASTD md5Constants<>+56(SB), Y12
+	VPADDD       448(BX), Y2, Y2
+	VPADDD       Y12, Y2, Y2
+	VPADDD       960(BX), Y8, Y8
+	VPADDD       Y12, Y8, Y8
+	VPXOR        Y0, Y1, Y4
+	VPAND        Y3, Y4, Y4
+	VPXOR        Y1, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPSRLD       $0x0f, Y2, Y4
+	VPSLLD       $0x11, Y2, Y2
+	VPOR         Y4, Y2, Y2
+	VPADDD       Y3, Y2, Y2
+	VPXOR        Y6, Y7, Y10
+	VPAND        Y9, Y10, Y10
+	VPXOR        Y7, Y10, Y10
+	VPADDD       Y10, Y8, Y8
+	VPSRLD       $0x0f, Y8, Y10
+	VPSLLD       $0x11, Y8, Y8
+	VPOR         Y10, Y8, Y8
+	VPADDD       Y9, Y8, Y8
+	VPBROADCASTD md5Constants<>+60(SB), Y12
+	VPADDD       480(BX), Y1, Y1
+	VPADDD       Y12, Y1, Y1
+	VPADDD       992(BX), Y7, Y7
+	VPADDD       Y12, Y7, Y7
+	VPXOR        Y3, Y0, Y4
+	VPAND        Y2, Y4, Y4
+	VPXOR        Y0, Y4, Y4
+	VPADDD       Y4, Y1, Y1
+	VPSRLD       $0x0a, Y1, Y4
+	VPSLLD       $0x16, Y1, Y1
+	VPOR         Y4, Y1, Y1
+	VPADDD       Y2, Y1, Y1
+	VPXOR        Y9, Y6, Y10
+	VPAND        Y8, Y10, Y10
+	VPXOR        Y6, Y10, Y10
+	VPADDD       Y10, Y7, Y7
+	VPSRLD       $0x0a, Y7, Y10
+	VPSLLD       $0x16, Y7, Y7
+	VPOR         Y10, Y7, Y7
+	VPADDD       Y8, Y7, Y7
+	VPBROADCASTD md5Constants<>+64(SB), Y12
+	VPADDD       32(BX), Y0, Y0
+	VPADDD       Y12, Y0, Y0
+	VPADDD       544(BX), Y6, Y6
+	VPADDD       Y12, Y6, Y6
+	VPANDN       Y2, Y3, Y5
+	VPADDD       Y5, Y0, Y0
+	VPAND        Y1, Y3, Y4
+	VPADDD       Y4, Y0, Y0
+	VPSRLD       $0x1b, Y0, Y4
+	VPSLLD       $0x05, Y0, Y0
+	VPOR         Y4, Y0, Y0
+	VPADDD       Y1, Y0, Y0
+	VPANDN       Y8, Y9, Y11
+	VPADDD       Y11, Y6, Y6
+	VPAND        Y7, Y9, Y10
+	VPADDD       Y10, Y6, Y6
+	VPSRLD       $0x1b, Y6, Y10
+	VPSLLD       $0x05, Y6, Y6
+	VPOR         Y10, Y6, Y6
+	VPADDD       Y7, Y6, Y6
+	VPBROADCASTD md5Constants<>+68(SB), Y12
+	VPADDD       192(BX), Y3, Y3
+	VPADDD       Y12, Y3, Y3
+	VPADDD       704(BX), Y9, Y9
+	VPADDD       Y12, Y9, Y9
+	VPANDN       Y1, Y2, Y5
+	VPADDD       Y5, Y3, Y3
+	VPAND        Y0, Y2, Y4
+	VPADDD       Y4, Y3, Y3
+	VPSRLD       $0x17, Y3, Y4
+	VPSLLD       $0x09, Y3, Y3
+	VPOR         Y4, Y3, Y3
+	VPADDD       Y0, Y3, Y3
+	VPANDN       Y7, Y8, Y11
+	VPADDD       Y11, Y9, Y9
+	VPAND        Y6, Y8, Y10
+	VPADDD       Y10, Y9, Y9
+	VPSRLD       $0x17, Y9, Y10
+	VPSLLD       $0x09, Y9, Y9
+	VPOR         Y10, Y9, Y9
+	VPADDD       Y6, Y9, Y9
+	VPBROADCASTD md5Constants<>+72(SB), Y12
+	VPADDD       352(BX), Y2, Y2
+	VPADDD       Y12, Y2, Y2
+	VPADDD       864(BX), Y8, Y8
+	VPADDD       Y12, Y8, Y8
+	VPANDN       Y0, Y1, Y5
+	VPADDD       Y5, Y2, Y2
+	VPAND        Y3, Y1, Y4
+	VPADDD       Y4, Y2, Y2
+	VPSRLD       $0x12, Y2, Y4
+	VPSLLD       $0x0e, Y2, Y2
+	VPOR         Y4, Y2, Y2
+	VPADDD       Y3, Y2, Y2
+	VPANDN       Y6, Y7, Y11
+	VPADDD       Y11, Y8, Y8
+	VPAND        Y9, Y7, Y10
+	VPADDD       Y10, Y8, Y8
+	VPSRLD       $0x12, Y8, Y10
+	VPSLLD       $0x0e, Y8, Y8
+	VPOR         Y10, Y8, Y8
+	VPADDD       Y9, Y8, Y8
+	VPBROADCASTD md5Constants<>+76(SB), Y12
+	VPADDD       (BX), Y1, Y1
+	VPADDD       Y12, Y1, Y1
+	VPADDD       512(BX), Y7, Y7
+	VPADDD       Y12, Y7, Y7
+	VPANDN       Y3, Y0, Y5
 	VPADDD       Y5, Y1, Y1
-	VPADDD       Y6, Y2, Y2
-	VPADDD       Y7, Y3, Y3
+	VPAND        Y2, Y0, Y4
+	VPADDD       Y4, Y1, Y1
+	VPSRLD       $0x0c, Y1, Y4
+	VPSLLD       $0x14, Y1, Y1
+	VPOR         Y4, Y1, Y1
+	VPADDD       Y2, Y1, Y1
+	VPANDN       Y9, Y6, Y11
+	VPADDD       Y11, Y7, Y7
+	VPAND        Y8, Y6, Y10
+	VPADDD       Y10, Y7, Y7
+	VPSRLD       $0x0c, Y7, Y10
+	VPSLLD       $0x14, Y7, Y7
+	VPOR         Y10, Y7, Y7
+	VPADDD       Y8, Y7, Y7
+	VPBROADCASTD md5Constants<>+80(SB), Y12
+	VPADDD       160(BX), Y0, Y0
+	VPADDD       Y12, Y0, Y0
+	VPADDD       672(BX), Y6, Y6
+	VPADDD       Y12, Y6, Y6
+	VPANDN       Y2, Y3, Y5
+	VPADDD       Y5, Y0, Y0
+	VPAND        Y1, Y3, Y4
+	VPADDD       Y4, Y0, Y0
+	VPSRLD       $0x1b, Y0, Y4
+	VPSLLD       $0x05, Y0, Y0
+	VPOR         Y4, Y0, Y0
+	VPADDD       Y1, Y0, Y0
+	VPANDN       Y8, Y9, Y11
+	VPADDD       Y11, Y6, Y6
+	VPAND        Y7, Y9, Y10
+	VPADDD       Y10, Y6, Y6
+	VPSRLD       $0x1b, Y6, Y10
+	VPSLLD       $0x05, Y6, Y6
+	VPOR         Y10, Y6, Y6
+	VPADDD       Y7, Y6, Y6
+	VPBROADCASTD md5Constants<>+84(SB), Y12
+	VPADDD       320(BX), Y3, Y3
+	VPADDD       Y12, Y3, Y3
+	VPADDD       832(BX), Y9, Y9
+	VPADDD       Y12, Y9, Y9
+	VPANDN       Y1, Y2, Y5
+	VPADDD       Y5, Y3, Y3
+	VPAND        Y0, Y2, Y4
+	VPADDD       Y4, Y3, Y3
+	VPSRLD       $0x17, Y3, Y4
+	VPSLLD       $0x09, Y3, Y3
+	VPOR         Y4, Y3, Y3
+	VPADDD       Y0, Y3, Y3
+	VPANDN       Y7, Y8, Y11
+	VPADDD       Y11, Y9, Y9
+	VPAND        Y6, Y8, Y10
+	VPADDD       Y10, Y9, Y9
+	VPSRLD       $0x17, Y9, Y10
+	VPSLLD       $0x09, Y9, Y9
+	VPOR         Y10, Y9, Y9
+	VPADDD       Y6, Y9, Y9
+	VPBROADCASTD md5Constants<>+88(SB), Y12
+	VPADDD       480(BX), Y2, Y2
+	VPADDD       Y12, Y2, Y2
+	VPADDD       992(BX), Y8, Y8
+	VPADDD       Y12, Y8, Y8
+	VPANDN       Y0, Y1, Y5
+	VPADDD       Y5, Y2, Y2
+	VPAND        Y3, Y1, Y4
+	VPADDD       Y4, Y2, Y2
+	VPSRLD       $0x12, Y2, Y4
+	VPSLLD       $0x0e, Y2, Y2
+	VPOR         Y4, Y2, Y2
+	VPADDD       Y3, Y2, Y2
+	VPANDN       Y6, Y7, Y11
+	VPADDD       Y11, Y8, Y8
+	VPAND        Y9, Y7, Y10
+	VPADDD       Y10, Y8, Y8
+	VPSRLD       $0x12, Y8, Y10
+	VPSLLD       $0x0e, Y8, Y8
+	VPOR         Y10, Y8, Y8
+	VPADDD       Y9, Y8, Y8
+	VPBROADCASTD md5Constants<>+92(SB), Y12
+	VPADDD       128(BX), Y1, Y1
+	VPADDD       Y12, Y1, Y1
+	VPADDD       640(BX), Y7, Y7
+	VPADDD       Y12, Y7, Y7
+	VPANDN       Y3, Y0, Y5
+	VPADDD       Y5, Y1, Y1
+	VPAND        Y2, Y0, Y4
+	VPADDD       Y4, Y1, Y1
+	VPSRLD       $0x0c, Y1, Y4
+	VPSLLD       $0x14, Y1, Y1
+	VPOR         Y4, Y1, Y1
+	VPADDD       Y2, Y1, Y1
+	VPANDN       Y9, Y6, Y11
+	VPADDD       Y11, Y7, Y7
+	VPAND        Y8, Y6, Y10
+	VPADDD       Y10, Y7, Y7
+	VPSRLD       $0x0c, Y7, Y10
+	VPSLLD       $0x14, Y7, Y7
+	VPOR         Y10, Y7, Y7
+	VPADDD       Y8, Y7, Y7
+	VPBROADCASTD md5Constants<>+96(SB), Y12
+	VPADDD       288(BX), Y0, Y0
+	VPADDD       Y12, Y0, Y0
+	VPADDD       800(BX), Y6, Y6
+	VPADDD       Y12, Y6, Y6
+	VPANDN       Y2, Y3, Y5
+	VPADDD       Y5, Y0, Y0
+	VPAND        Y1, Y3, Y4
+	VPADDD       Y4, Y0, Y0
+	VPSRLD       $0x1b, Y0, Y4
+	VPSLLD       $0x05, Y0, Y0
+	VPOR         Y4, Y0, Y0
+	VPADDD       Y1, Y0, Y0
+	VPANDN       Y8, Y9, Y11
+	VPADDD       Y11, Y6, Y6
+	VPAND        Y7, Y9, Y10
+	VPADDD       Y10, Y6, Y6
+	VPSRLD       $0x1b, Y6, Y10
+	VPSLLD       $0x05, Y6, Y6
+	VPOR         Y10, Y6, Y6
+	VPADDD       Y7, Y6, Y6
+	VPBROADCASTD md5Constants<>+100(SB), Y12
+	VPADDD       448(BX), Y3, Y3
+	VPADDD       Y12, Y3, Y3
+	VPADDD       960(BX), Y9, Y9
+	VPADDD       Y12, Y9, Y9
+	VPANDN       Y1, Y2, Y5
+	VPADDD       Y5, Y3, Y3
+	VPAND        Y0, Y2, Y4
+	VPADDD       Y4, Y3, Y3
+	VPSRLD       $0x17, Y3, Y4
+	VPSLLD       $0x09, Y3, Y3
+	VPOR         Y4, Y3, Y3
+	VPADDD       Y0, Y3, Y3
+	VPANDN       Y7, Y8, Y11
+	VPADDD       Y11, Y9, Y9
+	VPAND        Y6, Y8, Y10
+	VPADDD       Y10, Y9, Y9
+	VPSRLD       $0x17, Y9, Y10
+	VPSLLD       $0x09, Y9, Y9
+	VPOR         Y10, Y9, Y9
+	VPADDD       Y6, Y9, Y9
+	VPBROADCASTD md5Constants<>+104(SB), Y12
+	VPADDD       96(BX), Y2, Y2
+	VPADDD       Y12, Y2, Y2
+	VPADDD       608(BX), Y8, Y8
+	VPADDD       Y12, Y8, Y8
+	VPANDN       Y0, Y1, Y5
+	VPADDD       Y5, Y2, Y2
+	VPAND        Y3, Y1, Y4
+	VPADDD       Y4, Y2, Y2
+	VPSRLD       $0x12, Y2, Y4
+	VPSLLD       $0x0e, Y2, Y2
+	VPOR         Y4, Y2, Y2
+	VPADDD       Y3, Y2, Y2
+	VPANDN       Y6, Y7, Y11
+	VPADDD       Y11, Y8, Y8
+	VPAND        Y9, Y7, Y10
+	VPADDD       Y10, Y8, Y8
+	VPSRLD       $0x12, Y8, Y10
+	VPSLLD       $0x0e, Y8, Y8
+	VPOR         Y10, Y8, Y8
+	VPADDD       Y9, Y8, Y8
+	VPBROADCASTD md5Constants<>+108(SB), Y12
+	VPADDD       256(BX), Y1, Y1
+	VPADDD       Y12, Y1, Y1
+	VPADDD       768(BX), Y7, Y7
+	VPADDD       Y12, Y7, Y7
+	VPANDN       Y3, Y0, Y5
+	VPADDD       Y5, Y1, Y1
+	VPAND        Y2, Y0, Y4
+	VPADDD       Y4, Y1, Y1
+	VPSRLD       $0x0c, Y1, Y4
+	VPSLLD       $0x14, Y1, Y1
+	VPOR         Y4, Y1, Y1
+	VPADDD       Y2, Y1, Y1
+	VPANDN       Y9, Y6, Y11
+	VPADDD       Y11, Y7, Y7
+	VPAND        Y8, Y6, Y10
+	VPADDD       Y10, Y7, Y7
+	VPSRLD       $0x0c, Y7, Y10
+	VPSLLD       $0x14, Y7, Y7
+	VPOR         Y10, Y7, Y7
+	VPADDD       Y8, Y7, Y7
+	VPBROADCASTD md5Constants<>+112(SB), Y12
+	VPADDD       416(BX), Y0, Y0
+	VPADDD       Y12, Y0, Y0
+	VPADDD       928(BX), Y6, Y6
+	VPADDD       Y12, Y6, Y6
+	VPANDN       Y2, Y3, Y5
+	VPADDD       Y5, Y0, Y0
+	VPAND        Y1, Y3, Y4
+	VPADDD       Y4, Y0, Y0
+	VPSRLD       $0x1b, Y0, Y4
+	VPSLLD       $0x05, Y0, Y0
+	VPOR         Y4, Y0, Y0
+	VPADDD       Y1, Y0, Y0
+	VPANDN       Y8, Y9, Y11
+	VPADDD       Y11, Y6, Y6
+	VPAND        Y7, Y9, Y10
+	VPADDD       Y10, Y6, Y6
+	VPSRLD       $0x1b, Y6, Y10
+	VPSLLD       $0x05, Y6, Y6
+	VPOR         Y10, Y6, Y6
+	VPADDD       Y7, Y6, Y6
+	VPBROADCASTD md5Constants<>+116(SB), Y12
+	VPADDD       64(BX), Y3, Y3
+	VPADDD       Y12, Y3, Y3
+	VPADDD       576(BX), Y9, Y9
+	VPADDD       Y12, Y9, Y9
+	VPANDN       Y1, Y2, Y5
+	VPADDD       Y5, Y3, Y3
+	VPAND        Y0, Y2, Y4
+	VPADDD       Y4, Y3, Y3
+	VPSRLD       $0x17, Y3, Y4
+	VPSLLD       $0x09, Y3, Y3
+	VPOR         Y4, Y3, Y3
+	VPADDD       Y0, Y3, Y3
+	VPANDN       Y7, Y8, Y11
+	VPADDD       Y11, Y9, Y9
+	VPAND        Y6, Y8, Y10
+	VPADDD       Y10, Y9, Y9
+	VPSRLD       $0x17, Y9, Y10
+	VPSLLD       $0x09, Y9, Y9
+	VPOR         Y10, Y9, Y9
+	VPADDD       Y6, Y9, Y9
+	VPBROADCASTD md5Constants<>+120(SB), Y12
+	VPADDD       224(BX), Y2, Y2
+	VPADDD       Y12, Y2, Y2
+	VPADDD       736(BX), Y8, Y8
+	VPADDD       Y12, Y8, Y8
+	VPANDN       Y0, Y1, Y5
+	VPADDD       Y5, Y2, Y2
+	VPAND        Y3, Y1, Y4
+	VPADDD       Y4, Y2, Y2
+	VPSRLD       $0x12, Y2, Y4
+	VPSLLD       $0x0e, Y2, Y2
+	VPOR         Y4, Y2, Y2
+	VPADDD       Y3, Y2, Y2
+	VPANDN       Y6, Y7, Y11
+	VPADDD       Y11, Y8, Y8
+	VPAND        Y9, Y7, Y10
+	VPADDD       Y10, Y8, Y8
+	VPSRLD       $0x12, Y8, Y10
+	VPSLLD       $0x0e, Y8, Y8
+	VPOR         Y10, Y8, Y8
+	VPADDD       Y9, Y8, Y8
+	VPBROADCASTD md5Constants<>+124(SB), Y12
+	VPADDD       384(BX), Y1, Y1
+	VPADDD       Y12, Y1, Y1
+	VPADDD       896(BX), Y7, Y7
+	VPADDD       Y12, Y7, Y7
+	VPANDN       Y3, Y0, Y5
+	VPADDD       Y5, Y1, Y1
+	VPAND        Y2, Y0, Y4
+	VPADDD       Y4, Y1, Y1
+	VPSRLD       $0x0c, Y1, Y4
+	VPSLLD       $0x14, Y1, Y1
+	VPOR         Y4, Y1, Y1
+	VPADDD       Y2, Y1, Y1
+	VPANDN       Y9, Y6, Y11
+	VPADDD       Y11, Y7, Y7
+	VPAND        Y8, Y6, Y10
+	VPADDD       Y10, Y7, Y7
+	VPSRLD       $0x0c, Y7, Y10
+	VPSLLD       $0x14, Y7, Y7
+	VPOR         Y10, Y7, Y7
+	VPADDD       Y8, Y7, Y7
+	VPBROADCASTD md5Constants<>+128(SB), Y12
+	VPADDD       160(BX), Y0, Y0
+	VPADDD       Y12, Y0, Y0
+	VPADDD       672(BX), Y6, Y6
+	VPADDD       Y12, Y6, Y6
+	VPXOR        Y2, Y3, Y4
+	VPXOR        Y1, Y4, Y4
+	VPADDD       Y4, Y0, Y0
+	VPSRLD       $0x1c, Y0, Y4
+	VPSLLD       $0x04, Y0, Y0
+	VPOR         Y4, Y0, Y0
+	VPADDD       Y1, Y0, Y0
+	VPXOR        Y8, Y9, Y10
+	VPXOR        Y7, Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPSRLD       $0x1c, Y6, Y10
+	VPSLLD       $0x04, Y6, Y6
+	VPOR         Y10, Y6, Y6
+	VPADDD       Y7, Y6, Y6
+	VPBROADCASTD md5Constants<>+132(SB), Y12
+	VPADDD       256(BX), Y3, Y3
+	VPADDD       Y12, Y3, Y3
+	VPADDD       768(BX), Y9, Y9
+	VPADDD       Y12, Y9, Y9
+	VPXOR        Y1, Y2, Y4
+	VPXOR        Y0, Y4, Y4
+	VPADDD       Y4, Y3, Y3
+	VPSRLD       $0x15, Y3, Y4
+	VPSLLD       $0x0b, Y3, Y3
+	VPOR         Y4, Y3, Y3
+	VPADDD       Y0, Y3, Y3
+	VPXOR        Y7, Y8, Y10
+	VPXOR        Y6, Y10, Y10
+	VPADDD       Y10, Y9, Y9
+	VPSRLD       $0x15, Y9, Y10
+	VPSLLD       $0x0b, Y9, Y9
+	VPOR         Y10, Y9, Y9
+	VPADDD       Y6, Y9, Y9
+	VPBROADCASTD md5Constants<>+136(SB), Y12
+	VPADDD       352(BX), Y2, Y2
+	VPADDD       Y12, Y2, Y2
+	VPADDD       864(BX), Y8, Y8
+	VPADDD       Y12, Y8, Y8
+	VPXOR        Y0, Y1, Y4
+	VPXOR        Y3, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPSRLD       $0x10, Y2, Y4
+	VPSLLD       $0x10, Y2, Y2
+	VPOR         Y4, Y2, Y2
+	VPADDD       Y3, Y2, Y2
+	VPXOR        Y6, Y7, Y10
+	VPXOR        Y9, Y10, Y10
+	VPADDD       Y10, Y8, Y8
+	VPSRLD       $0x10, Y8, Y10
+	VPSLLD       $0x10, Y8, Y8
+	VPOR         Y10, Y8, Y8
+	VPADDD       Y9, Y8, Y8
+	VPBROADCASTD md5Constants<>+140(SB), Y12
+	VPADDD       448(BX), Y1, Y1
+	VPADDD       Y12, Y1, Y1
+	VPADDD       960(BX), Y7, Y7
+	VPADDD       Y12, Y7, Y7
+	VPXOR        Y3, Y0, Y4
+	VPXOR        Y2, Y4, Y4
+	VPADDD       Y4, Y1, Y1
+	VPSRLD       $0x09, Y1, Y4
+	VPSLLD       $0x17, Y1, Y1
+	VPOR         Y4, Y1, Y1
+	VPADDD       Y2, Y1, Y1
+	VPXOR        Y9, Y6, Y10
+	VPXOR        Y8, Y10, Y10
+	VPADDD       Y10, Y7, Y7
+	VPSRLD       $0x09, Y7, Y10
+	VPSLLD       $0x17, Y7, Y7
+	VPOR         Y10, Y7, Y7
+	VPADDD       Y8, Y7, Y7
+	VPBROADCASTD md5Constants<>+144(SB), Y12
+	VPADDD       32(BX), Y0, Y0
+	VPADDD       Y12, Y0, Y0
+	VPADDD       544(BX), Y6, Y6
+	VPADDD       Y12, Y6, Y6
+	VPXOR        Y2, Y3, Y4
+	VPXOR        Y1, Y4, Y4
+	VPADDD       Y4, Y0, Y0
+	VPSRLD       $0x1c, Y0, Y4
+	VPSLLD       $0x04, Y0, Y0
+	VPOR         Y4, Y0, Y0
+	VPADDD       Y1, Y0, Y0
+	VPXOR        Y8, Y9, Y10
+	VPXOR        Y7, Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPSRLD       $0x1c, Y6, Y10
+	VPSLLD       $0x04, Y6, Y6
+	VPOR         Y10, Y6, Y6
+	VPADDD       Y7, Y6, Y6
+	VPBROADCASTD md5Constants<>+148(SB), Y12
+	VPADDD       128(BX), Y3, Y3
+	VPADDD       Y12, Y3, Y3
+	VPADDD       640(BX), Y9, Y9
+	VPADDD       Y12, Y9, Y9
+	VPXOR        Y1, Y2, Y4
+	VPXOR        Y0, Y4, Y4
+	VPADDD       Y4, Y3, Y3
+	VPSRLD       $0x15, Y3, Y4
+	VPSLLD       $0x0b, Y3, Y3
+	VPOR         Y4, Y3, Y3
+	VPADDD       Y0, Y3, Y3
+	VPXOR        Y7, Y8, Y10
+	VPXOR        Y6, Y10, Y10
+	VPADDD       Y10, Y9, Y9
+	VPSRLD       $0x15, Y9, Y10
+	VPSLLD       $0x0b, Y9, Y9
+	VPOR         Y10, Y9, Y9
+	VPADDD       Y6, Y9, Y9
+	VPBROADCASTD md5Constants<>+152(SB), Y12
+	VPADDD       224(BX), Y2, Y2
+	VPADDD       Y12, Y2, Y2
+	VPADDD       736(BX), Y8, Y8
+	VPADDD       Y12, Y8, Y8
+	VPXOR        Y0, Y1, Y4
+	VPXOR        Y3, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPSRLD       $0x10, Y2, Y4
+	VPSLLD       $0x10, Y2, Y2
+	VPOR         Y4, Y2, Y2
+	VPADDD       Y3, Y2, Y2
+	VPXOR        Y6, Y7, Y10
+	VPXOR        Y9, Y10, Y10
+	VPADDD       Y10, Y8, Y8
+	VPSRLD       $0x10, Y8, Y10
+	VPSLLD       $0x10, Y8, Y8
+	VPOR         Y10, Y8, Y8
+	VPADDD       Y9, Y8, Y8
+	VPBROADCASTD md5Constants<>+156(SB), Y12
+	VPADDD       320(BX), Y1, Y1
+	VPADDD       Y12, Y1, Y1
+	VPADDD       832(BX), Y7, Y7
+	VPADDD       Y12, Y7, Y7
+	VPXOR        Y3, Y0, Y4
+	VPXOR        Y2, Y4, Y4
+	VPADDD       Y4, Y1, Y1
+	VPSRLD       $0x09, Y1, Y4
+	VPSLLD       $0x17, Y1, Y1
+	VPOR         Y4, Y1, Y1
+	VPADDD       Y2, Y1, Y1
+	VPXOR        Y9, Y6, Y10
+	VPXOR        Y8, Y10, Y10
+	VPADDD       Y10, Y7, Y7
+	VPSRLD       $0x09, Y7, Y10
+	VPSLLD       $0x17, Y7, Y7
+	VPOR         Y10, Y7, Y7
+	VPADDD       Y8, Y7, Y7
+	VPBROADCASTD md5Constants<>+160(SB), Y12
+	VPADDD       416(BX), Y0, Y0
+	VPADDD       Y12, Y0, Y0
+	VPADDD       928(BX), Y6, Y6
+	VPADDD       Y12, Y6, Y6
+	VPXOR        Y2, Y3, Y4
+	VPXOR        Y1, Y4, Y4
+	VPADDD       Y4, Y0, Y0
+	VPSRLD       $0x1c, Y0, Y4
+	VPSLLD       $0x04, Y0, Y0
+	VPOR         Y4, Y0, Y0
+	VPADDD       Y1, Y0, Y0
+	VPXOR        Y8, Y9, Y10
+	VPXOR        Y7, Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPSRLD       $0x1c, Y6, Y10
+	VPSLLD       $0x04, Y6, Y6
+	VPOR         Y10, Y6, Y6
+	VPADDD       Y7, Y6, Y6
+	VPBROADCASTD md5Constants<>+164(SB), Y12
+	VPADDD       (BX), Y3, Y3
+	VPADDD       Y12, Y3, Y3
+	VPADDD       512(BX), Y9, Y9
+	VPADDD       Y12, Y9, Y9
+	VPXOR        Y1, Y2, Y4
+	VPXOR        Y0, Y4, Y4
+	VPADDD       Y4, Y3, Y3
+	VPSRLD       $0x15, Y3, Y4
+	VPSLLD       $0x0b, Y3, Y3
+	VPOR         Y4, Y3, Y3
+	VPADDD       Y0, Y3, Y3
+	VPXOR        Y7, Y8, Y10
+	VPXOR        Y6, Y10, Y10
+	VPADDD       Y10, Y9, Y9
+	VPSRLD       $0x15, Y9, Y10
+	VPSLLD       $0x0b, Y9, Y9
+	VPOR         Y10, Y9, Y9
+	VPADDD       Y6, Y9, Y9
+	VPBROADCASTD md5Constants<>+168(SB), Y12
+	VPADDD       96(BX), Y2, Y2
+	VPADDD       Y12, Y2, Y2
+	VPADDD       608(BX), Y8, Y8
+	VPADDD       Y12, Y8, Y8
+	VPXOR        Y0, Y1, Y4
+	VPXOR        Y3, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPSRLD       $0x10, Y2, Y4
+	VPSLLD       $0x10, Y2, Y2
+	VPOR         Y4, Y2, Y2
+	VPADDD       Y3, Y2, Y2
+	VPXOR        Y6, Y7, Y10
+	VPXOR        Y9, Y10, Y10
+	VPADDD       Y10, Y8, Y8
+	VPSRLD       $0x10, Y8, Y10
+	VPSLLD       $0x10, Y8, Y8
+	VPOR         Y10, Y8, Y8
+	VPADDD       Y9, Y8, Y8
+	VPBROADCASTD md5Constants<>+172(SB), Y12
+	VPADDD       192(BX), Y1, Y1
+	VPADDD       Y12, Y1, Y1
+	VPADDD       704(BX), Y7, Y7
+	VPADDD       Y12, Y7, Y7
+	VPXOR        Y3, Y0, Y4
+	VPXOR        Y2, Y4, Y4
+	VPADDD       Y4, Y1, Y1
+	VPSRLD       $0x09, Y1, Y4
+	VPSLLD       $0x17, Y1, Y1
+	VPOR         Y4, Y1, Y1
+	VPADDD       Y2, Y1, Y1
+	VPXOR        Y9, Y6, Y10
+	VPXOR        Y8, Y10, Y10
+	VPADDD       Y10, Y7, Y7
+	VPSRLD       $0x09, Y7, Y10
+	VPSLLD       $0x17, Y7, Y7
+	VPOR         Y10, Y7, Y7
+	VPADDD       Y8, Y7, Y7
+	VPBROADCASTD md5Constants<>+176(SB), Y12
+	VPADDD       288(BX), Y0, Y0
+	VPADDD       Y12, Y0, Y0
+	VPADDD       800(BX), Y6, Y6
+	VPADDD       Y12, Y6, Y6
+	VPXOR        Y2, Y3, Y4
+	VPXOR        Y1, Y4, Y4
+	VPADDD       Y4, Y0, Y0
+	VPSRLD       $0x1c, Y0, Y4
+	VPSLLD       $0x04, Y0, Y0
+	VPOR         Y4, Y0, Y0
+	VPADDD       Y1, Y0, Y0
+	VPXOR        Y8, Y9, Y10
+	VPXOR        Y7, Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPSRLD       $0x1c, Y6, Y10
+	VPSLLD       $0x04, Y6, Y6
+	VPOR         Y10, Y6, Y6
+	VPADDD       Y7, Y6, Y6
+	VPBROADCASTD md5Constants<>+180(SB), Y12
+	VPADDD       384(BX), Y3, Y3
+	VPADDD       Y12, Y3, Y3
+	VPADDD       896(BX), Y9, Y9
+	VPADDD       Y12, Y9, Y9
+	VPXOR        Y1, Y2, Y4
+	VPXOR        Y0, Y4, Y4
+	VPADDD       Y4, Y3, Y3
+	VPSRLD       $0x15, Y3, Y4
+	VPSLLD       $0x0b, Y3, Y3
+	VPOR         Y4, Y3, Y3
+	VPADDD       Y0, Y3, Y3
+	VPXOR        Y7, Y8, Y10
+	VPXOR        Y6, Y10, Y10
+	VPADDD       Y10, Y9, Y9
+	VPSRLD       $0x15, Y9, Y10
+	VPSLLD       $0x0b, Y9, Y9
+	VPOR         Y10, Y9, Y9
+	VPADDD       Y6, Y9, Y9
+	VPBROADCASTD md5Constants<>+184(SB), Y12
+	VPADDD       480(BX), Y2, Y2
+	VPADDD       Y12, Y2, Y2
+	VPADDD       992(BX), Y8, Y8
+	VPADDD       Y12, Y8, Y8
+	VPXOR        Y0, Y1, Y4
+	VPXOR        Y3, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPSRLD       $0x10, Y2, Y4
+	VPSLLD       $0x10, Y2, Y2
+	VPOR         Y4, Y2, Y2
+	VPADDD       Y3, Y2, Y2
+	VPXOR        Y6, Y7, Y10
+	VPXOR        Y9, Y10, Y10
+	VPADDD       Y10, Y8, Y8
+	VPSRLD       $0x10, Y8, Y10
+	VPSLLD       $0x10, Y8, Y8
+	VPOR         Y10, Y8, Y8
+	VPADDD       Y9, Y8, Y8
+	VPBROADCASTD md5Constants<>+188(SB), Y12
+	VPADDD       64(BX), Y1, Y1
+	VPADDD       Y12, Y1, Y1
+	VPADDD       576(BX), Y7, Y7
+	VPADDD       Y12, Y7, Y7
+	VPXOR        Y3, Y0, Y4
+	VPXOR        Y2, Y4, Y4
+	VPADDD       Y4, Y1, Y1
+	VPSRLD       $0x09, Y1, Y4
+	VPSLLD       $0x17, Y1, Y1
+	VPOR         Y4, Y1, Y1
+	VPADDD       Y2, Y1, Y1
+	VPXOR        Y9, Y6, Y10
+	VPXOR        Y8, Y10, Y10
+	VPADDD       Y10, Y7, Y7
+	VPSRLD       $0x09, Y7, Y10
+	VPSLLD       $0x17, Y7, Y7
+	VPOR         Y10, Y7, Y7
+	VPADDD       Y8, Y7, Y7
+	VPBROADCASTD md5Constants<>+192(SB), Y12
+	VPADDD       (BX), Y0, Y0
+	VPADDD       Y12, Y0, Y0
+	VPADDD       512(BX), Y6, Y6
+	VPADDD       Y12, Y6, Y6
+	VPCMPEQD     Y5, Y5, Y5
+	VPXOR        Y3, Y5, Y4
+	VPOR         Y1, Y4, Y4
+	VPXOR        Y2, Y4, Y4
+	VPADDD       Y4, Y0, Y0
+	VPSRLD       $0x1a, Y0, Y4
+	VPSLLD       $0x06, Y0, Y0
+	VPOR         Y4, Y0, Y0
+	VPADDD       Y1, Y0, Y0
+	VPCMPEQD     Y11, Y11, Y11
+	VPXOR        Y9, Y11, Y10
+	VPOR         Y7, Y10, Y10
+	VPXOR        Y8, Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPSRLD       $0x1a, Y6, Y10
+	VPSLLD       $0x06, Y6, Y6
+	VPOR         Y10, Y6, Y6
+	VPADDD       Y7, Y6, Y6
+	VPBROADCASTD md5Constants<>+196(SB), Y12
+	VPADDD       224(BX), Y3, Y3
+	VPADDD       Y12, Y3, Y3
+	VPADDD       736(BX), Y9, Y9
+	VPADDD       Y12, Y9, Y9
+	VPCMPEQD     Y5, Y5, Y5
+	VPXOR        Y2, Y5, Y4
+	VPOR         Y0, Y4, Y4
+	VPXOR        Y1, Y4, Y4
+	VPADDD       Y4, Y3, Y3
+	VPSRLD       $0x16, Y3, Y4
+	VPSLLD       $0x0a, Y3, Y3
+	VPOR         Y4, Y3, Y3
+	VPADDD       Y0, Y3, Y3
+	VPCMPEQD     Y11, Y11, Y11
+	VPXOR        Y8, Y11, Y10
+	VPOR         Y6, Y10, Y10
+	VPXOR        Y7, Y10, Y10
+	VPADDD       Y10, Y9, Y9
+	VPSRLD       $0x16, Y9, Y10
+	VPSLLD       $0x0a, Y9, Y9
+	VPOR         Y10, Y9, Y9
+	VPADDD       Y6, Y9, Y9
+	VPBROADCASTD md5Constants<>+200(SB), Y12
+	VPADDD       448(BX), Y2, Y2
+	VPADDD       Y12, Y2, Y2
+	VPADDD       960(BX), Y8, Y8
+	VPADDD       Y12, Y8, Y8
+	VPCMPEQD     Y5, Y5, Y5
+	VPXOR        Y1, Y5, Y4
+	VPOR         Y3, Y4, Y4
+	VPXOR        Y0, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPSRLD       $0x11, Y2, Y4
+	VPSLLD       $0x0f, Y2, Y2
+	VPOR         Y4, Y2, Y2
+	VPADDD       Y3, Y2, Y2
+	VPCMPEQD     Y11, Y11, Y11
+	VPXOR        Y7, Y11, Y10
+	VPOR         Y9, Y10, Y10
+	VPXOR        Y6, Y10, Y10
+	VPADDD       Y10, Y8, Y8
+	VPSRLD       $0x11, Y8, Y10
+	VPSLLD       $0x0f, Y8, Y8
+	VPOR         Y10, Y8, Y8
+	VPADDD       Y9, Y8, Y8
+	VPBROADCASTD md5Constants<>+204(SB), Y12
+	VPADDD       160(BX), Y1, Y1
+	VPADDD       Y12, Y1, Y1
+	VPADDD       672(BX), Y7, Y7
+	VPADDD       Y12, Y7, Y7
+	VPCMPEQD     Y5, Y5, Y5
+	VPXOR        Y0, Y5, Y4
+	VPOR         Y2, Y4, Y4
+	VPXOR        Y3, Y4, Y4
+	VPADDD       Y4, Y1, Y1
+	VPSRLD       $0x0b, Y1, Y4
+	VPSLLD       $0x15, Y1, Y1
+	VPOR         Y4, Y1, Y1
+	VPADDD       Y2, Y1, Y1
+	VPCMPEQD     Y11, Y11, Y11
+	VPXOR        Y6, Y11, Y10
+	VPOR         Y8, Y10, Y10
+	VPXOR        Y9, Y10, Y10
+	VPADDD       Y10, Y7, Y7
+	VPSRLD       $0x0b, Y7, Y10
+	VPSLLD       $0x15, Y7, Y7
+	VPOR         Y10, Y7, Y7
+	VPADDD       Y8, Y7, Y7
+	VPBROADCASTD md5Constants<>+208(SB), Y12
+	VPADDD       384(BX), Y0, Y0
+	VPADDD       Y12, Y0, Y0
+	VPADDD       896(BX), Y6, Y6
+	VPADDD       Y12, Y6, Y6
+	VPCMPEQD     Y5, Y5, Y5
+	VPXOR        Y3, Y5, Y4
+	VPOR         Y1, Y4, Y4
+	VPXOR        Y2, Y4, Y4
+	VPADDD       Y4, Y0, Y0
+	VPSRLD       $0x1a, Y0, Y4
+	VPSLLD       $0x06, Y0, Y0
+	VPOR         Y4, Y0, Y0
+	VPADDD       Y1, Y0, Y0
+	VPCMPEQD     Y11, Y11, Y11
+	VPXOR        Y9, Y11, Y10
+	VPOR         Y7, Y10, Y10
+	VPXOR        Y8, Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPSRLD       $0x1a, Y6, Y10
+	VPSLLD       $0x06, Y6, Y6
+	VPOR         Y10, Y6, Y6
+	VPADDD       Y7, Y6, Y6
+	VPBROADCASTD md5Constants<>+212(SB), Y12
+	VPADDD       96(BX), Y3, Y3
+	VPADDD       Y12, Y3, Y3
+	VPADDD       608(BX), Y9, Y9
+	VPADDD       Y12, Y9, Y9
+	VPCMPEQD     Y5, Y5, Y5
+	VPXOR        Y2, Y5, Y4
+	VPOR         Y0, Y4, Y4
+	VPXOR        Y1, Y4, Y4
+	VPADDD       Y4, Y3, Y3
+	VPSRLD       $0x16, Y3, Y4
+	VPSLLD       $0x0a, Y3, Y3
+	VPOR         Y4, Y3, Y3
+	VPADDD       Y0, Y3, Y3
+	VPCMPEQD     Y11, Y11, Y11
+	VPXOR        Y8, Y11, Y10
+	VPOR         Y6, Y10, Y10
+	VPXOR        Y7, Y10, Y10
+	VPADDD       Y10, Y9, Y9
+	VPSRLD       $0x16, Y9, Y10
+	VPSLLD       $0x0a, Y9, Y9
+	VPOR         Y10, Y9, Y9
+	VPADDD       Y6, Y9, Y9
+	VPBROADCASTD md5Constants<>+216(SB), Y12
+	VPADDD       320(BX), Y2, Y2
+	VPADDD       Y12, Y2, Y2
+	VPADDD       832(BX), Y8, Y8
+	VPADDD       Y12, Y8, Y8
+	VPCMPEQD     Y5, Y5, Y5
+	VPXOR        Y1, Y5, Y4
+	VPOR         Y3, Y4, Y4
+	VPXOR        Y0, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPSRLD       $0x11, Y2, Y4
+	VPSLLD       $0x0f, Y2, Y2
+	VPOR         Y4, Y2, Y2
+	VPADDD       Y3, Y2, Y2
+	VPCMPEQD     Y11, Y11, Y11
+	VPXOR        Y7, Y11, Y10
+	VPOR         Y9, Y10, Y10
+	VPXOR        Y6, Y10, Y10
+	VPADDD       Y10, Y8, Y8
+	VPSRLD       $0x11, Y8, Y10
+	VPSLLD       $0x0f, Y8, Y8
+	VPOR         Y10, Y8, Y8
+	VPADDD       Y9, Y8, Y8
+	VPBROADCASTD md5Constants<>+220(SB), Y12
+	VPADDD       32(BX), Y1, Y1
+	VPADDD       Y12, Y1, Y1
+	VPADDD       544(BX), Y7, Y7
+	VPADDD       Y12, Y7, Y7
+	VPCMPEQD     Y5, Y5, Y5
+	VPXOR        Y0, Y5, Y4
+	VPOR         Y2, Y4, Y4
+	VPXOR        Y3, Y4, Y4
+	VPADDD       Y4, Y1, Y1
+	VPSRLD       $0x0b, Y1, Y4
+	VPSLLD       $0x15, Y1, Y1
+	VPOR         Y4, Y1, Y1
+	VPADDD       Y2, Y1, Y1
+	VPCMPEQD     Y11, Y11, Y11
+	VPXOR        Y6, Y11, Y10
+	VPOR         Y8, Y10, Y10
+	VPXOR        Y9, Y10, Y10
+	VPADDD       Y10, Y7, Y7
+	VPSRLD       $0x0b, Y7, Y10
+	VPSLLD       $0x15, Y7, Y7
+	VPOR         Y10, Y7, Y7
+	VPADDD       Y8, Y7, Y7
+	VPBROADCASTD md5Constants<>+224(SB), Y12
+	VPADDD       256(BX), Y0, Y0
+	VPADDD       Y12, Y0, Y0
+	VPADDD       768(BX), Y6, Y6
+	VPADDD       Y12, Y6, Y6
+	VPCMPEQD     Y5, Y5, Y5
+	VPXOR        Y3, Y5, Y4
+	VPOR         Y1, Y4, Y4
+	VPXOR        Y2, Y4, Y4
+	VPADDD       Y4, Y0, Y0
+	VPSRLD       $0x1a, Y0, Y4
+	VPSLLD       $0x06, Y0, Y0
+	VPOR         Y4, Y0, Y0
+	VPADDD       Y1, Y0, Y0
+	VPCMPEQD     Y11, Y11, Y11
+	VPXOR        Y9, Y11, Y10
+	VPOR         Y7, Y10, Y10
+	VPXOR        Y8, Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPSRLD       $0x1a, Y6, Y10
+	VPSLLD       $0x06, Y6, Y6
+	VPOR         Y10, Y6, Y6
+	VPADDD       Y7, Y6, Y6
+	VPBROADCASTD md5Constants<>+228(SB), Y12
+	VPADDD       480(BX), Y3, Y3
+	VPADDD       Y12, Y3, Y3
+	VPADDD       992(BX), Y9, Y9
+	VPADDD       Y12, Y9, Y9
+	VPCMPEQD     Y5, Y5, Y5
+	VPXOR        Y2, Y5, Y4
+	VPOR         Y0, Y4, Y4
+	VPXOR        Y1, Y4, Y4
+	VPADDD       Y4, Y3, Y3
+	VPSRLD       $0x16, Y3, Y4
+	VPSLLD       $0x0a, Y3, Y3
+	VPOR         Y4, Y3, Y3
+	VPADDD       Y0, Y3, Y3
+	VPCMPEQD     Y11, Y11, Y11
+	VPXOR        Y8, Y11, Y10
+	VPOR         Y6, Y10, Y10
+	VPXOR        Y7, Y10, Y10
+	VPADDD       Y10, Y9, Y9
+	VPSRLD       $0x16, Y9, Y10
+	VPSLLD       $0x0a, Y9, Y9
+	VPOR         Y10, Y9, Y9
+	VPADDD       Y6, Y9, Y9
+	VPBROADCASTD md5Constants<>+232(SB), Y12
+	VPADDD       192(BX), Y2, Y2
+	VPADDD       Y12, Y2, Y2
+	VPADDD       704(BX), Y8, Y8
+	VPADDD       Y12, Y8, Y8
+	VPCMPEQD     Y5, Y5, Y5
+	VPXOR        Y1, Y5, Y4
+	VPOR         Y3, Y4, Y4
+	VPXOR        Y0, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPSRLD       $0x11, Y2, Y4
+	VPSLLD       $0x0f, Y2, Y2
+	VPOR         Y4, Y2, Y2
+	VPADDD       Y3, Y2, Y2
+	VPCMPEQD     Y11, Y11, Y11
+	VPXOR        Y7, Y11, Y10
+	VPOR         Y9, Y10, Y10
+	VPXOR        Y6, Y10, Y10
+	VPADDD       Y10, Y8, Y8
+	VPSRLD       $0x11, Y8, Y10
+	VPSLLD       $0x0f, Y8, Y8
+	VPOR         Y10, Y8, Y8
+	VPADDD       Y9, Y8, Y8
+	VPBROADCASTD md5Constants<>+236(SB), Y12
+	VPADDD       416(BX), Y1, Y1
+	VPADDD       Y12, Y1, Y1
+	VPADDD       928(BX), Y7, Y7
+	VPADDD       Y12, Y7, Y7
+	VPCMPEQD     Y5, Y5, Y5
+	VPXOR        Y0, Y5, Y4
+	VPOR         Y2, Y4, Y4
+	VPXOR        Y3, Y4, Y4
+	VPADDD       Y4, Y1, Y1
+	VPSRLD       $0x0b, Y1, Y4
+	VPSLLD       $0x15, Y1, Y1
+	VPOR         Y4, Y1, Y1
+	VPADDD       Y2, Y1, Y1
+	VPCMPEQD     Y11, Y11, Y11
+	VPXOR        Y6, Y11, Y10
+	VPOR         Y8, Y10, Y10
+	VPXOR        Y9, Y10, Y10
+	VPADDD       Y10, Y7, Y7
+	VPSRLD       $0x0b, Y7, Y10
+	VPSLLD       $0x15, Y7, Y7
+	VPOR         Y10, Y7, Y7
+	VPADDD       Y8, Y7, Y7
+	VPBROADCASTD md5Constants<>+240(SB), Y12
+	VPADDD       128(BX), Y0, Y0
+	VPADDD       Y12, Y0, Y0
+	VPADDD       640(BX), Y6, Y6
+	VPADDD       Y12, Y6, Y6
+	VPCMPEQD     Y5, Y5, Y5
+	VPXOR        Y3, Y5, Y4
+	VPOR         Y1, Y4, Y4
+	VPXOR        Y2, Y4, Y4
+	VPADDD       Y4, Y0, Y0
+	VPSRLD       $0x1a, Y0, Y4
+	VPSLLD       $0x06, Y0, Y0
+	VPOR         Y4, Y0, Y0
+	VPADDD       Y1, Y0, Y0
+	VPCMPEQD     Y11, Y11, Y11
+	VPXOR        Y9, Y11, Y10
+	VPOR         Y7, Y10, Y10
+	VPXOR        Y8, Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPSRLD       $0x1a, Y6, Y10
+	VPSLLD       $0x06, Y6, Y6
+	VPOR         Y10, Y6, Y6
+	VPADDD       Y7, Y6, Y6
+	VPBROADCASTD md5Constants<>+244(SB), Y12
+	VPADDD       352(BX), Y3, Y3
+	VPADDD       Y12, Y3, Y3
+	VPADDD       864(BX), Y9, Y9
+	VPADDD       Y12, Y9, Y9
+	VPCMPEQD     Y5, Y5, Y5
+	VPXOR        Y2, Y5, Y4
+	VPOR         Y0, Y4, Y4
+	VPXOR        Y1, Y4, Y4
+	VPADDD       Y4, Y3, Y3
+	VPSRLD       $0x16, Y3, Y4
+	VPSLLD       $0x0a, Y3, Y3
+	VPOR         Y4, Y3, Y3
+	VPADDD       Y0, Y3, Y3
+	VPCMPEQD     Y11, Y11, Y11
+	VPXOR        Y8, Y11, Y10
+	VPOR         Y6, Y10, Y10
+	VPXOR        Y7, Y10, Y10
+	VPADDD       Y10, Y9, Y9
+	VPSRLD       $0x16, Y9, Y10
+	VPSLLD       $0x0a, Y9, Y9
+	VPOR         Y10, Y9, Y9
+	VPADDD       Y6, Y9, Y9
+	VPBROADCASTD md5Constants<>+248(SB), Y12
+	VPADDD       64(BX), Y2, Y2
+	VPADDD       Y12, Y2, Y2
+	VPADDD       576(BX), Y8, Y8
+	VPADDD       Y12, Y8, Y8
+	VPCMPEQD     Y5, Y5, Y5
+	VPXOR        Y1, Y5, Y4
+	VPOR         Y3, Y4, Y4
+	VPXOR        Y0, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPSRLD       $0x11, Y2, Y4
+	VPSLLD       $0x0f, Y2, Y2
+	VPOR         Y4, Y2, Y2
+	VPADDD       Y3, Y2, Y2
+	VPCMPEQD     Y11, Y11, Y11
+	VPXOR        Y7, Y11, Y10
+	VPOR         Y9, Y10, Y10
+	VPXOR        Y6, Y10, Y10
+	VPADDD       Y10, Y8, Y8
+	VPSRLD       $0x11, Y8, Y10
+	VPSLLD       $0x0f, Y8, Y8
+	VPOR         Y10, Y8, Y8
+	VPADDD       Y9, Y8, Y8
+	VPBROADCASTD md5Constants<>+252(SB), Y12
+	VPADDD       288(BX), Y1, Y1
+	VPADDD       Y12, Y1, Y1
+	VPADDD       800(BX), Y7, Y7
+	VPADDD       Y12, Y7, Y7
+	VPCMPEQD     Y5, Y5, Y5
+	VPXOR        Y0, Y5, Y4
+	VPOR         Y2, Y4, Y4
+	VPXOR        Y3, Y4, Y4
+	VPADDD       Y4, Y1, Y1
+	VPSRLD       $0x0b, Y1, Y4
+	VPSLLD       $0x15, Y1, Y1
+	VPOR         Y4, Y1, Y1
+	VPADDD       Y2, Y1, Y1
+	VPCMPEQD     Y11, Y11, Y11
+	VPXOR        Y6, Y11, Y10
+	VPOR         Y8, Y10, Y10
+	VPXOR        Y9, Y10, Y10
+	VPADDD       Y10, Y7, Y7
+	VPSRLD       $0x0b, Y7, Y10
+	VPSLLD       $0x15, Y7, Y7
+	VPOR         Y10, Y7, Y7
+	VPADDD       Y8, Y7, Y7
+	VPADDD       (DI), Y0, Y0
+	VMOVDQU      Y0, (DI)
+	VPADDD       64(DI), Y1, Y1
+	VMOVDQU      Y1, 64(DI)
+	VPADDD       128(DI), Y2, Y2
+	VMOVDQU      Y2, 128(DI)
+	VPADDD       192(DI), Y3, Y3
+	VMOVDQU      Y3, 192(DI)
+	VPADDD       32(DI), Y6, Y6
+	VMOVDQU      Y6, 32(DI)
+	VPADDD       96(DI), Y7, Y7
+	VMOVDQU      Y7, 96(DI)
+	VPADDD       160(DI), Y8, Y8
+	VMOVDQU      Y8, 160(DI)
+	VPADDD       224(DI), Y9, Y9
+	VMOVDQU      Y9, 224(DI)
 	ADDQ         $0x40, SI
 	DECQ         CX
 	JNZ          loop
-	VMOVDQU      Y0, (DI)
-	VMOVDQU      Y1, 32(DI)
-	VMOVDQU      Y2, 64(DI)
-	VMOVDQU      Y3, 96(DI)
 	VZEROUPPER
 	RET
 
@@ -1651,1043 +2947,2039 @@ loop:
 	MOVL         DX, b+20(FP)
 	RET
 
-// func md4AVX512(state *[64]uint32, base *byte, at *[16]int, count int)
+// func md4AVX512(state *[128]uint32, base *byte, at *[32]int, count int)
 // Requires: AVX, AVX512F
-TEXT ·md4AVX512(SB), $0-32
+TEXT ·md4AVX512(SB), $2112-32
 	MOVQ      state+0(FP), DI
 	MOVQ      base+8(FP), SI
 	MOVQ      at+16(FP), DX
 	MOVQ      count+24(FP), CX
-	VMOVDQU32 (DI), Z16
-	VMOVDQU32 64(DI), Z17
-	VMOVDQU32 128(DI), Z18
-	VMOVDQU32 192(DI), Z19
+	LEAQ      63(SP), BX
+	ANDQ      $-64, BX
+	VMOVDQU32 (DI), Z0
+	VMOVDQU32 128(DI), Z1
+	VMOVDQU32 256(DI), Z2
+	VMOVDQU32 384(DI), Z3
+	VMOVDQU32 64(DI), Z6
+	VMOVDQU32 192(DI), Z7
+	VMOVDQU32 320(DI), Z8
+	VMOVDQU32 448(DI), Z9
 
 loop:
 	MOVQ         (DX), R8
-	VMOVDQU32    (SI)(R8*1), Z0
+	VMOVDQU32    (SI)(R8*1), Z16
 	MOVQ         8(DX), R8
-	VMOVDQU32    (SI)(R8*1), Z1
+	VMOVDQU32    (SI)(R8*1), Z17
 	MOVQ         16(DX), R8
-	VMOVDQU32    (SI)(R8*1), Z2
+	VMOVDQU32    (SI)(R8*1), Z18
 	MOVQ         24(DX), R8
-	VMOVDQU32    (SI)(R8*1), Z3
+	VMOVDQU32    (SI)(R8*1), Z19
 	MOVQ         32(DX), R8
-	VMOVDQU32    (SI)(R8*1), Z4
+	VMOVDQU32    (SI)(R8*1), Z20
 	MOVQ         40(DX), R8
-	VMOVDQU32    (SI)(R8*1), Z5
+	VMOVDQU32    (SI)(R8*1), Z21
 	MOVQ         48(DX), R8
-	VMOVDQU32    (SI)(R8*1), Z6
+	VMOVDQU32    (SI)(R8*1), Z22
 	MOVQ         56(DX), R8
-	VMOVDQU32    (SI)(R8*1), Z7
+	VMOVDQU32    (SI)(R8*1), Z23
 	MOVQ         64(DX), R8
-	VMOVDQU32    (SI)(R8*1), Z8
+	VMOVDQU32    (SI)(R8*1), Z24
 	MOVQ         72(DX), R8
-	VMOVDQU32    (SI)(R8*1), Z9
+	VMOVDQU32    (SI)(R8*1), Z25
 	MOVQ         80(DX), R8
-	VMOVDQU32    (SI)(R8*1), Z10
+	VMOVDQU32    (SI)(R8*1), Z26
 	MOVQ         88(DX), R8
-	VMOVDQU32    (SI)(R8*1), Z11
+	VMOVDQU32    (SI)(R8*1), Z27
 	MOVQ         96(DX), R8
-	VMOVDQU32    (SI)(R8*1), Z12
+	VMOVDQU32    (SI)(R8*1), Z28
 	MOVQ         104(DX), R8
-	VMOVDQU32    (SI)(R8*1), Z13
+	VMOVDQU32    (SI)(R8*1), Z29
 	MOVQ         112(DX), R8
-	VMOVDQU32    (SI)(R8*1), Z14
+	VMOVDQU32    (SI)(R8*1), Z30
 	MOVQ         120(DX), R8
-	VMOVDQU32    (SI)(R8*1), Z15
-	VSHUFI32X4   $0x44, Z4, Z0, Z24
-	VSHUFI32X4   $0xee, Z4, Z0, Z25
-	VSHUFI32X4   $0x44, Z12, Z8, Z26
-	VSHUFI32X4   $0xee, Z12, Z8, Z27
-	VSHUFI32X4   $0x88, Z26, Z24, Z0
-	VSHUFI32X4   $0xdd, Z26, Z24, Z4
-	VSHUFI32X4   $0x88, Z27, Z25, Z8
-	VSHUFI32X4   $0xdd, Z27, Z25, Z12
-	VSHUFI32X4   $0x44, Z5, Z1, Z24
-	VSHUFI32X4   $0xee, Z5, Z1, Z25
-	VSHUFI32X4   $0x44, Z13, Z9, Z26
-	VSHUFI32X4   $0xee, Z13, Z9, Z27
-	VSHUFI32X4   $0x88, Z26, Z24, Z1
-	VSHUFI32X4   $0xdd, Z26, Z24, Z5
-	VSHUFI32X4   $0x88, Z27, Z25, Z9
-	VSHUFI32X4   $0xdd, Z27, Z25, Z13
-	VSHUFI32X4   $0x44, Z6, Z2, Z24
-	VSHUFI32X4   $0xee, Z6, Z2, Z25
-	VSHUFI32X4   $0x44, Z14, Z10, Z26
-	VSHUFI32X4   $0xee, Z14, Z10, Z27
-	VSHUFI32X4   $0x88, Z26, Z24, Z2
-	VSHUFI32X4   $0xdd, Z26, Z24, Z6
-	VSHUFI32X4   $0x88, Z27, Z25, Z10
-	VSHUFI32X4   $0xdd, Z27, Z25, Z14
-	VSHUFI32X4   $0x44, Z7, Z3, Z24
-	VSHUFI32X4   $0xee, Z7, Z3, Z25
-	VSHUFI32X4   $0x44, Z15, Z11, Z26
-	VSHUFI32X4   $0xee, Z15, Z11, Z27
-	VSHUFI32X4   $0x88, Z26, Z24, Z3
-	VSHUFI32X4   $0xdd, Z26, Z24, Z7
-	VSHUFI32X4   $0x88, Z27, Z25, Z11
-	VSHUFI32X4   $0xdd, Z27, Z25, Z15
-	VPUNPCKLDQ   Z1, Z0, Z28
-	VPUNPCKHDQ   Z1, Z0, Z29
-	VPUNPCKHDQ   Z3, Z2, Z1
-	VPUNPCKLDQ   Z3, Z2, Z0
-	VPUNPCKHQDQ  Z1, Z29, Z3
-	VPUNPCKLQDQ  Z1, Z29, Z2
-	VPUNPCKHQDQ  Z0, Z28, Z1
-	VPUNPCKLQDQ  Z0, Z28, Z0
-	VPUNPCKLDQ   Z5, Z4, Z28
-	VPUNPCKHDQ   Z5, Z4, Z29
-	VPUNPCKHDQ   Z7, Z6, Z5
-	VPUNPCKLDQ   Z7, Z6, Z4
-	VPUNPCKHQDQ  Z5, Z29, Z7
-	VPUNPCKLQDQ  Z5, Z29, Z6
-	VPUNPCKHQDQ  Z4, Z28, Z5
-	VPUNPCKLQDQ  Z4, Z28, Z4
-	VPUNPCKLDQ   Z9, Z8, Z28
-	VPUNPCKHDQ   Z9, Z8, Z29
-	VPUNPCKHDQ   Z11, Z10, Z9
-	VPUNPCKLDQ   Z11, Z10, Z8
-	VPUNPCKHQDQ  Z9, Z29, Z11
-	VPUNPCKLQDQ  Z9, Z29, Z10
-	VPUNPCKHQDQ  Z8, Z28, Z9
-	VPUNPCKLQDQ  Z8, Z28, Z8
-	VPUNPCKLDQ   Z13, Z12, Z28
-	VPUNPCKHDQ   Z13, Z12, Z29
-	VPUNPCKHDQ   Z15, Z14, Z13
-	VPUNPCKLDQ   Z15, Z14, Z12
-	VPUNPCKHQDQ  Z13, Z29, Z15
-	VPUNPCKLQDQ  Z13, Z29, Z14
-	VPUNPCKHQDQ  Z12, Z28, Z13
-	VPUNPCKLQDQ  Z12, Z28, Z12
-	VMOVDQU32    Z16, Z20
-	VMOVDQU32    Z17, Z21
-	VMOVDQU32    Z18, Z22
-	VMOVDQU32    Z19, Z23
-	VPADDD       Z0, Z16, Z16
-	VMOVDQU32    Z19, Z28
-	VPTERNLOGD   $0xd8, Z17, Z18, Z28
-	VPADDD       Z28, Z16, Z16
-	VPROLD       $0x03, Z16, Z16
-	VPADDD       Z1, Z19, Z19
-	VMOVDQU32    Z18, Z28
-	VPTERNLOGD   $0xd8, Z16, Z17, Z28
-	VPADDD       Z28, Z19, Z19
-	VPROLD       $0x07, Z19, Z19
-	VPADDD       Z2, Z18, Z18
-	VMOVDQU32    Z17, Z28
-	VPTERNLOGD   $0xd8, Z19, Z16, Z28
-	VPADDD       Z28, Z18, Z18
-	VPROLD       $0x0b, Z18, Z18
-	VPADDD       Z3, Z17, Z17
-	VMOVDQU32    Z16, Z28
-	VPTERNLOGD   $0xd8, Z18, Z19, Z28
-	VPADDD       Z28, Z17, Z17
-	VPROLD       $0x13, Z17, Z17
-	VPADDD       Z4, Z16, Z16
-	VMOVDQU32    Z19, Z28
-	VPTERNLOGD   $0xd8, Z17, Z18, Z28
-	VPADDD       Z28, Z16, Z16
-	VPROLD       $0x03, Z16, Z16
-	VPADDD       Z5, Z19, Z19
-	VMOVDQU32    Z18, Z28
-	VPTERNLOGD   $0xd8, Z16, Z17, Z28
-	VPADDD       Z28, Z19, Z19
-	VPROLD       $0x07, Z19, Z19
-	VPADDD       Z6, Z18, Z18
-	VMOVDQU32    Z17, Z28
-	VPTERNLOGD   $0xd8, Z19, Z16, Z28
-	VPADDD       Z28, Z18, Z18
-	VPROLD       $0x0b, Z18, Z18
-	VPADDD       Z7, Z17, Z17
-	VMOVDQU32    Z16, Z28
-	VPTERNLOGD   $0xd8, Z18, Z19, Z28
-	VPADDD       Z28, Z17, Z17
-	VPROLD       $0x13, Z17, Z17
-	VPADDD       Z8, Z16, Z16
-	VMOVDQU32    Z19, Z28
-	VPTERNLOGD   $0xd8, Z17, Z18, Z28
-	VPADDD       Z28, Z16, Z16
-	VPROLD       $0x03, Z16, Z16
-	VPADDD       Z9, Z19, Z19
-	VMOVDQU32    Z18, Z28
-	VPTERNLOGD   $0xd8, Z16, Z17, Z28
-	VPADDD       Z28, Z19, Z19
-	VPROLD       $0x07, Z19, Z19
-	VPADDD       Z10, Z18, Z18
-	VMOVDQU32    Z17, Z28
-	VPTERNLOGD   $0xd8, Z19, Z16, Z28
-	VPADDD       Z28, Z18, Z18
-	VPROLD       $0x0b, Z18, Z18
-	VPADDD       Z11, Z17, Z17
-	VMOVDQU32    Z16, Z28
-	VPTERNLOGD   $0xd8, Z18, Z19, Z28
-	VPADDD       Z28, Z17, Z17
-	VPROLD       $0x13, Z17, Z17
-	VPADDD       Z12, Z16, Z16
-	VMOVDQU32    Z19, Z28
-	VPTERNLOGD   $0xd8, Z17, Z18, Z28
-	VPADDD       Z28, Z16, Z16
-	VPROLD       $0x03, Z16, Z16
-	VPADDD       Z13, Z19, Z19
-	VMOVDQU32    Z18, Z28
-	VPTERNLOGD   $0xd8, Z16, Z17, Z28
-	VPADDD       Z28, Z19, Z19
-	VPROLD       $0x07, Z19, Z19
-	VPADDD       Z14, Z18, Z18
-	VMOVDQU32    Z17, Z28
-	VPTERNLOGD   $0xd8, Z19, Z16, Z28
-	VPADDD       Z28, Z18, Z18
-	VPROLD       $0x0b, Z18, Z18
-	VPADDD       Z15, Z17, Z17
-	VMOVDQU32    Z16, Z28
-	VPTERNLOGD   $0xd8, Z18, Z19, Z28
-	VPADDD       Z28, Z17, Z17
-	VPROLD       $0x13, Z17, Z17
-	VPBROADCASTD md4Constants<>+64(SB), Z30
-	VPADDD       Z0, Z16, Z16
-	VPADDD       Z30, Z16, Z16
-	VMOVDQU32    Z19, Z28
-	VPTERNLOGD   $0xe8, Z17, Z18, Z28
-	VPADDD       Z28, Z16, Z16
-	VPROLD       $0x03, Z16, Z16
-	VPADDD       Z4, Z19, Z19
-	VPADDD       Z30, Z19, Z19
-	VMOVDQU32    Z18, Z28
-	VPTERNLOGD   $0xe8, Z16, Z17, Z28
-	VPADDD       Z28, Z19, Z19
-	VPROLD       $0x05, Z19, Z19
-	VPADDD       Z8, Z18, Z18
-	VPADDD       Z30, Z18, Z18
-	VMOVDQU32    Z17, Z28
-	VPTERNLOGD   $0xe8, Z19, Z16, Z28
-	VPADDD       Z28, Z18, Z18
-	VPROLD       $0x09, Z18, Z18
-	VPADDD       Z12, Z17, Z17
-	VPADDD       Z30, Z17, Z17
-	VMOVDQU32    Z16, Z28
-	VPTERNLOGD   $0xe8, Z18, Z19, Z28
-	VPADDD       Z28, Z17, Z17
-	VPROLD       $0x0d, Z17, Z17
-	VPADDD       Z1, Z16, Z16
-	VPADDD       Z30, Z16, Z16
-	VMOVDQU32    Z19, Z28
-	VPTERNLOGD   $0xe8, Z17, Z18, Z28
-	VPADDD       Z28, Z16, Z16
-	VPROLD       $0x03, Z16, Z16
-	VPADDD       Z5, Z19, Z19
-	VPADDD       Z30, Z19, Z19
-	VMOVDQU32    Z18, Z28
-	VPTERNLOGD   $0xe8, Z16, Z17, Z28
-	VPADDD       Z28, Z19, Z19
-	VPROLD       $0x05, Z19, Z19
-	VPADDD       Z9, Z18, Z18
-	VPADDD       Z30, Z18, Z18
-	VMOVDQU32    Z17, Z28
-	VPTERNLOGD   $0xe8, Z19, Z16, Z28
-	VPADDD       Z28, Z18, Z18
-	VPROLD       $0x09, Z18, Z18
-	VPADDD       Z13, Z17, Z17
-	VPADDD       Z30, Z17, Z17
-	VMOVDQU32    Z16, Z28
-	VPTERNLOGD   $0xe8, Z18, Z19, Z28
-	VPADDD       Z28, Z17, Z17
-	VPROLD       $0x0d, Z17, Z17
-	VPADDD       Z2, Z16, Z16
-	VPADDD       Z30, Z16, Z16
-	VMOVDQU32    Z19, Z28
-	VPTERNLOGD   $0xe8, Z17, Z18, Z28
-	VPADDD       Z28, Z16, Z16
-	VPROLD       $0x03, Z16, Z16
-	VPADDD       Z6, Z19, Z19
-	VPADDD       Z30, Z19, Z19
-	VMOVDQU32    Z18, Z28
-	VPTERNLOGD   $0xe8, Z16, Z17, Z28
-	VPADDD       Z28, Z19, Z19
-	VPROLD       $0x05, Z19, Z19
-	VPADDD       Z10, Z18, Z18
-	VPADDD       Z30, Z18, Z18
-	VMOVDQU32    Z17, Z28
-	VPTERNLOGD   $0xe8, Z19, Z16, Z28
-	VPADDD       Z28, Z18, Z18
-	VPROLD       $0x09, Z18, Z18
-	VPADDD       Z14, Z17, Z17
-	VPADDD       Z30, Z17, Z17
-	VMOVDQU32    Z16, Z28
-	VPTERNLOGD   $0xe8, Z18, Z19, Z28
-	VPADDD       Z28, Z17, Z17
-	VPROLD       $0x0d, Z17, Z17
-	VPADDD       Z3, Z16, Z16
-	VPADDD       Z30, Z16, Z16
-	VMOVDQU32    Z19, Z28
-	VPTERNLOGD   $0xe8, Z17, Z18, Z28
-	VPADDD       Z28, Z16, Z16
-	VPROLD       $0x03, Z16, Z16
-	VPADDD       Z7, Z19, Z19
-	VPADDD       Z30, Z19, Z19
-	VMOVDQU32    Z18, Z28
-	VPTERNLOGD   $0xe8, Z16, Z17, Z28
-	VPADDD       Z28, Z19, Z19
-	VPROLD       $0x05, Z19, Z19
-	VPADDD       Z11, Z18, Z18
-	VPADDD       Z30, Z18, Z18
-	VMOVDQU32    Z17, Z28
-	VPTERNLOGD   $0xe8, Z19, Z16, Z28
-	VPADDD       Z28, Z18, Z18
-	VPROLD       $0x09, Z18, Z18
-	VPADDD       Z15, Z17, Z17
-	VPADDD       Z30, Z17, Z17
-	VMOVDQU32    Z16, Z28
-	VPTERNLOGD   $0xe8, Z18, Z19, Z28
-	VPADDD       Z28, Z17, Z17
-	VPROLD       $0x0d, Z17, Z17
-	VPBROADCASTD md4Constants<>+128(SB), Z30
-	VPADDD       Z0, Z16, Z16
-	VPADDD       Z30, Z16, Z16
-	VMOVDQU32    Z19, Z28
-	VPTERNLOGD   $0x96, Z17, Z18, Z28
-	VPADDD       Z28, Z16, Z16
-	VPROLD       $0x03, Z16, Z16
-	VPADDD       Z8, Z19, Z19
-	VPADDD       Z30, Z19, Z19
-	VMOVDQU32    Z18, Z28
-	VPTERNLOGD   $0x96, Z16, Z17, Z28
-	VPADDD       Z28, Z19, Z19
-	VPROLD       $0x09, Z19, Z19
-	VPADDD       Z4, Z18, Z18
-	VPADDD       Z30, Z18, Z18
-	VMOVDQU32    Z17, Z28
-	VPTERNLOGD   $0x96, Z19, Z16, Z28
-	VPADDD       Z28, Z18, Z18
-	VPROLD       $0x0b, Z18, Z18
-	VPADDD       Z12, Z17, Z17
-	VPADDD       Z30, Z17, Z17
-	VMOVDQU32    Z16, Z28
-	VPTERNLOGD   $0x96, Z18, Z19, Z28
-	VPADDD       Z28, Z17, Z17
-	VPROLD       $0x0f, Z17, Z17
-	VPADDD       Z2, Z16, Z16
-	VPADDD       Z30, Z16, Z16
-	VMOVDQU32    Z19, Z28
-	VPTERNLOGD   $0x96, Z17, Z18, Z28
-	VPADDD       Z28, Z16, Z16
-	VPROLD       $0x03, Z16, Z16
-	VPADDD       Z10, Z19, Z19
-	VPADDD       Z30, Z19, Z19
-	VMOVDQU32    Z18, Z28
-	VPTERNLOGD   $0x96, Z16, Z17, Z28
-	VPADDD       Z28, Z19, Z19
-	VPROLD       $0x09, Z19, Z19
-	VPADDD       Z6, Z18, Z18
-	VPADDD       Z30, Z18, Z18
-	VMOVDQU32    Z17, Z28
-	VPTERNLOGD   $0x96, Z19, Z16, Z28
-	VPADDD       Z28, Z18, Z18
-	VPROLD       $0x0b, Z18, Z18
-	VPADDD       Z14, Z17, Z17
-	VPADDD       Z30, Z17, Z17
-	VMOVDQU32    Z16, Z28
-	VPTERNLOGD   $0x96, Z18, Z19, Z28
-	VPADDD       Z28, Z17, Z17
-	VPROLD       $0x0f, Z17, Z17
-	VPADDD       Z1, Z16, Z16
-	VPADDD       Z30, Z16, Z16
-	VMOVDQU32    Z19, Z28
-	VPTERNLOGD   $0x96, Z17, Z18, Z28
-	VPADDD       Z28, Z16, Z16
-	VPROLD       $0x03, Z16, Z16
-	VPADDD       Z9, Z19, Z19
-	VPADDD       Z30, Z19, Z19
-	VMOVDQU32    Z18, Z28
-	VPTERNLOGD   $0x96, Z16, Z17, Z28
-	VPADDD       Z28, Z19, Z19
-	VPROLD       $0x09, Z19, Z19
-	VPADDD       Z5, Z18, Z18
-	VPADDD       Z30, Z18, Z18
-	VMOVDQU32    Z17, Z28
-	VPTERNLOGD   $0x96, Z19, Z16, Z28
-	VPADDD       Z28, Z18, Z18
-	VPROLD       $0x0b, Z18, Z18
-	VPADDD       Z13, Z17, Z17
-	VPADDD       Z30, Z17, Z17
-	VMOVDQU32    Z16, Z28
-	VPTERNLOGD   $0x96, Z18, Z19, Z28
-	VPADDD       Z28, Z17, Z17
-	VPROLD       $0x0f, Z17, Z17
-	VPADDD       Z3, Z16, Z16
-	VPADDD       Z30, Z16, Z16
-	VMOVDQU32    Z19, Z28
-	VPTERNLOGD   $0x96, Z17, Z18, Z28
-	VPADDD       Z28, Z16, Z16
-	VPROLD       $0x03, Z16, Z16
-	VPADDD       Z11, Z19, Z19
-	VPADDD       Z30, Z19, Z19
-	VMOVDQU32    Z18, Z28
-	VPTERNLOGD   $0x96, Z16, Z17, Z28
-	VPADDD       Z28, Z19, Z19
-	VPROLD       $0x09, Z19, Z19
-	VPADDD       Z7, Z18, Z18
-	VPADDD       Z30, Z18, Z18
-	VMOVDQU32    Z17, Z28
-	VPTERNLOGD   $0x96, Z19, Z16, Z28
-	VPADDD       Z28, Z18, Z18
-	VPROLD       $0x0b, Z18, Z18
-	VPADDD       Z15, Z17, Z17
-	VPADDD       Z30, Z17, Z17
-	VMOVDQU32    Z16, Z28
-	VPTERNLOGD   $0x96, Z18, Z19, Z28
-	VPADDD       Z28, Z17, Z17
-	VPROLD       $0x0f, Z17, Z17
-	VPADDD       Z20, Z16, Z16
-	VPADDD       Z21, Z17, Z17
-	VPADDD       Z22, Z18, Z18
-	VPADDD       Z23, Z19, Z19
+	VMOVDQU32    (SI)(R8*1), Z31
+	VSHUFI32X4   $0x44, Z20, Z16, Z12
+	VSHUFI32X4   $0xee, Z20, Z16, Z13
+	VSHUFI32X4   $0x44, Z28, Z24, Z14
+	VSHUFI32X4   $0xee, Z28, Z24, Z15
+	VSHUFI32X4   $0x88, Z14, Z12, Z16
+	VSHUFI32X4   $0xdd, Z14, Z12, Z20
+	VSHUFI32X4   $0x88, Z15, Z13, Z24
+	VSHUFI32X4   $0xdd, Z15, Z13, Z28
+	VSHUFI32X4   $0x44, Z21, Z17, Z12
+	VSHUFI32X4   $0xee, Z21, Z17, Z13
+	VSHUFI32X4   $0x44, Z29, Z25, Z14
+	VSHUFI32X4   $0xee, Z29, Z25, Z15
+	VSHUFI32X4   $0x88, Z14, Z12, Z17
+	VSHUFI32X4   $0xdd, Z14, Z12, Z21
+	VSHUFI32X4   $0x88, Z15, Z13, Z25
+	VSHUFI32X4   $0xdd, Z15, Z13, Z29
+	VSHUFI32X4   $0x44, Z22, Z18, Z12
+	VSHUFI32X4   $0xee, Z22, Z18, Z13
+	VSHUFI32X4   $0x44, Z30, Z26, Z14
+	VSHUFI32X4   $0xee, Z30, Z26, Z15
+	VSHUFI32X4   $0x88, Z14, Z12, Z18
+	VSHUFI32X4   $0xdd, Z14, Z12, Z22
+	VSHUFI32X4   $0x88, Z15, Z13, Z26
+	VSHUFI32X4   $0xdd, Z15, Z13, Z30
+	VSHUFI32X4   $0x44, Z23, Z19, Z12
+	VSHUFI32X4   $0xee, Z23, Z19, Z13
+	VSHUFI32X4   $0x44, Z31, Z27, Z14
+	VSHUFI32X4   $0xee, Z31, Z27, Z15
+	VSHUFI32X4   $0x88, Z14, Z12, Z19
+	VSHUFI32X4   $0xdd, Z14, Z12, Z23
+	VSHUFI32X4   $0x88, Z15, Z13, Z27
+	VSHUFI32X4   $0xdd, Z15, Z13, Z31
+	VPUNPCKLDQ   Z17, Z16, Z4
+	VPUNPCKHDQ   Z17, Z16, Z5
+	VPUNPCKHDQ   Z19, Z18, Z17
+	VPUNPCKLDQ   Z19, Z18, Z16
+	VPUNPCKHQDQ  Z17, Z5, Z19
+	VPUNPCKLQDQ  Z17, Z5, Z18
+	VPUNPCKHQDQ  Z16, Z4, Z17
+	VPUNPCKLQDQ  Z16, Z4, Z16
+	VMOVDQU32    Z16, (BX)
+	VMOVDQU32    Z17, 64(BX)
+	VMOVDQU32    Z18, 128(BX)
+	VMOVDQU32    Z19, 192(BX)
+	VPUNPCKLDQ   Z21, Z20, Z4
+	VPUNPCKHDQ   Z21, Z20, Z5
+	VPUNPCKHDQ   Z23, Z22, Z21
+	VPUNPCKLDQ   Z23, Z22, Z20
+	VPUNPCKHQDQ  Z21, Z5, Z23
+	VPUNPCKLQDQ  Z21, Z5, Z22
+	VPUNPCKHQDQ  Z20, Z4, Z21
+	VPUNPCKLQDQ  Z20, Z4, Z20
+	VMOVDQU32    Z20, 256(BX)
+	VMOVDQU32    Z21, 320(BX)
+	VMOVDQU32    Z22, 384(BX)
+	VMOVDQU32    Z23, 448(BX)
+	VPUNPCKLDQ   Z25, Z24, Z4
+	VPUNPCKHDQ   Z25, Z24, Z5
+	VPUNPCKHDQ   Z27, Z26, Z25
+	VPUNPCKLDQ   Z27, Z26, Z24
+	VPUNPCKHQDQ  Z25, Z5, Z27
+	VPUNPCKLQDQ  Z25, Z5, Z26
+	VPUNPCKHQDQ  Z24, Z4, Z25
+	VPUNPCKLQDQ  Z24, Z4, Z24
+	VMOVDQU32    Z24, 512(BX)
+	VMOVDQU32    Z25, 576(BX)
+	VMOVDQU32    Z26, 640(BX)
+	VMOVDQU32    Z27, 704(BX)
+	VPUNPCKLDQ   Z29, Z28, Z4
+	VPUNPCKHDQ   Z29, Z28, Z5
+	VPUNPCKHDQ   Z31, Z30, Z29
+	VPUNPCKLDQ   Z31, Z30, Z28
+	VPUNPCKHQDQ  Z29, Z5, Z31
+	VPUNPCKLQDQ  Z29, Z5, Z30
+	VPUNPCKHQDQ  Z28, Z4, Z29
+	VPUNPCKLQDQ  Z28, Z4, Z28
+	VMOVDQU32    Z28, 768(BX)
+	VMOVDQU32    Z29, 832(BX)
+	VMOVDQU32    Z30, 896(BX)
+	VMOVDQU32    Z31, 960(BX)
+	MOVQ         128(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z16
+	MOVQ         136(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z17
+	MOVQ         144(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z18
+	MOVQ         152(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z19
+	MOVQ         160(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z20
+	MOVQ         168(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z21
+	MOVQ         176(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z22
+	MOVQ         184(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z23
+	MOVQ         192(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z24
+	MOVQ         200(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z25
+	MOVQ         208(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z26
+	MOVQ         216(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z27
+	MOVQ         224(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z28
+	MOVQ         232(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z29
+	MOVQ         240(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z30
+	MOVQ         248(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z31
+	VSHUFI32X4   $0x44, Z20, Z16, Z12
+	VSHUFI32X4   $0xee, Z20, Z16, Z13
+	VSHUFI32X4   $0x44, Z28, Z24, Z14
+	VSHUFI32X4   $0xee, Z28, Z24, Z15
+	VSHUFI32X4   $0x88, Z14, Z12, Z16
+	VSHUFI32X4   $0xdd, Z14, Z12, Z20
+	VSHUFI32X4   $0x88, Z15, Z13, Z24
+	VSHUFI32X4   $0xdd, Z15, Z13, Z28
+	VSHUFI32X4   $0x44, Z21, Z17, Z12
+	VSHUFI32X4   $0xee, Z21, Z17, Z13
+	VSHUFI32X4   $0x44, Z29, Z25, Z14
+	VSHUFI32X4   $0xee, Z29, Z25, Z15
+	VSHUFI32X4   $0x88, Z14, Z12, Z17
+	VSHUFI32X4   $0xdd, Z14, Z12, Z21
+	VSHUFI32X4   $0x88, Z15, Z13, Z25
+	VSHUFI32X4   $0xdd, Z15, Z13, Z29
+	VSHUFI32X4   $0x44, Z22, Z18, Z12
+	VSHUFI32X4   $0xee, Z22, Z18, Z13
+	VSHUFI32X4   $0x44, Z30, Z26, Z14
+	VSHUFI32X4   $0xee, Z30, Z26, Z15
+	VSHUFI32X4   $0x88, Z14, Z12, Z18
+	VSHUFI32X4   $0xdd, Z14, Z12, Z22
+	VSHUFI32X4   $0x88, Z15, Z13, Z26
+	VSHUFI32X4   $0xdd, Z15, Z13, Z30
+	VSHUFI32X4   $0x44, Z23, Z19, Z12
+	VSHUFI32X4   $0xee, Z23, Z19, Z13
+	VSHUFI32X4   $0x44, Z31, Z27, Z14
+	VSHUFI32X4   $0xee, Z31, Z27, Z15
+	VSHUFI32X4   $0x88, Z14, Z12, Z19
+	VSHUFI32X4   $0xdd, Z14, Z12, Z23
+	VSHUFI32X4   $0x88, Z15, Z13, Z27
+	VSHUFI32X4   $0xdd, Z15, Z13, Z31
+	VPUNPCKLDQ   Z17, Z16, Z10
+	VPUNPCKHDQ   Z17, Z16, Z11
+	VPUNPCKHDQ   Z19, Z18, Z17
+	VPUNPCKLDQ   Z19, Z18, Z16
+	VPUNPCKHQDQ  Z17, Z11, Z19
+	VPUNPCKLQDQ  Z17, Z11, Z18
+	VPUNPCKHQDQ  Z16, Z10, Z17
+	VPUNPCKLQDQ  Z16, Z10, Z16
+	VMOVDQU32    Z16, 1024(BX)
+	VMOVDQU32    Z17, 1088(BX)
+	VMOVDQU32    Z18, 1152(BX)
+	VMOVDQU32    Z19, 1216(BX)
+	VPUNPCKLDQ   Z21, Z20, Z10
+	VPUNPCKHDQ   Z21, Z20, Z11
+	VPUNPCKHDQ   Z23, Z22, Z21
+	VPUNPCKLDQ   Z23, Z22, Z20
+	VPUNPCKHQDQ  Z21, Z11, Z23
+	VPUNPCKLQDQ  Z21, Z11, Z22
+	VPUNPCKHQDQ  Z20, Z10, Z21
+	VPUNPCKLQDQ  Z20, Z10, Z20
+	VMOVDQU32    Z20, 1280(BX)
+	VMOVDQU32    Z21, 1344(BX)
+	VMOVDQU32    Z22, 1408(BX)
+	VMOVDQU32    Z23, 1472(BX)
+	VPUNPCKLDQ   Z25, Z24, Z10
+	VPUNPCKHDQ   Z25, Z24, Z11
+	VPUNPCKHDQ   Z27, Z26, Z25
+	VPUNPCKLDQ   Z27, Z26, Z24
+	VPUNPCKHQDQ  Z25, Z11, Z27
+	VPUNPCKLQDQ  Z25, Z11, Z26
+	VPUNPCKHQDQ  Z24, Z10, Z25
+	VPUNPCKLQDQ  Z24, Z10, Z24
+	VMOVDQU32    Z24, 1536(BX)
+	VMOVDQU32    Z25, 1600(BX)
+	VMOVDQU32    Z26, 1664(BX)
+	VMOVDQU32    Z27, 1728(BX)
+	VPUNPCKLDQ   Z29, Z28, Z10
+	VPUNPCKHDQ   Z29, Z28, Z11
+	VPUNPCKHDQ   Z31, Z30, Z29
+	VPUNPCKLDQ   Z31, Z30, Z28
+	VPUNPCKHQDQ  Z29, Z11, Z31
+	VPUNPCKLQDQ  Z29, Z11, Z30
+	VPUNPCKHQDQ  Z28, Z10, Z29
+	VPUNPCKLQDQ  Z28, Z10, Z28
+	VMOVDQU32    Z28, 1792(BX)
+	VMOVDQU32    Z29, 1856(BX)
+	VMOVDQU32    Z30, 1920(BX)
+	VMOVDQU32    Z31, 1984(BX)
+	VPADDD       (BX), Z0, Z0
+	VPADDD       1024(BX), Z6, Z6
+	VMOVDQU32    Z3, Z4
+	VPTERNLOGD   $0xd8, Z1, Z2, Z4
+	VPADDD       Z4, Z0, Z0
+	VPROLD       $0x03, Z0, Z0
+	VMOVDQU32    Z9, Z10
+	VPTERNLOGD   $0xd8, Z7, Z8, Z10
+	VPADDD       Z10, Z6, Z6
+	VPROLD       $0x03, Z6, Z6
+	VPADDD       64(BX), Z3, Z3
+	VPADDD       1088(BX), Z9, Z9
+	VMOVDQU32    Z2, Z4
+	VPTERNLOGD   $0xd8, Z0, Z1, Z4
+	VPADDD       Z4, Z3, Z3
+	VPROLD       $0x07, Z3, Z3
+	VMOVDQU32    Z8, Z10
+	VPTERNLOGD   $0xd8, Z6, Z7, Z10
+	VPADDD       Z10, Z9, Z9
+	VPROLD       $0x07, Z9, Z9
+	VPADDD       128(BX), Z2, Z2
+	VPADDD       1152(BX), Z8, Z8
+	VMOVDQU32    Z1, Z4
+	VPTERNLOGD   $0xd8, Z3, Z0, Z4
+	VPADDD       Z4, Z2, Z2
+	VPROLD       $0x0b, Z2, Z2
+	VMOVDQU32    Z7, Z10
+	VPTERNLOGD   $0xd8, Z9, Z6, Z10
+	VPADDD       Z10, Z8, Z8
+	VPROLD       $0x0b, Z8, Z8
+	VPADDD       192(BX), Z1, Z1
+	VPADDD       1216(BX), Z7, Z7
+	VMOVDQU32    Z0, Z4
+	VPTERNLOGD   $0xd8, Z2, Z3, Z4
+	VPADDD       Z4, Z1, Z1
+	VPROLD       $0x13, Z1, Z1
+	VMOVDQU32    Z6, Z10
+	VPTERNLOGD   $0xd8, Z8, Z9, Z10
+	VPADDD       Z10, Z7, Z7
+	VPROLD       $0x13, Z7, Z7
+	VPADDD       256(BX), Z0, Z0
+	VPADDD       1280(BX), Z6, Z6
+	VMOVDQU32    Z3, Z4
+	VPTERNLOGD   $0xd8, Z1, Z2, Z4
+	VPADDD       Z4, Z0, Z0
+	VPROLD       $0x03, Z0, Z0
+	VMOVDQU32    Z9, Z10
+	VPTERNLOGD   $0xd8, Z7, Z8, Z10
+	VPADDD       Z10, Z6, Z6
+	VPROLD       $0x03, Z6, Z6
+	VPADDD       320(BX), Z3, Z3
+	VPADDD       1344(BX), Z9, Z9
+	VMOVDQU32    Z2, Z4
+	VPTERNLOGD   $0xd8, Z0, Z1, Z4
+	VPADDD       Z4, Z3, Z3
+	VPROLD       $0x07, Z3, Z3
+	VMOVDQU32    Z8, Z10
+	VPTERNLOGD   $0xd8, Z6, Z7, Z10
+	VPADDD       Z10, Z9, Z9
+	VPROLD       $0x07, Z9, Z9
+	VPADDD       384(BX), Z2, Z2
+	VPADDD       1408(BX), Z8, Z8
+	VMOVDQU32    Z1, Z4
+	VPTERNLOGD   $0xd8, Z3, Z0, Z4
+	VPADDD       Z4, Z2, Z2
+	VPROLD       $0x0b, Z2, Z2
+	VMOVDQU32    Z7, Z10
+	VPTERNLOGD   $0xd8, Z9, Z6, Z10
+	VPADDD       Z10, Z8, Z8
+	VPROLD       $0x0b, Z8, Z8
+	VPADDD       448(BX), Z1, Z1
+	VPADDD       1472(BX), Z7, Z7
+	VMOVDQU32    Z0, Z4
+	VPTERNLOGD   $0xd8, Z2, Z3, Z4
+	VPADDD       Z4, Z1, Z1
+	VPROLD       $0x13, Z1, Z1
+	VMOVDQU32    Z6, Z10
+	VPTERNLOGD   $0xd8, Z8, Z9, Z10
+	VPADDD       Z10, Z7, Z7
+	VPROLD       $0x13, Z7, Z7
+	VPADDD       512(BX), Z0, Z0
+	VPADDD       1536(BX), Z6, Z6
+	VMOVDQU32    Z3, Z4
+	VPTERNLOGD   $0xd8, Z1, Z2, Z4
+	VPADDD       Z4, Z0, Z0
+	VPROLD       $0x03, Z0, Z0
+	VMOVDQU32    Z9, Z10
+	VPTERNLOGD   $0xd8, Z7, Z8, Z10
+	VPADDD       Z10, Z6, Z6
+	VPROLD       $0x03, Z6, Z6
+	VPADDD       576(BX), Z3, Z3
+	VPADDD       1600(BX), Z9, Z9
+	VMOVDQU32    Z2, Z4
+	VPTERNLOGD   $0xd8, Z0, Z1, Z4
+	VPADDD       Z4, Z3, Z3
+	VPROLD       $0x07, Z3, Z3
+	VMOVDQU32    Z8, Z10
+	VPTERNLOGD   $0xd8, Z6, Z7, Z10
+	VPADDD       Z10, Z9, Z9
+	VPROLD       $0x07, Z9, Z9
+	VPADDD       640(BX), Z2, Z2
+	VPADDD       1664(BX), Z8, Z8
+	VMOVDQU32    Z1, Z4
+	VPTERNLOGD   $0xd8, Z3, Z0, Z4
+	VPADDD       Z4, Z2, Z2
+	VPROLD       $0x0b, Z2, Z2
+	VMOVDQU32    Z7, Z10
+	VPTERNLOGD   $0xd8, Z9, Z6, Z10
+	VPADDD       Z10, Z8, Z8
+	VPROLD       $0x0b, Z8, Z8
+	VPADDD       704(BX), Z1, Z1
+	VPADDD       1728(BX), Z7, Z7
+	VMOVDQU32    Z0, Z4
+	VPTERNLOGD   $0xd8, Z2, Z3, Z4
+	VPADDD       Z4, Z1, Z1
+	VPROLD       $0x13, Z1, Z1
+	VMOVDQU32    Z6, Z10
+	VPTERNLOGD   $0xd8, Z8, Z9, Z10
+	VPADDD       Z10, Z7, Z7
+	VPROLD       $0x13, Z7, Z7
+	VPADDD       768(BX), Z0, Z0
+	VPADDD       1792(BX), Z6, Z6
+	VMOVDQU32    Z3, Z4
+	VPTERNLOGD   $0xd8, Z1, Z2, Z4
+	VPADDD       Z4, Z0, Z0
+	VPROLD       $0x03, Z0, Z0
+	VMOVDQU32    Z9, Z10
+	VPTERNLOGD   $0xd8, Z7, Z8, Z10
+	VPADDD       Z10, Z6, Z6
+	VPROLD       $0x03, Z6, Z6
+	VPADDD       832(BX), Z3, Z3
+	VPADDD       1856(BX), Z9, Z9
+	VMOVDQU32    Z2, Z4
+	VPTERNLOGD   $0xd8, Z0, Z1, Z4
+	VPADDD       Z4, Z3, Z3
+	VPROLD       $0x07, Z3, Z3
+	VMOVDQU32    Z8, Z10
+	VPTERNLOGD   $0xd8, Z6, Z7, Z10
+	VPADDD       Z10, Z9, Z9
+	VPROLD       $0x07, Z9, Z9
+	VPADDD       896(BX), Z2, Z2
+	VPADDD       1920(BX), Z8, Z8
+	VMOVDQU32    Z1, Z4
+	VPTERNLOGD   $0xd8, Z3, Z0, Z4
+	VPADDD       Z4, Z2, Z2
+	VPROLD       $0x0b, Z2, Z2
+	VMOVDQU32    Z7, Z10
+	VPTERNLOGD   $0xd8, Z9, Z6, Z10
+	VPADDD       Z10, Z8, Z8
+	VPROLD       $0x0b, Z8, Z8
+	VPADDD       960(BX), Z1, Z1
+	VPADDD       1984(BX), Z7, Z7
+	VMOVDQU32    Z0, Z4
+	VPTERNLOGD   $0xd8, Z2, Z3, Z4
+	VPADDD       Z4, Z1, Z1
+	VPROLD       $0x13, Z1, Z1
+	VMOVDQU32    Z6, Z10
+	VPTERNLOGD   $0xd8, Z8, Z9, Z10
+	VPADDD       Z10, Z7, Z7
+	VPROLD       $0x13, Z7, Z7
+	VPBROADCASTD md4Constants<>+64(SB), Z12
+	VPADDD       (BX), Z0, Z0
+	VPADDD       Z12, Z0, Z0
+	VPADDD       1024(BX), Z6, Z6
+	VPADDD       Z12, Z6, Z6
+	VMOVDQU32    Z3, Z4
+	VPTERNLOGD   $0xe8, Z1, Z2, Z4
+	VPADDD       Z4, Z0, Z0
+	VPROLD       $0x03, Z0, Z0
+	VMOVDQU32    Z9, Z10
+	VPTERNLOGD   $0xe8, Z7, Z8, Z10
+	VPADDD       Z10, Z6, Z6
+	VPROLD       $0x03, Z6, Z6
+	VPADDD       256(BX), Z3, Z3
+	VPADDD       Z12, Z3, Z3
+	VPADDD       1280(BX), Z9, Z9
+	VPADDD       Z12, Z9, Z9
+	VMOVDQU32    Z2, Z4
+	VPTERNLOGD   $0xe8, Z0, Z1, Z4
+	VPADDD       Z4, Z3, Z3
+	VPROLD       $0x05, Z3, Z3
+	VMOVDQU32    Z8, Z10
+	VPTERNLOGD   $0xe8, Z6, Z7, Z10
+	VPADDD       Z10, Z9, Z9
+	VPROLD       $0x05, Z9, Z9
+	VPADDD       512(BX), Z2, Z2
+	VPADDD       Z12, Z2, Z2
+	VPADDD       1536(BX), Z8, Z8
+	VPADDD       Z12, Z8, Z8
+	VMOVDQU32    Z1, Z4
+	VPTERNLOGD   $0xe8, Z3, Z0, Z4
+	VPADDD       Z4, Z2, Z2
+	VPROLD       $0x09, Z2, Z2
+	VMOVDQU32    Z7, Z10
+	VPTERNLOGD   $0xe8, Z9, Z6, Z10
+	VPADDD       Z10, Z8, Z8
+	VPROLD       $0x09, Z8, Z8
+	VPADDD       768(BX), Z1, Z1
+	VPADDD       Z12, Z1, Z1
+	VPADDD       1792(BX), Z7, Z7
+	VPADDD       Z12, Z7, Z7
+	VMOVDQU32    Z0, Z4
+	VPTERNLOGD   $0xe8, Z2, Z3, Z4
+	VPADDD       Z4, Z1, Z1
+	VPROLD       $0x0d, Z1, Z1
+	VMOVDQU32    Z6, Z10
+	VPTERNLOGD   $0xe8, Z8, Z9, Z10
+	VPADDD       Z10, Z7, Z7
+	VPROLD       $0x0d, Z7, Z7
+	VPADDD       64(BX), Z0, Z0
+	VPADDD       Z12, Z0, Z0
+	VPADDD       1088(BX), Z6, Z6
+	VPADDD       Z12, Z6, Z6
+	VMOVDQU32    Z3, Z4
+	VPTERNLOGD   $0xe8, Z1, Z2, Z4
+	VPADDD       Z4, Z0, Z0
+	VPROLD       $0x03, Z0, Z0
+	VMOVDQU32    Z9, Z10
+	VPTERNLOGD   $0xe8, Z7, Z8, Z10
+	VPADDD       Z10, Z6, Z6
+	VPROLD       $0x03, Z6, Z6
+	VPADDD       320(BX), Z3, Z3
+	VPADDD       Z12, Z3, Z3
+	VPADDD       1344(BX), Z9, Z9
+	VPADDD       Z12, Z9, Z9
+	VMOVDQU32    Z2, Z4
+	VPTERNLOGD   $0xe8, Z0, Z1, Z4
+	VPADDD       Z4, Z3, Z3
+	VPROLD       $0x05, Z3, Z3
+	VMOVDQU32    Z8, Z10
+	VPTERNLOGD   $0xe8, Z6, Z7, Z10
+	VPADDD       Z10, Z9, Z9
+	VPROLD       $0x05, Z9, Z9
+	VPADDD       576(BX), Z2, Z2
+	VPADDD       Z12, Z2, Z2
+	VPADDD       1600(BX), Z8, Z8
+	VPADDD       Z12, Z8, Z8
+	VMOVDQU32    Z1, Z4
+	VPTERNLOGD   $0xe8, Z3, Z0, Z4
+	VPADDD       Z4, Z2, Z2
+	VPROLD       $0x09, Z2, Z2
+	VMOVDQU32    Z7, Z10
+	VPTERNLOGD   $0xe8, Z9, Z6, Z10
+	VPADDD       Z10, Z8, Z8
+	VPROLD       $0x09, Z8, Z8
+	VPADDD       832(BX), Z1, Z1
+	VPADDD       Z12, Z1, Z1
+	VPADDD       1856(BX), Z7, Z7
+	VPADDD       Z12, Z7, Z7
+	VMOVDQU32    Z0, Z4
+	VPTERNLOGD   $0xe8, Z2, Z3, Z4
+	VPADDD       Z4, Z1, Z1
+	VPROLD       $0x0d, Z1, Z1
+	VMOVDQU32    Z6, Z10
+	VPTERNLOGD   $0xe8, Z8, Z9, Z10
+	VPADDD       Z10, Z7, Z7
+	VPROLD       $0x0d, Z7, Z7
+	VPADDD       128(BX), Z0, Z0
+	VPADDD       Z12, Z0, Z0
+	VPADDD       1152(BX), Z6, Z6
+	VPADDD       Z12, Z6, Z6
+	VMOVDQU32    Z3, Z4
+	VPTERNLOGD   $0xe8, Z1, Z2, Z4
+	VPADDD       Z4, Z0, Z0
+	VPROLD       $0x03, Z0, Z0
+	VMOVDQU32    Z9, Z10
+	VPTERNLOGD   $0xe8, Z7, Z8, Z10
+	VPADDD       Z10, Z6, Z6
+	VPROLD       $0x03, Z6, Z6
+	VPADDD       384(BX), Z3, Z3
+	VPADDD       Z12, Z3, Z3
+	VPADDD       1408(BX), Z9, Z9
+	VPADDD       Z12, Z9, Z9
+	VMOVDQU32    Z2, Z4
+	VPTERNLOGD   $0xe8, Z0, Z1, Z4
+	VPADDD       Z4, Z3, Z3
+	VPROLD       $0x05, Z3, Z3
+	VMOVDQU32    Z8, Z10
+	VPTERNLOGD   $0xe8, Z6, Z7, Z10
+	VPADDD       Z10, Z9, Z9
+	VPROLD       $0x05, Z9, Z9
+	VPADDD       640(BX), Z2, Z2
+	VPADDD       Z12, Z2, Z2
+	VPADDD       1664(BX), Z8, Z8
+	VPADDD       Z12, Z8, Z8
+	VMOVDQU32    Z1, Z4
+	VPTERNLOGD   $0xe8, Z3, Z0, Z4
+	VPADDD       Z4, Z2, Z2
+	VPROLD       $0x09, Z2, Z2
+	VMOVDQU32    Z7, Z10
+	VPTERNLOGD   $0xe8, Z9, Z6, Z10
+	VPADDD       Z10, Z8, Z8
+	VPROLD       $0x09, Z8, Z8
+	VPADDD       896(BX), Z1, Z1
+	VPADDD       Z12, Z1, Z1
+	VPADDD       1920(BX), Z7, Z7
+	VPADDD       Z12, Z7, Z7
+	VMOVDQU32    Z0, Z4
+	VPTERNLOGD   $0xe8, Z2, Z3, Z4
+	VPADDD       Z4, Z1, Z1
+	VPROLD       $0x0d, Z1, Z1
+	VMOVDQU32    Z6, Z10
+	VPTERNLOGD   $0xe8, Z8, Z9, Z10
+	VPADDD       Z10, Z7, Z7
+	VPROLD       $0x0d, Z7, Z7
+	VPADDD       192(BX), Z0, Z0
+	VPADDD       Z12, Z0, Z0
+	VPADDD       1216(BX), Z6, Z6
+	VPADDD       Z12, Z6, Z6
+	VMOVDQU32    Z3, Z4
+	VPTERNLOGD   $0xe8, Z1, Z2, Z4
+	VPADDD       Z4, Z0, Z0
+	VPROLD       $0x03, Z0, Z0
+	VMOVDQU32    Z9, Z10
+	VPTERNLOGD   $0xe8, Z7, Z8, Z10
+	VPADDD       Z10, Z6, Z6
+	VPROLD       $0x03, Z6, Z6
+	VPADDD       448(BX), Z3, Z3
+	VPADDD       Z12, Z3, Z3
+	VPADDD       1472(BX), Z9, Z9
+	VPADDD       Z12, Z9, Z9
+	VMOVDQU32    Z2, Z4
+	VPTERNLOGD   $0xe8, Z0, Z1, Z4
+	VPADDD       Z4, Z3, Z3
+	VPROLD       $0x05, Z3, Z3
+	VMOVDQU32    Z8, Z10
+	VPTERNLOGD   $0xe8, Z6, Z7, Z10
+	VPADDD       Z10, Z9, Z9
+	VPROLD       $0x05, Z9, Z9
+	VPADDD       704(BX), Z2, Z2
+	VPADDD       Z12, Z2, Z2
+	VPADDD       1728(BX), Z8, Z8
+	VPADDD       Z12, Z8, Z8
+	VMOVDQU32    Z1, Z4
+	VPTERNLOGD   $0xe8, Z3, Z0, Z4
+	VPADDD       Z4, Z2, Z2
+	VPROLD       $0x09, Z2, Z2
+	VMOVDQU32    Z7, Z10
+	VPTERNLOGD   $0xe8, Z9, Z6, Z10
+	VPADDD       Z10, Z8, Z8
+	VPROLD       $0x09, Z8, Z8
+	VPADDD       960(BX), Z1, Z1
+	VPADDD       Z12, Z1, Z1
+	VPADDD       1984(BX), Z7, Z7
+	VPADDD       Z12, Z7, Z7
+	VMOVDQU32    Z0, Z4
+	VPTERNLOGD   $0xe8, Z2, Z3, Z4
+	VPADDD       Z4, Z1, Z1
+	VPROLD       $0x0d, Z1, Z1
+	VMOVDQU32    Z6, Z10
+	VPTERNLOGD   $0xe8, Z8, Z9, Z10
+	VPADDD       Z10, Z7, Z7
+	VPROLD       $0x0d, Z7, Z7
+	VPBROADCASTD md4Constants<>+128(SB), Z12
+	VPADDD       (BX), Z0, Z0
+	VPADDD       Z12, Z0, Z0
+	VPADDD       1024(BX), Z6, Z6
+	VPADDD       Z12, Z6, Z6
+	VMOVDQU32    Z3, Z4
+	VPTERNLOGD   $0x96, Z1, Z2, Z4
+	VPADDD       Z4, Z0, Z0
+	VPROLD       $0x03, Z0, Z0
+	VMOVDQU32    Z9, Z10
+	VPTERNLOGD   $0x96, Z7, Z8, Z10
+	VPADDD       Z10, Z6, Z6
+	VPROLD       $0x03, Z6, Z6
+	VPADDD       512(BX), Z3, Z3
+	VPADDD       Z12, Z3, Z3
+	VPADDD       1536(BX), Z9, Z9
+	VPADDD       Z12, Z9, Z9
+	VMOVDQU32    Z2, Z4
+	VPTERNLOGD   $0x96, Z0, Z1, Z4
+	VPADDD       Z4, Z3, Z3
+	VPROLD       $0x09, Z3, Z3
+	VMOVDQU32    Z8, Z10
+	VPTERNLOGD   $0x96, Z6, Z7, Z10
+	VPADDD       Z10, Z9, Z9
+	VPROLD       $0x09, Z9, Z9
+	VPADDD       256(BX), Z2, Z2
+	VPADDD       Z12, Z2, Z2
+	VPADDD       1280(BX), Z8, Z8
+	VPADDD       Z12, Z8, Z8
+	VMOVDQU32    Z1, Z4
+	VPTERNLOGD   $0x96, Z3, Z0, Z4
+	VPADDD       Z4, Z2, Z2
+	VPROLD       $0x0b, Z2, Z2
+	VMOVDQU32    Z7, Z10
+	VPTERNLOGD   $0x96, Z9, Z6, Z10
+	VPADDD       Z10, Z8, Z8
+	VPROLD       $0x0b, Z8, Z8
+	VPADDD       768(BX), Z1, Z1
+	VPADDD       Z12, Z1, Z1
+	VPADDD       1792(BX), Z7, Z7
+	VPADDD       Z12, Z7, Z7
+	VMOVDQU32    Z0, Z4
+	VPTERNLOGD   $0x96, Z2, Z3, Z4
+	VPADDD       Z4, Z1, Z1
+	VPROLD       $0x0f, Z1, Z1
+	VMOVDQU32    Z6, Z10
+	VPTERNLOGD   $0x96, Z8, Z9, Z10
+	VPADDD       Z10, Z7, Z7
+	VPROLD       $0x0f, Z7, Z7
+	VPADDD       128(BX), Z0, Z0
+	VPADDD       Z12, Z0, Z0
+	VPADDD       1152(BX), Z6, Z6
+	VPADDD       Z12, Z6, Z6
+	VMOVDQU32    Z3, Z4
+	VPTERNLOGD   $0x96, Z1, Z2, Z4
+	VPADDD       Z4, Z0, Z0
+	VPROLD       $0x03, Z0, Z0
+	VMOVDQU32    Z9, Z10
+	VPTERNLOGD   $0x96, Z7, Z8, Z10
+	VPADDD       Z10, Z6, Z6
+	VPROLD       $0x03, Z6, Z6
+	VPADDD       640(BX), Z3, Z3
+	VPADDD       Z12, Z3, Z3
+	VPADDD       1664(BX), Z9, Z9
+	VPADDD       Z12, Z9, Z9
+	VMOVDQU32    Z2, Z4
+	VPTERNLOGD   $0x96, Z0, Z1, Z4
+	VPADDD       Z4, Z3, Z3
+	VPROLD       $0x09, Z3, Z3
+	VMOVDQU32    Z8, Z10
+	VPTERNLOGD   $0x96, Z6, Z7, Z10
+	VPADDD       Z10, Z9, Z9
+	VPROLD       $0x09, Z9, Z9
+	VPADDD       384(BX), Z2, Z2
+	VPADDD       Z12, Z2, Z2
+	VPADDD       1408(BX), Z8, Z8
+	VPADDD       Z12, Z8, Z8
+	VMOVDQU32    Z1, Z4
+	VPTERNLOGD   $0x96, Z3, Z0, Z4
+	VPADDD       Z4, Z2, Z2
+	VPROLD       $0x0b, Z2, Z2
+	VMOVDQU32    Z7, Z10
+	VPTERNLOGD   $0x96, Z9, Z6, Z10
+	VPADDD       Z10, Z8, Z8
+	VPROLD       $0x0b, Z8, Z8
+	VPADDD       896(BX), Z1, Z1
+	VPADDD       Z12, Z1, Z1
+	VPADDD       1920(BX), Z7, Z7
+	VPADDD       Z12, Z7, Z7
+	VMOVDQU32    Z0, Z4
+	VPTERNLOGD   $0x96, Z2, Z3, Z4
+	VPADDD       Z4, Z1, Z1
+	VPROLD       $0x0f, Z1, Z1
+	VMOVDQU32    Z6, Z10
+	VPTERNLOGD   $0x96, Z8, Z9, Z10
+	VPADDD       Z10, Z7, Z7
+	VPROLD       $0x0f, Z7, Z7
+	VPADDD       64(BX), Z0, Z0
+	VPADDD       Z12, Z0, Z0
+	VPADDD       1088(BX), Z6, Z6
+	VPADDD       Z12, Z6, Z6
+	VMOVDQU32    Z3, Z4
+	VPTERNLOGD   $0x96, Z1, Z2, Z4
+	VPADDD       Z4, Z0, Z0
+	VPROLD       $0x03, Z0, Z0
+	VMOVDQU32    Z9, Z10
+	VPTERNLOGD   $0x96, Z7, Z8, Z10
+	VPADDD       Z10, Z6, Z6
+	VPROLD       $0x03, Z6, Z6
+	VPADDD       576(BX), Z3, Z3
+	VPADDD       Z12, Z3, Z3
+	VPADDD       1600(BX), Z9, Z9
+	VPADDD       Z12, Z9, Z9
+	VMOVDQU32    Z2, Z4
+	VPTERNLOGD   $0x96, Z0, Z1, Z4
+	VPADDD       Z4, Z3, Z3
+	VPROLD       $0x09, Z3, Z3
+	VMOVDQU32    Z8, Z10
+	VPTERNLOGD   $0x96, Z6, Z7, Z10
+	VPADDD       Z10, Z9, Z9
+	VPROLD       $0x09, Z9, Z9
+	VPADDD       320(BX), Z2, Z2
+	VPADDD       Z12, Z2, Z2
+	VPADDD       1344(BX), Z8, Z8
+	VPADDD       Z12, Z8, Z8
+	VMOVDQU32    Z1, Z4
+	VPTERNLOGD   $0x96, Z3, Z0, Z4
+	VPADDD       Z4, Z2, Z2
+	VPROLD       $0x0b, Z2, Z2
+	VMOVDQU32    Z7, Z10
+	VPTERNLOGD   $0x96, Z9, Z6, Z10
+	VPADDD       Z10, Z8, Z8
+	VPROLD       $0x0b, Z8, Z8
+	VPADDD       832(BX), Z1, Z1
+	VPADDD       Z12, Z1, Z1
+	VPADDD       1856(BX), Z7, Z7
+	VPADDD       Z12, Z7, Z7
+	VMOVDQU32    Z0, Z4
+	VPTERNLOGD   $0x96, Z2, Z3, Z4
+	VPADDD       Z4, Z1, Z1
+	VPROLD       $0x0f, Z1, Z1
+	VMOVDQU32    Z6, Z10
+	VPTERNLOGD   $0x96, Z8, Z9, Z10
+	VPADDD       Z10, Z7, Z7
+	VPROLD       $0x0f, Z7, Z7
+	VPADDD       192(BX), Z0, Z0
+	VPADDD       Z12, Z0, Z0
+	VPADDD       1216(BX), Z6, Z6
+	VPADDD       Z12, Z6, Z6
+	VMOVDQU32    Z3, Z4
+	VPTERNLOGD   $0x96, Z1, Z2, Z4
+	VPADDD       Z4, Z0, Z0
+	VPROLD       $0x03, Z0, Z0
+	VMOVDQU32    Z9, Z10
+	VPTERNLOGD   $0x96, Z7, Z8, Z10
+	VPADDD       Z10, Z6, Z6
+	VPROLD       $0x03, Z6, Z6
+	VPADDD       704(BX), Z3, Z3
+	VPADDD       Z12, Z3, Z3
+	VPADDD       1728(BX), Z9, Z9
+	VPADDD       Z12, Z9, Z9
+	VMOVDQU32    Z2, Z4
+	VPTERNLOGD   $0x96, Z0, Z1, Z4
+	VPADDD       Z4, Z3, Z3
+	VPROLD       $0x09, Z3, Z3
+	VMOVDQU32    Z8, Z10
+	VPTERNLOGD   $0x96, Z6, Z7, Z10
+	VPADDD       Z10, Z9, Z9
+	VPROLD       $0x09, Z9, Z9
+	VPADDD       448(BX), Z2, Z2
+	VPADDD       Z12, Z2, Z2
+	VPADDD       1472(BX), Z8, Z8
+	VPADDD       Z12, Z8, Z8
+	VMOVDQU32    Z1, Z4
+	VPTERNLOGD   $0x96, Z3, Z0, Z4
+	VPADDD       Z4, Z2, Z2
+	VPROLD       $0x0b, Z2, Z2
+	VMOVDQU32    Z7, Z10
+	VPTERNLOGD   $0x96, Z9, Z6, Z10
+	VPADDD       Z10, Z8, Z8
+	VPROLD       $0x0b, Z8, Z8
+	VPADDD       960(BX), Z1, Z1
+	VPADDD       Z12, Z1, Z1
+	VPADDD       1984(BX), Z7, Z7
+	VPADDD       Z12, Z7, Z7
+	VMOVDQU32    Z0, Z4
+	VPTERNLOGD   $0x96, Z2, Z3, Z4
+	VPADDD       Z4, Z1, Z1
+	VPROLD       $0x0f, Z1, Z1
+	VMOVDQU32    Z6, Z10
+	VPTERNLOGD   $0x96, Z8, Z9, Z10
+	VPADDD       Z10, Z7, Z7
+	VPROLD       $0x0f, Z7, Z7
+	VPADDD       (DI), Z0, Z0
+	VMOVDQU32    Z0, (DI)
+	VPADDD       128(DI), Z1, Z1
+	VMOVDQU32    Z1, 128(DI)
+	VPADDD       256(DI), Z2, Z2
+	VMOVDQU32    Z2, 256(DI)
+	VPADDD       384(DI), Z3, Z3
+	VMOVDQU32    Z3, 384(DI)
+	VPADDD       64(DI), Z6, Z6
+	VMOVDQU32    Z6, 64(DI)
+	VPADDD       192(DI), Z7, Z7
+	VMOVDQU32    Z7, 192(DI)
+	VPADDD       320(DI), Z8, Z8
+	VMOVDQU32    Z8, 320(DI)
+	VPADDD       448(DI), Z9, Z9
+	VMOVDQU32    Z9, 448(DI)
 	ADDQ         $0x40, SI
 	DECQ         CX
 	JNZ          loop
-	VMOVDQU32    Z16, (DI)
-	VMOVDQU32    Z17, 64(DI)
-	VMOVDQU32    Z18, 128(DI)
-	VMOVDQU32    Z19, 192(DI)
 	VZEROUPPER
 	RET
 
-// func md5AVX512(state *[64]uint32, base *byte, at *[16]int, count int)
+// func md5AVX512(state *[128]uint32, base *byte, at *[32]int, count int)
 // Requires: AVX, AVX512F
-TEXT ·md5AVX512(SB), $0-32
+TEXT ·md5AVX512(SB), $2112-32
 	MOVQ      state+0(FP), DI
 	MOVQ      base+8(FP), SI
 	MOVQ      at+16(FP), DX
 	MOVQ      count+24(FP), CX
-	VMOVDQU32 (DI), Z16
-	VMOVDQU32 64(DI), Z17
-	VMOVDQU32 128(DI), Z18
-	VMOVDQU32 192(DI), Z19
+	LEAQ      63(SP), BX
+	ANDQ      $-64, BX
+	VMOVDQU32 (DI), Z0
+	VMOVDQU32 128(DI), Z1
+	VMOVDQU32 256(DI), Z2
+	VMOVDQU32 384(DI), Z3
+	VMOVDQU32 64(DI), Z6
+	VMOVDQU32 192(DI), Z7
+	VMOVDQU32 320(DI), Z8
+	VMOVDQU32 448(DI), Z9
 
 loop:
 	MOVQ         (DX), R8
-	VMOVDQU32    (SI)(R8*1), Z0
+	VMOVDQU32    (SI)(R8*1), Z16
 	MOVQ         8(DX), R8
-	VMOVDQU32    (SI)(R8*1), Z1
+	VMOVDQU32    (SI)(R8*1), Z17
 	MOVQ         16(DX), R8
-	VMOVDQU32    (SI)(R8*1), Z2
+	VMOVDQU32    (SI)(R8*1), Z18
 	MOVQ         24(DX), R8
-	VMOVDQU32    (SI)(R8*1), Z3
+	VMOVDQU32    (SI)(R8*1), Z19
 	MOVQ         32(DX), R8
-	VMOVDQU32    (SI)(R8*1), Z4
+	VMOVDQU32    (SI)(R8*1), Z20
 	MOVQ         40(DX), R8
-	VMOVDQU32    (SI)(R8*1), Z5
+	VMOVDQU32    (SI)(R8*1), Z21
 	MOVQ         48(DX), R8
-	VMOVDQU32    (SI)(R8*1), Z6
+	VMOVDQU32    (SI)(R8*1), Z22
 	MOVQ         56(DX), R8
-	VMOVDQU32    (SI)(R8*1), Z7
+	VMOVDQU32    (SI)(R8*1), Z23
 	MOVQ         64(DX), R8
-	VMOVDQU32    (SI)(R8*1), Z8
+	VMOVDQU32    (SI)(R8*1), Z24
 	MOVQ         72(DX), R8
-	VMOVDQU32    (SI)(R8*1), Z9
+	VMOVDQU32    (SI)(R8*1), Z25
 	MOVQ         80(DX), R8
-	VMOVDQU32    (SI)(R8*1), Z10
+	VMOVDQU32    (SI)(R8*1), Z26
 	MOVQ         88(DX), R8
-	VMOVDQU32    (SI)(R8*1), Z11
+	VMOVDQU32    (SI)(R8*1), Z27
 	MOVQ         96(DX), R8
-	VMOVDQU32    (SI)(R8*1), Z12
+	VMOVDQU32    (SI)(R8*1), Z28
 	MOVQ         104(DX), R8
-	VMOVDQU32    (SI)(R8*1), Z13
+	VMOVDQU32    (SI)(R8*1), Z29
 	MOVQ         112(DX), R8
-	VMOVDQU32    (SI)(R8*1), Z14
+	VMOVDQU32    (SI)(R8*1), Z30
 	MOVQ         120(DX), R8
-	VMOVDQU32    (SI)(R8*1), Z15
-	VSHUFI32X4   $0x44, Z4, Z0, Z24
-	VSHUFI32X4   $0xee, Z4, Z0, Z25
-	VSHUFI32X4   $0x44, Z12, Z8, Z26
-	VSHUFI32X4   $0xee, Z12, Z8, Z27
-	VSHUFI32X4   $0x88, Z26, Z24, Z0
-	VSHUFI32X4   $0xdd, Z26, Z24, Z4
-	VSHUFI32X4   $0x88, Z27, Z25, Z8
-	VSHUFI32X4   $0xdd, Z27, Z25, Z12
-	VSHUFI32X4   $0x44, Z5, Z1, Z24
-	VSHUFI32X4   $0xee, Z5, Z1, Z25
-	VSHUFI32X4   $0x44, Z13, Z9, Z26
-	VSHUFI32X4   $0xee, Z13, Z9, Z27
-	VSHUFI32X4   $0x88, Z26, Z24, Z1
-	VSHUFI32X4   $0xdd, Z26, Z24, Z5
-	VSHUFI32X4   $0x88, Z27, Z25, Z9
-	VSHUFI32X4   $0xdd, Z27, Z25, Z13
-	VSHUFI32X4   $0x44, Z6, Z2, Z24
-	VSHUFI32X4   $0xee, Z6, Z2, Z25
-	VSHUFI32X4   $0x44, Z14, Z10, Z26
-	VSHUFI32X4   $0xee, Z14, Z10, Z27
-	VSHUFI32X4   $0x88, Z26, Z24, Z2
-	VSHUFI32X4   $0xdd, Z26, Z24, Z6
-	VSHUFI32X4   $0x88, Z27, Z25, Z10
-	VSHUFI32X4   $0xdd, Z27, Z25, Z14
-	VSHUFI32X4   $0x44, Z7, Z3, Z24
-	VSHUFI32X4   $0xee, Z7, Z3, Z25
-	VSHUFI32X4   $0x44, Z15, Z11, Z26
-	VSHUFI32X4   $0xee, Z15, Z11, Z27
-	VSHUFI32X4   $0x88, Z26, Z24, Z3
-	VSHUFI32X4   $0xdd, Z26, Z24, Z7
-	VSHUFI32X4   $0x88, Z27, Z25, Z11
-	VSHUFI32X4   $0xdd, Z27, Z25, Z15
-	VPUNPCKLDQ   Z1, Z0, Z28
-	VPUNPCKHDQ   Z1, Z0, Z29
-	VPUNPCKHDQ   Z3, Z2, Z1
-	VPUNPCKLDQ   Z3, Z2, Z0
-	VPUNPCKHQDQ  Z1, Z29, Z3
-	VPUNPCKLQDQ  Z1, Z29, Z2
-	VPUNPCKHQDQ  Z0, Z28, Z1
-	VPUNPCKLQDQ  Z0, Z28, Z0
-	VPUNPCKLDQ   Z5, Z4, Z28
-	VPUNPCKHDQ   Z5, Z4, Z29
-	VPUNPCKHDQ   Z7, Z6, Z5
-	VPUNPCKLDQ   Z7, Z6, Z4
-	VPUNPCKHQDQ  Z5, Z29, Z7
-	VPUNPCKLQDQ  Z5, Z29, Z6
-	VPUNPCKHQDQ  Z4, Z28, Z5
-	VPUNPCKLQDQ  Z4, Z28, Z4
-	VPUNPCKLDQ   Z9, Z8, Z28
-	VPUNPCKHDQ   Z9, Z8, Z29
-	VPUNPCKHDQ   Z11, Z10, Z9
-	VPUNPCKLDQ   Z11, Z10, Z8
-	VPUNPCKHQDQ  Z9, Z29, Z11
-	VPUNPCKLQDQ  Z9, Z29, Z10
-	VPUNPCKHQDQ  Z8, Z28, Z9
-	VPUNPCKLQDQ  Z8, Z28, Z8
-	VPUNPCKLDQ   Z13, Z12, Z28
-	VPUNPCKHDQ   Z13, Z12, Z29
-	VPUNPCKHDQ   Z15, Z14, Z13
-	VPUNPCKLDQ   Z15, Z14, Z12
-	VPUNPCKHQDQ  Z13, Z29, Z15
-	VPUNPCKLQDQ  Z13, Z29, Z14
-	VPUNPCKHQDQ  Z12, Z28, Z13
-	VPUNPCKLQDQ  Z12, Z28, Z12
-	VMOVDQU32    Z16, Z20
-	VMOVDQU32    Z17, Z21
-	VMOVDQU32    Z18, Z22
-	VMOVDQU32    Z19, Z23
-	VPBROADCASTD md5Constants<>+0(SB), Z30
-	VPADDD       Z0, Z16, Z16
-	VPADDD       Z30, Z16, Z16
-	VMOVDQU32    Z19, Z28
-	VPTERNLOGD   $0xd8, Z17, Z18, Z28
-	VPADDD       Z28, Z16, Z16
-	VPROLD       $0x07, Z16, Z16
-	VPADDD       Z17, Z16, Z16
-	VPBROADCASTD md5Constants<>+4(SB), Z30
-	VPADDD       Z1, Z19, Z19
-	VPADDD       Z30, Z19, Z19
-	VMOVDQU32    Z18, Z28
-	VPTERNLOGD   $0xd8, Z16, Z17, Z28
-	VPADDD       Z28, Z19, Z19
-	VPROLD       $0x0c, Z19, Z19
-	VPADDD       Z16, Z19, Z19
-	VPBROADCASTD md5Constants<>+8(SB), Z30
-	VPADDD       Z2, Z18, Z18
-	VPADDD       Z30, Z18, Z18
-	VMOVDQU32    Z17, Z28
-	VPTERNLOGD   $0xd8, Z19, Z16, Z28
-	VPADDD       Z28, Z18, Z18
-	VPROLD       $0x11, Z18, Z18
-	VPADDD       Z19, Z18, Z18
-	VPBROADCASTD md5Constants<>+12(SB), Z30
-	VPADDD       Z3, Z17, Z17
-	VPADDD       Z30, Z17, Z17
-	VMOVDQU32    Z16, Z28
-	VPTERNLOGD   $0xd8, Z18, Z19, Z28
-	VPADDD       Z28, Z17, Z17
-	VPROLD       $0x16, Z17, Z17
-	VPADDD       Z18, Z17, Z17
-	VPBROADCASTD md5Constants<>+16(SB), Z30
-	VPADDD       Z4, Z16, Z16
-	VPADDD       Z30, Z16, Z16
-	VMOVDQU32    Z19, Z28
-	VPTERNLOGD   $0xd8, Z17, Z18, Z28
-	VPADDD       Z28, Z16, Z16
-	VPROLD       $0x07, Z16, Z16
-	VPADDD       Z17, Z16, Z16
-	VPBROADCASTD md5Constants<>+20(SB), Z30
-	VPADDD       Z5, Z19, Z19
-	VPADDD       Z30, Z19, Z19
-	VMOVDQU32    Z18, Z28
-	VPTERNLOGD   $0xd8, Z16, Z17, Z28
-	VPADDD       Z28, Z19, Z19
-	VPROLD       $0x0c, Z19, Z19
-	VPADDD       Z16, Z19, Z19
-	VPBROADCASTD md5Constants<>+24(SB), Z30
-	VPADDD       Z6, Z18, Z18
-	VPADDD       Z30, Z18, Z18
-	VMOVDQU32    Z17, Z28
-	VPTERNLOGD   $0xd8, Z19, Z16, Z28
-	VPADDD       Z28, Z18, Z18
-	VPROLD       $0x11, Z18, Z18
-	VPADDD       Z19, Z18, Z18
-	VPBROADCASTD md5Constants<>+28(SB), Z30
-	VPADDD       Z7, Z17, Z17
-	VPADDD       Z30, Z17, Z17
-	VMOVDQU32    Z16, Z28
-	VPTERNLOGD   $0xd8, Z18, Z19, Z28
-	VPADDD       Z28, Z17, Z17
-	VPROLD       $0x16, Z17, Z17
-	VPADDD       Z18, Z17, Z17
-	VPBROADCASTD md5Constants<>+32(SB), Z30
-	VPADDD       Z8, Z16, Z16
-	VPADDD       Z30, Z16, Z16
-	VMOVDQU32    Z19, Z28
-	VPTERNLOGD   $0xd8, Z17, Z18, Z28
-	VPADDD       Z28, Z16, Z16
-	VPROLD       $0x07, Z16, Z16
-	VPADDD       Z17, Z16, Z16
-	VPBROADCASTD md5Constants<>+36(SB), Z30
-	VPADDD       Z9, Z19, Z19
-	VPADDD       Z30, Z19, Z19
-	VMOVDQU32    Z18, Z28
-	VPTERNLOGD   $0xd8, Z16, Z17, Z28
-	VPADDD       Z28, Z19, Z19
-	VPROLD       $0x0c, Z19, Z19
-	VPADDD       Z16, Z19, Z19
-	VPBROADCASTD md5Constants<>+40(SB), Z30
-	VPADDD       Z10, Z18, Z18
-	VPADDD       Z30, Z18, Z18
-	VMOVDQU32    Z17, Z28
-	VPTERNLOGD   $0xd8, Z19, Z16, Z28
-	VPADDD       Z28, Z18, Z18
-	VPROLD       $0x11, Z18, Z18
-	VPADDD       Z19, Z18, Z18
-	VPBROADCASTD md5Constants<>+44(SB), Z30
-	VPADDD       Z11, Z17, Z17
-	VPADDD       Z30, Z17, Z17
-	VMOVDQU32    Z16, Z28
-	VPTERNLOGD   $0xd8, Z18, Z19, Z28
-	VPADDD       Z28, Z17, Z17
-	VPROLD       $0x16, Z17, Z17
-	VPADDD       Z18, Z17, Z17
-	VPBROADCASTD md5Constants<>+48(SB), Z30
-	VPADDD       Z12, Z16, Z16
-	VPADDD       Z30, Z16, Z16
-	VMOVDQU32    Z19, Z28
-	VPTERNLOGD   $0xd8, Z17, Z18, Z28
-	VPADDD       Z28, Z16, Z16
-	VPROLD       $0x07, Z16, Z16
-	VPADDD       Z17, Z16, Z16
-	VPBROADCASTD md5Constants<>+52(SB), Z30
-	VPADDD       Z13, Z19, Z19
-	VPADDD       Z30, Z19, Z19
-	VMOVDQU32    Z18, Z28
-	VPTERNLOGD   $0xd8, Z16, Z17, Z28
-	VPADDD       Z28, Z19, Z19
-	VPROLD       $0x0c, Z19, Z19
-	VPADDD       Z16, Z19, Z19
-	VPBROADCASTD md5Constants<>+56(SB), Z30
-	VPADDD       Z14, Z18, Z18
-	VPADDD       Z30, Z18, Z18
-	VMOVDQU32    Z17, Z28
-	VPTERNLOGD   $0xd8, Z19, Z16, Z28
-	VPADDD       Z28, Z18, Z18
-	VPROLD       $0x11, Z18, Z18
-	VPADDD       Z19, Z18, Z18
-	VPBROADCASTD md5Constants<>+60(SB), Z30
-	VPADDD       Z15, Z17, Z17
-	VPADDD       Z30, Z17, Z17
-	VMOVDQU32    Z16, Z28
-	VPTERNLOGD   $0xd8, Z18, Z19, Z28
-	VPADDD       Z28, Z17, Z17
-	VPROLD       $0x16, Z17, Z17
-	VPADDD       Z18, Z17, Z17
-	VPBROADCASTD md5Constants<>+64(SB), Z30
-	VPADDD       Z1, Z16, Z16
-	VPADDD       Z30, Z16, Z16
-	VMOVDQU32    Z19, Z28
-	VPTERNLOGD   $0xac, Z17, Z18, Z28
-	VPADDD       Z28, Z16, Z16
-	VPROLD       $0x05, Z16, Z16
-	VPADDD       Z17, Z16, Z16
-	VPBROADCASTD md5Constants<>+68(SB), Z30
-	VPADDD       Z6, Z19, Z19
-	VPADDD       Z30, Z19, Z19
-	VMOVDQU32    Z18, Z28
-	VPTERNLOGD   $0xac, Z16, Z17, Z28
-	VPADDD       Z28, Z19, Z19
-	VPROLD       $0x09, Z19, Z19
-	VPADDD       Z16, Z19, Z19
-	VPBROADCASTD md5Constants<>+72(SB), Z30
-	VPADDD       Z11, Z18, Z18
-	VPADDD       Z30, Z18, Z18
-	VMOVDQU32    Z17, Z28
-	VPTERNLOGD   $0xac, Z19, Z16, Z28
-	VPADDD       Z28, Z18, Z18
-	VPROLD       $0x0e, Z18, Z18
-	VPADDD       Z19, Z18, Z18
-	VPBROADCASTD md5Constants<>+76(SB), Z30
-	VPADDD       Z0, Z17, Z17
-	VPADDD       Z30, Z17, Z17
-	VMOVDQU32    Z16, Z28
-	VPTERNLOGD   $0xac, Z18, Z19, Z28
-	VPADDD       Z28, Z17, Z17
-	VPROLD       $0x14, Z17, Z17
-	VPADDD       Z18, Z17, Z17
-	VPBROADCASTD md5Constants<>+80(SB), Z30
-	VPADDD       Z5, Z16, Z16
-	VPADDD       Z30, Z16, Z16
-	VMOVDQU32    Z19, Z28
-	VPTERNLOGD   $0xac, Z17, Z18, Z28
-	VPADDD       Z28, Z16, Z16
-	VPROLD       $0x05, Z16, Z16
-	VPADDD       Z17, Z16, Z16
-	VPBROADCASTD md5Constants<>+84(SB), Z30
-	VPADDD       Z10, Z19, Z19
-	VPADDD       Z30, Z19, Z19
-	VMOVDQU32    Z18, Z28
-	VPTERNLOGD   $0xac, Z16, Z17, Z28
-	VPADDD       Z28, Z19, Z19
-	VPROLD       $0x09, Z19, Z19
-	VPADDD       Z16, Z19, Z19
-	VPBROADCASTD md5Constants<>+88(SB), Z30
-	VPADDD       Z15, Z18, Z18
-	VPADDD       Z30, Z18, Z18
-	VMOVDQU32    Z17, Z28
-	VPTERNLOGD   $0xac, Z19, Z16, Z28
-	VPADDD       Z28, Z18, Z18
-	VPROLD       $0x0e, Z18, Z18
-	VPADDD       Z19, Z18, Z18
-	VPBROADCASTD md5Constants<>+92(SB), Z30
-	VPADDD       Z4, Z17, Z17
-	VPADDD       Z30, Z17, Z17
-	VMOVDQU32    Z16, Z28
-	VPTERNLOGD   $0xac, Z18, Z19, Z28
-	VPADDD       Z28, Z17, Z17
-	VPROLD       $0x14, Z17, Z17
-	VPADDD       Z18, Z17, Z17
-	VPBROADCASTD md5Constants<>+96(SB), Z30
-	VPADDD       Z9, Z16, Z16
-	VPADDD       Z30, Z16, Z16
-	VMOVDQU32    Z19, Z28
-	VPTERNLOGD   $0xac, Z17, Z18, Z28
-	VPADDD       Z28, Z16, Z16
-	VPROLD       $0x05, Z16, Z16
-	VPADDD       Z17, Z16, Z16
-	VPBROADCASTD md5Constants<>+100(SB), Z30
-	VPADDD       Z14, Z19, Z19
-	VPADDD       Z30, Z19, Z19
-	VMOVDQU32    Z18, Z28
-	VPTERNLOGD   $0xac, Z16, Z17, Z28
-	VPADDD       Z28, Z19, Z19
-	VPROLD       $0x09, Z19, Z19
-	VPADDD       Z16, Z19, Z19
-	VPBROADCASTD md5Constants<>+104(SB), Z30
-	VPADDD       Z3, Z18, Z18
-	VPADDD       Z30, Z18, Z18
-	VMOVDQU32    Z17, Z28
-	VPTERNLOGD   $0xac, Z19, Z16, Z28
-	VPADDD       Z28, Z18, Z18
-	VPROLD       $0x0e, Z18, Z18
-	VPADDD       Z19, Z18, Z18
-	VPBROADCASTD md5Constants<>+108(SB), Z30
-	VPADDD       Z8, Z17, Z17
-	VPADDD       Z30, Z17, Z17
-	VMOVDQU32    Z16, Z28
-	VPTERNLOGD   $0xac, Z18, Z19, Z28
-	VPADDD       Z28, Z17, Z17
-	VPROLD       $0x14, Z17, Z17
-	VPADDD       Z18, Z17, Z17
-	VPBROADCASTD md5Constants<>+112(SB), Z30
-	VPADDD       Z13, Z16, Z16
-	VPADDD       Z30, Z16, Z16
-	VMOVDQU32    Z19, Z28
-	VPTERNLOGD   $0xac, Z17, Z18, Z28
-	VPADDD       Z28, Z16, Z16
-	VPROLD       $0x05, Z16, Z16
-	VPADDD       Z17, Z16, Z16
-	VPBROADCASTD md5Constants<>+116(SB), Z30
-	VPADDD       Z2, Z19, Z19
-	VPADDD       Z30, Z19, Z19
-	VMOVDQU32    Z18, Z28
-	VPTERNLOGD   $0xac, Z16, Z17, Z28
-	VPADDD       Z28, Z19, Z19
-	VPROLD       $0x09, Z19, Z19
-	VPADDD       Z16, Z19, Z19
-	VPBROADCASTD md5Constants<>+120(SB), Z30
-	VPADDD       Z7, Z18, Z18
-	VPADDD       Z30, Z18, Z18
-	VMOVDQU32    Z17, Z28
-	VPTERNLOGD   $0xac, Z19, Z16, Z28
-	VPADDD       Z28, Z18, Z18
-	VPROLD       $0x0e, Z18, Z18
-	VPADDD       Z19, Z18, Z18
-	VPBROADCASTD md5Constants<>+124(SB), Z30
-	VPADDD       Z12, Z17, Z17
-	VPADDD       Z30, Z17, Z17
-	VMOVDQU32    Z16, Z28
-	VPTERNLOGD   $0xac, Z18, Z19, Z28
-	VPADDD       Z28, Z17, Z17
-	VPROLD       $0x14, Z17, Z17
-	VPADDD       Z18, Z17, Z17
-	VPBROADCASTD md5Constants<>+128(SB), Z30
-	VPADDD       Z5, Z16, Z16
-	VPADDD       Z30, Z16, Z16
-	VMOVDQU32    Z19, Z28
-	VPTERNLOGD   $0x96, Z17, Z18, Z28
-	VPADDD       Z28, Z16, Z16
-	VPROLD       $0x04, Z16, Z16
-	VPADDD       Z17, Z16, Z16
-	VPBROADCASTD md5Constants<>+132(SB), Z30
-	VPADDD       Z8, Z19, Z19
-	VPADDD       Z30, Z19, Z19
-	VMOVDQU32    Z18, Z28
-	VPTERNLOGD   $0x96, Z16, Z17, Z28
-	VPADDD       Z28, Z19, Z19
-	VPROLD       $0x0b, Z19, Z19
-	VPADDD       Z16, Z19, Z19
-	VPBROADCASTD md5Constants<>+136(SB), Z30
-	VPADDD       Z11, Z18, Z18
-	VPADDD       Z30, Z18, Z18
-	VMOVDQU32    Z17, Z28
-	VPTERNLOGD   $0x96, Z19, Z16, Z28
-	VPADDD       Z28, Z18, Z18
-	VPROLD       $0x10, Z18, Z18
-	VPADDD       Z19, Z18, Z18
-	VPBROADCASTD md5Constants<>+140(SB), Z30
-	VPADDD       Z14, Z17, Z17
-	VPADDD       Z30, Z17, Z17
-	VMOVDQU32    Z16, Z28
-	VPTERNLOGD   $0x96, Z18, Z19, Z28
-	VPADDD       Z28, Z17, Z17
-	VPROLD       $0x17, Z17, Z17
-	VPADDD       Z18, Z17, Z17
-	VPBROADCASTD md5Constants<>+144(SB), Z30
-	VPADDD       Z1, Z16, Z16
-	VPADDD       Z30, Z16, Z16
-	VMOVDQU32    Z19, Z28
-	VPTERNLOGD   $0x96, Z17, Z18, Z28
-	VPADDD       Z28, Z16, Z16
-	VPROLD       $0x04, Z16, Z16
-	VPADDD       Z17, Z16, Z16
-	VPBROADCASTD md5Constants<>+148(SB), Z30
-	VPADDD       Z4, Z19, Z19
-	VPADDD       Z30, Z19, Z19
-	VMOVDQU32    Z18, Z28
-	VPTERNLOGD   $0x96, Z16, Z17, Z28
-	VPADDD       Z28, Z19, Z19
-	VPROLD       $0x0b, Z19, Z19
-	VPADDD       Z16, Z19, Z19
-	VPBROADCASTD md5Constants<>+152(SB), Z30
-	VPADDD       Z7, Z18, Z18
-	VPADDD       Z30, Z18, Z18
-	VMOVDQU32    Z17, Z28
-	VPTERNLOGD   $0x96, Z19, Z16, Z28
-	VPADDD       Z28, Z18, Z18
-	VPROLD       $0x10, Z18, Z18
-	VPADDD       Z19, Z18, Z18
-	VPBROADCASTD md5Constants<>+156(SB), Z30
-	VPADDD       Z10, Z17, Z17
-	VPADDD       Z30, Z17, Z17
-	VMOVDQU32    Z16, Z28
-	VPTERNLOGD   $0x96, Z18, Z19, Z28
-	VPADDD       Z28, Z17, Z17
-	VPROLD       $0x17, Z17, Z17
-	VPADDD       Z18, Z17, Z17
-	VPBROADCASTD md5Constants<>+160(SB), Z30
-	VPADDD       Z13, Z16, Z16
-	VPADDD       Z30, Z16, Z16
-	VMOVDQU32    Z19, Z28
-	VPTERNLOGD   $0x96, Z17, Z18, Z28
-	VPADDD       Z28, Z16, Z16
-	VPROLD       $0x04, Z16, Z16
-	VPADDD       Z17, Z16, Z16
-	VPBROADCASTD md5Constants<>+164(SB), Z30
-	VPADDD       Z0, Z19, Z19
-	VPADDD       Z30, Z19, Z19
-	VMOVDQU32    Z18, Z28
-	VPTERNLOGD   $0x96, Z16, Z17, Z28
-	VPADDD       Z28, Z19, Z19
-	VPROLD       $0x0b, Z19, Z19
-	VPADDD       Z16, Z19, Z19
-	VPBROADCASTD md5Constants<>+168(SB), Z30
-	VPADDD       Z3, Z18, Z18
-	VPADDD       Z30, Z18, Z18
-	VMOVDQU32    Z17, Z28
-	VPTERNLOGD   $0x96, Z19, Z16, Z28
-	VPADDD       Z28, Z18, Z18
-	VPROLD       $0x10, Z18, Z18
-	VPADDD       Z19, Z18, Z18
-	VPBROADCASTD md5Constants<>+172(SB), Z30
-	VPADDD       Z6, Z17, Z17
-	VPADDD       Z30, Z17, Z17
-	VMOVDQU32    Z16, Z28
-	VPTERNLOGD   $0x96, Z18, Z19, Z28
-	VPADDD       Z28, Z17, Z17
-	VPROLD       $0x17, Z17, Z17
-	VPADDD       Z18, Z17, Z17
-	VPBROADCASTD md5Constants<>+176(SB), Z30
-	VPADDD       Z9, Z16, Z16
-	VPADDD       Z30, Z16, Z16
-	VMOVDQU32    Z19, Z28
-	VPTERNLOGD   $0x96, Z17, Z18, Z28
-	VPADDD       Z28, Z16, Z16
-	VPROLD       $0x04, Z16, Z16
-	VPADDD       Z17, Z16, Z16
-	VPBROADCASTD md5Constants<>+180(SB), Z30
-	VPADDD       Z12, Z19, Z19
-	VPADDD       Z30, Z19, Z19
-	VMOVDQU32    Z18, Z28
-	VPTERNLOGD   $0x96, Z16, Z17, Z28
-	VPADDD       Z28, Z19, Z19
-	VPROLD       $0x0b, Z19, Z19
-	VPADDD       Z16, Z19, Z19
-	VPBROADCASTD md5Constants<>+184(SB), Z30
-	VPADDD       Z15, Z18, Z18
-	VPADDD       Z30, Z18, Z18
-	VMOVDQU32    Z17, Z28
-	VPTERNLOGD   $0x96, Z19, Z16, Z28
-	VPADDD       Z28, Z18, Z18
-	VPROLD       $0x10, Z18, Z18
-	VPADDD       Z19, Z18, Z18
-	VPBROADCASTD md5Constants<>+188(SB), Z30
-	VPADDD       Z2, Z17, Z17
-	VPADDD       Z30, Z17, Z17
-	VMOVDQU32    Z16, Z28
-	VPTERNLOGD   $0x96, Z18, Z19, Z28
-	VPADDD       Z28, Z17, Z17
-	VPROLD       $0x17, Z17, Z17
-	VPADDD       Z18, Z17, Z17
-	VPBROADCASTD md5Constants<>+192(SB), Z30
-	VPADDD       Z0, Z16, Z16
-	VPADDD       Z30, Z16, Z16
-	VMOVDQU32    Z19, Z28
-	VPTERNLOGD   $0x63, Z17, Z18, Z28
-	VPADDD       Z28, Z16, Z16
-	VPROLD       $0x06, Z16, Z16
-	VPADDD       Z17, Z16, Z16
-	VPBROADCASTD md5Constants<>+196(SB), Z30
-	VPADDD       Z7, Z19, Z19
-	VPADDD       Z30, Z19, Z19
-	VMOVDQU32    Z18, Z28
-	VPTERNLOGD   $0x63, Z16, Z17, Z28
-	VPADDD       Z28, Z19, Z19
-	VPROLD       $0x0a, Z19, Z19
-	VPADDD       Z16, Z19, Z19
-	VPBROADCASTD md5Constants<>+200(SB), Z30
-	VPADDD       Z14, Z18, Z18
-	VPADDD       Z30, Z18, Z18
-	VMOVDQU32    Z17, Z28
-	VPTERNLOGD   $0x63, Z19, Z16, Z28
-	VPADDD       Z28, Z18, Z18
-	VPROLD       $0x0f, Z18, Z18
-	VPADDD       Z19, Z18, Z18
-	VPBROADCASTD md5Constants<>+204(SB), Z30
-	VPADDD       Z5, Z17, Z17
-	VPADDD       Z30, Z17, Z17
-	VMOVDQU32    Z16, Z28
-	VPTERNLOGD   $0x63, Z18, Z19, Z28
-	VPADDD       Z28, Z17, Z17
-	VPROLD       $0x15, Z17, Z17
-	VPADDD       Z18, Z17, Z17
-	VPBROADCASTD md5Constants<>+208(SB), Z30
-	VPADDD       Z12, Z16, Z16
-	VPADDD       Z30, Z16, Z16
-	VMOVDQU32    Z19, Z28
-	VPTERNLOGD   $0x63, Z17, Z18, Z28
-	VPADDD       Z28, Z16, Z16
-	VPROLD       $0x06, Z16, Z16
-	VPADDD       Z17, Z16, Z16
-	VPBROADCASTD md5Constants<>+212(SB), Z30
-	VPADDD       Z3, Z19, Z19
-	VPADDD       Z30, Z19, Z19
-	VMOVDQU32    Z18, Z28
-	VPTERNLOGD   $0x63, Z16, Z17, Z28
-	VPADDD       Z28, Z19, Z19
-	VPROLD       $0x0a, Z19, Z19
-	VPADDD       Z16, Z19, Z19
-	VPBROADCASTD md5Constants<>+216(SB), Z30
-	VPADDD       Z10, Z18, Z18
-	VPADDD       Z30, Z18, Z18
-	VMOVDQU32    Z17, Z28
-	VPTERNLOGD   $0x63, Z19, Z16, Z28
-	VPADDD       Z28, Z18, Z18
-	VPROLD       $0x0f, Z18, Z18
-	VPADDD       Z19, Z18, Z18
-	VPBROADCASTD md5Constants<>+220(SB), Z30
-	VPADDD       Z1, Z17, Z17
-	VPADDD       Z30, Z17, Z17
-	VMOVDQU32    Z16, Z28
-	VPTERNLOGD   $0x63, Z18, Z19, Z28
-	VPADDD       Z28, Z17, Z17
-	VPROLD       $0x15, Z17, Z17
-	VPADDD       Z18, Z17, Z17
-	VPBROADCASTD md5Constants<>+224(SB), Z30
-	VPADDD       Z8, Z16, Z16
-	VPADDD       Z30, Z16, Z16
-	VMOVDQU32    Z19, Z28
-	VPTERNLOGD   $0x63, Z17, Z18, Z28
-	VPADDD       Z28, Z16, Z16
-	VPROLD       $0x06, Z16, Z16
-	VPADDD       Z17, Z16, Z16
-	VPBROADCASTD md5Constants<>+228(SB), Z30
-	VPADDD       Z15, Z19, Z19
-	VPADDD       Z30, Z19, Z19
-	VMOVDQU32    Z18, Z28
-	VPTERNLOGD   $0x63, Z16, Z17, Z28
-	VPADDD       Z28, Z19, Z19
-	VPROLD       $0x0a, Z19, Z19
-	VPADDD       Z16, Z19, Z19
-	VPBROADCASTD md5Constants<>+232(SB), Z30
-	VPADDD       Z6, Z18, Z18
-	VPADDD       Z30, Z18, Z18
-	VMOVDQU32    Z17, Z28
-	VPTERNLOGD   $0x63, Z19, Z16, Z28
-	VPADDD       Z28, Z18, Z18
-	VPROLD       $0x0f, Z18, Z18
-	VPADDD       Z19, Z18, Z18
-	VPBROADCASTD md5Constants<>+236(SB), Z30
-	VPADDD       Z13, Z17, Z17
-	VPADDD       Z30, Z17, Z17
-	VMOVDQU32    Z16, Z28
-	VPTERNLOGD   $0x63, Z18, Z19, Z28
-	VPADDD       Z28, Z17, Z17
-	VPROLD       $0x15, Z17, Z17
-	VPADDD       Z18, Z17, Z17
-	VPBROADCASTD md5Constants<>+240(SB), Z30
-	VPADDD       Z4, Z16, Z16
-	VPADDD       Z30, Z16, Z16
-	VMOVDQU32    Z19, Z28
-	VPTERNLOGD   $0x63, Z17, Z18, Z28
-	VPADDD       Z28, Z16, Z16
-	VPROLD       $0x06, Z16, Z16
-	VPADDD       Z17, Z16, Z16
-	VPBROADCASTD md5Constants<>+244(SB), Z30
-	VPADDD       Z11, Z19, Z19
-	VPADDD       Z30, Z19, Z19
-	VMOVDQU32    Z18, Z28
-	VPTERNLOGD   $0x63, Z16, Z17, Z28
-	VPADDD       Z28, Z19, Z19
-	VPROLD       $0x0a, Z19, Z19
-	VPADDD       Z16, Z19, Z19
-	VPBROADCASTD md5Constants<>+248(SB), Z30
-	VPADDD       Z2, Z18, Z18
-	VPADDD       Z30, Z18, Z18
-	VMOVDQU32    Z17, Z28
-	VPTERNLOGD   $0x63, Z19, Z16, Z28
-	VPADDD       Z28, Z18, Z18
-	VPROLD       $0x0f, Z18, Z18
-	VPADDD       Z19, Z18, Z18
-	VPBROADCASTD md5Constants<>+252(SB), Z30
-	VPADDD       Z9, Z17, Z17
-	VPADDD       Z30, Z17, Z17
-	VMOVDQU32    Z16, Z28
-	VPTERNLOGD   $0x63, Z18, Z19, Z28
-	VPADDD       Z28, Z17, Z17
-	VPROLD       $0x15, Z17, Z17
-	VPADDD       Z18, Z17, Z17
-	VPADDD       Z20, Z16, Z16
-	VPADDD       Z21, Z17, Z17
-	VPADDD       Z22, Z18, Z18
-	VPADDD       Z23, Z19, Z19
+	VMOVDQU32    (SI)(R8*1), Z31
+	VSHUFI32X4   $0x44, Z20, Z16, Z12
+	VSHUFI32X4   $0xee, Z20, Z16, Z13
+	VSHUFI32X4   $0x44, Z28, Z24, Z14
+	VSHUFI32X4   $0xee, Z28, Z24, Z15
+	VSHUFI32X4   $0x88, Z14, Z12, Z16
+	VSHUFI32X4   $0xdd, Z14, Z12, Z20
+	VSHUFI32X4   $0x88, Z15, Z13, Z24
+	VSHUFI32X4   $0xdd, Z15, Z13, Z28
+	VSHUFI32X4   $0x44, Z21, Z17, Z12
+	VSHUFI32X4   $0xee, Z21, Z17, Z13
+	VSHUFI32X4   $0x44, Z29, Z25, Z14
+	VSHUFI32X4   $0xee, Z29, Z25, Z15
+	VSHUFI32X4   $0x88, Z14, Z12, Z17
+	VSHUFI32X4   $0xdd, Z14, Z12, Z21
+	VSHUFI32X4   $0x88, Z15, Z13, Z25
+	VSHUFI32X4   $0xdd, Z15, Z13, Z29
+	VSHUFI32X4   $0x44, Z22, Z18, Z12
+	VSHUFI32X4   $0xee, Z22, Z18, Z13
+	VSHUFI32X4   $0x44, Z30, Z26, Z14
+	VSHUFI32X4   $0xee, Z30, Z26, Z15
+	VSHUFI32X4   $0x88, Z14, Z12, Z18
+	VSHUFI32X4   $0xdd, Z14, Z12, Z22
+	VSHUFI32X4   $0x88, Z15, Z13, Z26
+	VSHUFI32X4   $0xdd, Z15, Z13, Z30
+	VSHUFI32X4   $0x44, Z23, Z19, Z12
+	VSHUFI32X4   $0xee, Z23, Z19, Z13
+	VSHUFI32X4   $0x44, Z31, Z27, Z14
+	VSHUFI32X4   $0xee, Z31, Z27, Z15
+	VSHUFI32X4   $0x88, Z14, Z12, Z19
+	VSHUFI32X4   $0xdd, Z14, Z12, Z23
+	VSHUFI32X4   $0x88, Z15, Z13, Z27
+	VSHUFI32X4   $0xdd, Z15, Z13, Z31
+	VPUNPCKLDQ   Z17, Z16, Z4
+	VPUNPCKHDQ   Z17, Z16, Z5
+	VPUNPCKHDQ   Z19, Z18, Z17
+	VPUNPCKLDQ   Z19, Z18, Z16
+	VPUNPCKHQDQ  Z17, Z5, Z19
+	VPUNPCKLQDQ  Z17, Z5, Z18
+	VPUNPCKHQDQ  Z16, Z4, Z17
+	VPUNPCKLQDQ  Z16, Z4, Z16
+	VMOVDQU32    Z16, (BX)
+	VMOVDQU32    Z17, 64(BX)
+	VMOVDQU32    Z18, 128(BX)
+	VMOVDQU32    Z19, 192(BX)
+	VPUNPCKLDQ   Z21, Z20, Z4
+	VPUNPCKHDQ   Z21, Z20, Z5
+	VPUNPCKHDQ   Z23, Z22, Z21
+	VPUNPCKLDQ   Z23, Z22, Z20
+	VPUNPCKHQDQ  Z21, Z5, Z23
+	VPUNPCKLQDQ  Z21, Z5, Z22
+	VPUNPCKHQDQ  Z20, Z4, Z21
+	VPUNPCKLQDQ  Z20, Z4, Z20
+	VMOVDQU32    Z20, 256(BX)
+	VMOVDQU32    Z21, 320(BX)
+	VMOVDQU32    Z22, 384(BX)
+	VMOVDQU32    Z23, 448(BX)
+	VPUNPCKLDQ   Z25, Z24, Z4
+	VPUNPCKHDQ   Z25, Z24, Z5
+	VPUNPCKHDQ   Z27, Z26, Z25
+	VPUNPCKLDQ   Z27, Z26, Z24
+	VPUNPCKHQDQ  Z25, Z5, Z27
+	VPUNPCKLQDQ  Z25, Z5, Z26
+	VPUNPCKHQDQ  Z24, Z4, Z25
+	VPUNPCKLQDQ  Z24, Z4, Z24
+	VMOVDQU32    Z24, 512(BX)
+	VMOVDQU32    Z25, 576(BX)
+	VMOVDQU32    Z26, 640(BX)
+	VMOVDQU32    Z27, 704(BX)
+	VPUNPCKLDQ   Z29, Z28, Z4
+	VPUNPCKHDQ   Z29, Z28, Z5
+	VPUNPCKHDQ   Z31, Z30, Z29
+	VPUNPCKLDQ   Z31, Z30, Z28
+	VPUNPCKHQDQ  Z29, Z5, Z31
+	VPUNPCKLQDQ  Z29, Z5, Z30
+	VPUNPCKHQDQ  Z28, Z4, Z29
+	VPUNPCKLQDQ  Z28, Z4, Z28
+	VMOVDQU32    Z28, 768(BX)
+	VMOVDQU32    Z29, 832(BX)
+	VMOVDQU32    Z30, 896(BX)
+	VMOVDQU32    Z31, 960(BX)
+	MOVQ         128(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z16
+	MOVQ         136(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z17
+	MOVQ         144(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z18
+	MOVQ         152(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z19
+	MOVQ         160(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z20
+	MOVQ         168(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z21
+	MOVQ         176(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z22
+	MOVQ         184(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z23
+	MOVQ         192(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z24
+	MOVQ         200(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z25
+	MOVQ         208(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z26
+	MOVQ         216(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z27
+	MOVQ         224(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z28
+	MOVQ         232(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z29
+	MOVQ         240(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z30
+	MOVQ         248(DX), R8
+	VMOVDQU32    (SI)(R8*1), Z31
+	VSHUFI32X4   $0x44, Z20, Z16, Z12
+	VSHUFI32X4   $0xee, Z20, Z16, Z13
+	VSHUFI32X4   $0x44, Z28, Z24, Z14
+	VSHUFI32X4   $0xee, Z28, Z24, Z15
+	VSHUFI32X4   $0x88, Z14, Z12, Z16
+	VSHUFI32X4   $0xdd, Z14, Z12, Z20
+	VSHUFI32X4   $0x88, Z15, Z13, Z24
+	VSHUFI32X4   $0xdd, Z15, Z13, Z28
+	VSHUFI32X4   $0x44, Z21, Z17, Z12
+	VSHUFI32X4   $0xee, Z21, Z17, Z13
+	VSHUFI32X4   $0x44, Z29, Z25, Z14
+	VSHUFI32X4   $0xee, Z29, Z25, Z15
+	VSHUFI32X4   $0x88, Z14, Z12, Z17
+	VSHUFI32X4   $0xdd, Z14, Z12, Z21
+	VSHUFI32X4   $0x88, Z15, Z13, Z25
+	VSHUFI32X4   $0xdd, Z15, Z13, Z29
+	VSHUFI32X4   $0x44, Z22, Z18, Z12
+	VSHUFI32X4   $0xee, Z22, Z18, Z13
+	VSHUFI32X4   $0x44, Z30, Z26, Z14
+	VSHUFI32X4   $0xee, Z30, Z26, Z15
+	VSHUFI32X4   $0x88, Z14, Z12, Z18
+	VSHUFI32X4   $0xdd, Z14, Z12, Z22
+	VSHUFI32X4   $0x88, Z15, Z13, Z26
+	VSHUFI32X4   $0xdd, Z15, Z13, Z30
+	VSHUFI32X4   $0x44, Z23, Z19, Z12
+	VSHUFI32X4   $0xee, Z23, Z19, Z13
+	VSHUFI32X4   $0x44, Z31, Z27, Z14
+	VSHUFI32X4   $0xee, Z31, Z27, Z15
+	VSHUFI32X4   $0x88, Z14, Z12, Z19
+	VSHUFI32X4   $0xdd, Z14, Z12, Z23
+	VSHUFI32X4   $0x88, Z15, Z13, Z27
+	VSHUFI32X4   $0xdd, Z15, Z13, Z31
+	VPUNPCKLDQ   Z17, Z16, Z10
+	VPUNPCKHDQ   Z17, Z16, Z11
+	VPUNPCKHDQ   Z19, Z18, Z17
+	VPUNPCKLDQ   Z19, Z18, Z16
+	VPUNPCKHQDQ  Z17, Z11, Z19
+	VPUNPCKLQDQ  Z17, Z11, Z18
+	VPUNPCKHQDQ  Z16, Z10, Z17
+	VPUNPCKLQDQ  Z16, Z10, Z16
+	VMOVDQU32    Z16, 1024(BX)
+	VMOVDQU32    Z17, 1088(BX)
+	VMOVDQU32    Z18, 1152(BX)
+	VMOVDQU32    Z19, 1216(BX)
+	VPUNPCKLDQ   Z21, Z20, Z10
+	VPUNPCKHDQ   Z21, Z20, Z11
+	VPUNPCKHDQ   Z23, Z22, Z21
+	VPUNPCKLDQ   Z23, Z22, Z20
+	VPUNPCKHQDQ  Z21, Z11, Z23
+	VPUNPCKLQDQ  Z21, Z11, Z22
+	VPUNPCKHQDQ  Z20, Z10, Z21
+	VPUNPCKLQDQ  Z20, Z10, Z20
+	VMOVDQU32    Z20, 1280(BX)
+	VMOVDQU32    Z21, 1344(BX)
+	VMOVDQU32    Z22, 1408(BX)
+	VMOVDQU32    Z23, 1472(BX)
+	VPUNPCKLDQ   Z25, Z24, Z10
+	VPUNPCKHDQ   Z25, Z24, Z11
+	VPUNPCKHDQ   Z27, Z26, Z25
+	VPUNPCKLDQ   Z27, Z26, Z24
+	VPUNPCKHQDQ  Z25, Z11, Z27
+	VPUNPCKLQDQ  Z25, Z11, Z26
+	VPUNPCKHQDQ  Z24, Z10, Z25
+	VPUNPCKLQDQ  Z24, Z10, Z24
+	VMOVDQU32    Z24, 1536(BX)
+	VMOVDQU32    Z25, 1600(BX)
+	VMOVDQU32    Z26, 1664(BX)
+	VMOVDQU32    Z27, 1728(BX)
+	VPUNPCKLDQ   Z29, Z28, Z10
+	VPUNPCKHDQ   Z29, Z28, Z11
+	VPUNPCKHDQ   Z31, Z30, Z29
+	VPUNPCKLDQ   Z31, Z30, Z28
+	VPUNPCKHQDQ  Z29, Z11, Z31
+	VPUNPCKLQDQ  Z29, Z11, Z30
+	VPUNPCKHQDQ  Z28, Z10, Z29
+	VPUNPCKLQDQ  Z28, Z10, Z28
+	VMOVDQU32    Z28, 1792(BX)
+	VMOVDQU32    Z29, 1856(BX)
+	VMOVDQU32    Z30, 1920(BX)
+	VMOVDQU32    Z31, 1984(BX)
+	VPBROADCASTD md5Constants<>+0(SB), Z12
+	VPADDD       (BX), Z0, Z0
+	VPADDD       Z12, Z0, Z0
+	VPADDD       1024(BX), Z6, Z6
+	VPADDD       Z12, Z6, Z6
+	VMOVDQU32    Z3, Z4
+	VPTERNLOGD   $0xd8, Z1, Z2, Z4
+	VPADDD       Z4, Z0, Z0
+	VPROLD       $0x07, Z0, Z0
+	VPADDD       Z1, Z0, Z0
+	VMOVDQU32    Z9, Z10
+	VPTERNLOGD   $0xd8, Z7, Z8, Z10
+	VPADDD       Z10, Z6, Z6
+	VPROLD       $0x07, Z6, Z6
+	VPADDD       Z7, Z6, Z6
+	VPBROADCASTD md5Constants<>+4(SB), Z12
+	VPADDD       64(BX), Z3, Z3
+	VPADDD       Z12, Z3, Z3
+	VPADDD       1088(BX), Z9, Z9
+	VPADDD       Z12, Z9, Z9
+	VMOVDQU32    Z2, Z4
+	VPTERNLOGD   $0xd8, Z0, Z1, Z4
+	VPADDD       Z4, Z3, Z3
+	VPROLD       $0x0c, Z3, Z3
+	VPADDD       Z0, Z3, Z3
+	VMOVDQU32    Z8, Z10
+	VPTERNLOGD   $0xd8, Z6, Z7, Z10
+	VPADDD       Z10, Z9, Z9
+	VPROLD       $0x0c, Z9, Z9
+	VPADDD       Z6, Z9, Z9
+	VPBROADCASTD md5Constants<>+8(SB), Z12
+	VPADDD       128(BX), Z2, Z2
+	VPADDD       Z12, Z2, Z2
+	VPADDD       1152(BX), Z8, Z8
+	VPADDD       Z12, Z8, Z8
+	VMOVDQU32    Z1, Z4
+	VPTERNLOGD   $0xd8, Z3, Z0, Z4
+	VPADDD       Z4, Z2, Z2
+	VPROLD       $0x11, Z2, Z2
+	VPADDD       Z3, Z2, Z2
+	VMOVDQU32    Z7, Z10
+	VPTERNLOGD   $0xd8, Z9, Z6, Z10
+	VPADDD       Z10, Z8, Z8
+	VPROLD       $0x11, Z8, Z8
+	VPADDD       Z9, Z8, Z8
+	VPBROADCASTD md5Constants<>+12(SB), Z12
+	VPADDD       192(BX), Z1, Z1
+	VPADDD       Z12, Z1, Z1
+	VPADDD       1216(BX), Z7, Z7
+	VPADDD       Z12, Z7, Z7
+	VMOVDQU32    Z0, Z4
+	VPTERNLOGD   $0xd8, Z2, Z3, Z4
+	VPADDD       Z4, Z1, Z1
+	VPROLD       $0x16, Z1, Z1
+	VPADDD       Z2, Z1, Z1
+	VMOVDQU32    Z6, Z10
+	VPTERNLOGD   $0xd8, Z8, Z9, Z10
+	VPADDD       Z10, Z7, Z7
+	VPROLD       $0x16, Z7, Z7
+	VPADDD       Z8, Z7, Z7
+	VPBROADCASTD md5Constants<>+16(SB), Z12
+	VPADDD       256(BX), Z0, Z0
+	VPADDD       Z12, Z0, Z0
+	VPADDD       1280(BX), Z6, Z6
+	VPADDD       Z12, Z6, Z6
+	VMOVDQU32    Z3, Z4
+	VPTERNLOGD   $0xd8, Z1, Z2, Z4
+	VPADDD       Z4, Z0, Z0
+	VPROLD       $0x07, Z0, Z0
+	VPADDD       Z1, Z0, Z0
+	VMOVDQU32    Z9, Z10
+	VPTERNLOGD   $0xd8, Z7, Z8, Z10
+	VPADDD       Z10, Z6, Z6
+	VPROLD       $0x07, Z6, Z6
+	VPADDD       Z7, Z6, Z6
+	VPBROADCASTD md5Constants<>+20(SB), Z12
+	VPADDD       320(BX), Z3, Z3
+	VPADDD       Z12, Z3, Z3
+	VPADDD       1344(BX), Z9, Z9
+	VPADDD       Z12, Z9, Z9
+	VMOVDQU32    Z2, Z4
+	VPTERNLOGD   $0xd8, Z0, Z1, Z4
+	VPADDD       Z4, Z3, Z3
+	VPROLD       $0x0c, Z3, Z3
+	VPADDD       Z0, Z3, Z3
+	VMOVDQU32    Z8, Z10
+	VPTERNLOGD   $0xd8, Z6, Z7, Z10
+	VPADDD       Z10, Z9, Z9
+	VPROLD       $0x0c, Z9, Z9
+	VPADDD       Z6, Z9, Z9
+	VPBROADCASTD md5Constants<>+24(SB), Z12
+	VPADDD       384(BX), Z2, Z2
+	VPADDD       Z12, Z2, Z2
+	VPADDD       1408(BX), Z8, Z8
+	VPADDD       Z12, Z8, Z8
+	VMOVDQU32    Z1, Z4
+	VPTERNLOGD   $0xd8, Z3, Z0, Z4
+	VPADDD       Z4, Z2, Z2
+	VPROLD       $0x11, Z2, Z2
+	VPADDD       Z3, Z2, Z2
+	VMOVDQU32    Z7, Z10
+	VPTERNLOGD   $0xd8, Z9, Z6, Z10
+	VPADDD       Z10, Z8, Z8
+	VPROLD       $0x11, Z8, Z8
+	VPADDD       Z9, Z8, Z8
+	VPBROADCASTD md5Constants<>+28(SB), Z12
+	VPADDD       448(BX), Z1, Z1
+	VPADDD       Z12, Z1, Z1
+	VPADDD       1472(BX), Z7, Z7
+	VPADDD       Z12, Z7, Z7
+	VMOVDQU32    Z0, Z4
+	VPTERNLOGD   $0xd8, Z2, Z3, Z4
+	VPADDD       Z4, Z1, Z1
+	VPROLD       $0x16, Z1, Z1
+	VPADDD       Z2, Z1, Z1
+	VMOVDQU32    Z6, Z10
+	VPTERNLOGD   $0xd8, Z8, Z9, Z10
+	VPADDD       Z10, Z7, Z7
+	VPROLD       $0x16, Z7, Z7
+	VPADDD       Z8, Z7, Z7
+	VPBROADCASTD md5Constants<>+32(SB), Z12
+	VPADDD       512(BX), Z0, Z0
+	VPADDD       Z12, Z0, Z0
+	VPADDD       1536(BX), Z6, Z6
+	VPADDD       Z12, Z6, Z6
+	VMOVDQU32    Z3, Z4
+	VPTERNLOGD   $0xd8, Z1, Z2, Z4
+	VPADDD       Z4, Z0, Z0
+	VPROLD       $0x07, Z0, Z0
+	VPADDD       Z1, Z0, Z0
+	VMOVDQU32    Z9, Z10
+	VPTERNLOGD   $0xd8, Z7, Z8, Z10
+	VPADDD       Z10, Z6, Z6
+	VPROLD       $0x07, Z6, Z6
+	VPADDD       Z7, Z6, Z6
+	VPBROADCASTD md5Constants<>+36(SB), Z12
+	VPADDD       576(BX), Z3, Z3
+	VPADDD       Z12, Z3, Z3
+	VPADDD       1600(BX), Z9, Z9
+	VPADDD       Z12, Z9, Z9
+	VMOVDQU32    Z2, Z4
+	VPTERNLOGD   $0xd8, Z0, Z1, Z4
+	VPADDD       Z4, Z3, Z3
+	VPROLD       $0x0c, Z3, Z3
+	VPADDD       Z0, Z3, Z3
+	VMOVDQU32    Z8, Z10
+	VPTERNLOGD   $0xd8, Z6, Z7, Z10
+	VPADDD       Z10, Z9, Z9
+	VPROLD       $0x0c, Z9, Z9
+	VPADDD       Z6, Z9, Z9
+	VPBROADCASTD md5Constants<>+40(SB), Z12
+	VPADDD       640(BX), Z2, Z2
+	VPADDD       Z12, Z2, Z2
+	VPADDD       1664(BX), Z8, Z8
+	VPADDD       Z12, Z8, Z8
+	VMOVDQU32    Z1, Z4
+	VPTERNLOGD   $0xd8, Z3, Z0, Z4
+	VPADDD       Z4, Z2, Z2
+	VPROLD       $0x11, Z2, Z2
+	VPADDD       Z3, Z2, Z2
+	VMOVDQU32    Z7, Z10
+	VPTERNLOGD   $0xd8, Z9, Z6, Z10
+	VPADDD       Z10, Z8, Z8
+	VPROLD       $0x11, Z8, Z8
+	VPADDD       Z9, Z8, Z8
+	VPBROADCASTD md5Constants<>+44(SB), Z12
+	VPADDD       704(BX), Z1, Z1
+	VPADDD       Z12, Z1, Z1
+	VPADDD       1728(BX), Z7, Z7
+	VPADDD       Z12, Z7, Z7
+	VMOVDQU32    Z0, Z4
+	VPTERNLOGD   $0xd8, Z2, Z3, Z4
+	VPADDD       Z4, Z1, Z1
+	VPROLD       $0x16, Z1, Z1
+	VPADDD       Z2, Z1, Z1
+	VMOVDQU32    Z6, Z10
+	VPTERNLOGD   $0xd8, Z8, Z9, Z10
+	VPADDD       Z10, Z7, Z7
+	VPROLD       $0x16, Z7, Z7
+	VPADDD       Z8, Z7, Z7
+	VPBROADCASTD md5Constants<>+48(SB), Z12
+	VPADDD       768(BX), Z0, Z0
+	VPADDD       Z12, Z0, Z0
+	VPADDD       1792(BX), Z6, Z6
+	VPADDD       Z12, Z6, Z6
+	VMOVDQU32    Z3, Z4
+	VPTERNLOGD   $0xd8, Z1, Z2, Z4
+	VPADDD       Z4, Z0, Z0
+	VPROLD       $0x07, Z0, Z0
+	VPADDD       Z1, Z0, Z0
+	VMOVDQU32    Z9, Z10
+	VPTERNLOGD   $0xd8, Z7, Z8, Z10
+	VPADDD       Z10, Z6, Z6
+	VPROLD       $0x07, Z6, Z6
+	VPADDD       Z7, Z6, Z6
+	VPBROADCASTD md5Constants<>+52(SB), Z12
+	VPADDD       832(BX), Z3, Z3
+	VPADDD       Z12, Z3, Z3
+	VPADDD       1856(BX), Z9, Z9
+	VPADDD       Z12, Z9, Z9
+	VMOVDQU32    Z2, Z4
+	VPTERNLOGD   $0xd8, Z0, Z1, Z4
+	VPADDD       Z4, Z3, Z3
+	VPROLD       $0x0c, Z3, Z3
+	VPADDD       Z0, Z3, Z3
+	VMOVDQU32    Z8, Z10
+	VPTERNLOGD   $0xd8, Z6, Z7, Z10
+	VPADDD       Z10, Z9, Z9
+	VPROLD       $0x0c, Z9, Z9
+	VPADDD       Z6, Z9, Z9
+	VPBROADCASTD md5Constants<>+56(SB), Z12
+	VPADDD       896(BX), Z2, Z2
+	VPADDD       Z12, Z2, Z2
+	VPADDD       1920(BX), Z8, Z8
+	VPADDD       Z12, Z8, Z8
+	VMOVDQU32    Z1, Z4
+	VPTERNLOGD   $0xd8, Z3, Z0, Z4
+	VPADDD       Z4, Z2, Z2
+	VPROLD       $0x11, Z2, Z2
+	VPADDD       Z3, Z2, Z2
+	VMOVDQU32    Z7, Z10
+	VPTERNLOGD   $0xd8, Z9, Z6, Z10
+	VPADDD       Z10, Z8, Z8
+	VPROLD       $0x11, Z8, Z8
+	VPADDD       Z9, Z8, Z8
+	VPBROADCASTD md5Constants<>+60(SB), Z12
+	VPADDD       960(BX), Z1, Z1
+	VPADDD       Z12, Z1, Z1
+	VPADDD       1984(BX), Z7, Z7
+	VPADDD       Z12, Z7, Z7
+	VMOVDQU32    Z0, Z4
+	VPTERNLOGD   $0xd8, Z2, Z3, Z4
+	VPADDD       Z4, Z1, Z1
+	VPROLD       $0x16, Z1, Z1
+	VPADDD       Z2, Z1, Z1
+	VMOVDQU32    Z6, Z10
+	VPTERNLOGD   $0xd8, Z8, Z9, Z10
+	VPADDD       Z10, Z7, Z7
+	VPROLD       $0x16, Z7, Z7
+	VPADDD       Z8, Z7, Z7
+	VPBROADCASTD md5Constants<>+64(SB), Z12
+	VPADDD       64(BX), Z0, Z0
+	VPADDD       Z12, Z0, Z0
+	VPADDD       1088(BX), Z6, Z6
+	VPADDD       Z12, Z6, Z6
+	VMOVDQU32    Z3, Z4
+	VPTERNLOGD   $0xac, Z1, Z2, Z4
+	VPADDD       Z4, Z0, Z0
+	VPROLD       $0x05, Z0, Z0
+	VPADDD       Z1, Z0, Z0
+	VMOVDQU32    Z9, Z10
+	VPTERNLOGD   $0xac, Z7, Z8, Z10
+	VPADDD       Z10, Z6, Z6
+	VPROLD       $0x05, Z6, Z6
+	VPADDD       Z7, Z6, Z6
+	VPBROADCASTD md5Constants<>+68(SB), Z12
+	VPADDD       384(BX), Z3, Z3
+	VPADDD       Z12, Z3, Z3
+	VPADDD       1408(BX), Z9, Z9
+	VPADDD       Z12, Z9, Z9
+	VMOVDQU32    Z2, Z4
+	VPTERNLOGD   $0xac, Z0, Z1, Z4
+	VPADDD       Z4, Z3, Z3
+	VPROLD       $0x09, Z3, Z3
+	VPADDD       Z0, Z3, Z3
+	VMOVDQU32    Z8, Z10
+	VPTERNLOGD   $0xac, Z6, Z7, Z10
+	VPADDD       Z10, Z9, Z9
+	VPROLD       $0x09, Z9, Z9
+	VPADDD       Z6, Z9, Z9
+	VPBROADCASTD md5Constants<>+72(SB), Z12
+	VPADDD       704(BX), Z2, Z2
+	VPADDD       Z12, Z2, Z2
+	VPADDD       1728(BX), Z8, Z8
+	VPADDD       Z12, Z8, Z8
+	VMOVDQU32    Z1, Z4
+	VPTERNLOGD   $0xac, Z3, Z0, Z4
+	VPADDD       Z4, Z2, Z2
+	VPROLD       $0x0e, Z2, Z2
+	VPADDD       Z3, Z2, Z2
+	VMOVDQU32    Z7, Z10
+	VPTERNLOGD   $0xac, Z9, Z6, Z10
+	VPADDD       Z10, Z8, Z8
+	VPROLD       $0x0e, Z8, Z8
+	VPADDD       Z9, Z8, Z8
+	VPBROADCASTD md5Constants<>+76(SB), Z12
+	VPADDD       (BX), Z1, Z1
+	VPADDD       Z12, Z1, Z1
+	VPADDD       1024(BX), Z7, Z7
+	VPADDD       Z12, Z7, Z7
+	VMOVDQU32    Z0, Z4
+	VPTERNLOGD   $0xac, Z2, Z3, Z4
+	VPADDD       Z4, Z1, Z1
+	VPROLD       $0x14, Z1, Z1
+	VPADDD       Z2, Z1, Z1
+	VMOVDQU32    Z6, Z10
+	VPTERNLOGD   $0xac, Z8, Z9, Z10
+	VPADDD       Z10, Z7, Z7
+	VPROLD       $0x14, Z7, Z7
+	VPADDD       Z8, Z7, Z7
+	VPBROADCASTD md5Constants<>+80(SB), Z12
+	VPADDD       320(BX), Z0, Z0
+	VPADDD       Z12, Z0, Z0
+	VPADDD       1344(BX), Z6, Z6
+	VPADDD       Z12, Z6, Z6
+	VMOVDQU32    Z3, Z4
+	VPTERNLOGD   $0xac, Z1, Z2, Z4
+	VPADDD       Z4, Z0, Z0
+	VPROLD       $0x05, Z0, Z0
+	VPADDD       Z1, Z0, Z0
+	VMOVDQU32    Z9, Z10
+	VPTERNLOGD   $0xac, Z7, Z8, Z10
+	VPADDD       Z10, Z6, Z6
+	VPROLD       $0x05, Z6, Z6
+	VPADDD       Z7, Z6, Z6
+	VPBROADCASTD md5Constants<>+84(SB), Z12
+	VPADDD       640(BX), Z3, Z3
+	VPADDD       Z12, Z3, Z3
+	VPADDD       1664(BX), Z9, Z9
+	VPADDD       Z12, Z9, Z9
+	VMOVDQU32    Z2, Z4
+	VPTERNLOGD   $0xac, Z0, Z1, Z4
+	VPADDD       Z4, Z3, Z3
+	VPROLD       $0x09, Z3, Z3
+	VPADDD       Z0, Z3, Z3
+	VMOVDQU32    Z8, Z10
+	VPTERNLOGD   $0xac, Z6, Z7, Z10
+	VPADDD       Z10, Z9, Z9
+	VPROLD       $0x09, Z9, Z9
+	VPADDD       Z6, Z9, Z9
+	VPBROADCASTD md5Constants<>+88(SB), Z12
+	VPADDD       960(BX), Z2, Z2
+	VPADDD       Z12, Z2, Z2
+	VPADDD       1984(BX), Z8, Z8
+	VPADDD       Z12, Z8, Z8
+	VMOVDQU32    Z1, Z4
+	VPTERNLOGD   $0xac, Z3, Z0, Z4
+	VPADDD       Z4, Z2, Z2
+	VPROLD       $0x0e, Z2, Z2
+	VPADDD       Z3, Z2, Z2
+	VMOVDQU32    Z7, Z10
+	VPTERNLOGD   $0xac, Z9, Z6, Z10
+	VPADDD       Z10, Z8, Z8
+	VPROLD       $0x0e, Z8, Z8
+	VPADDD       Z9, Z8, Z8
+	VPBROADCASTD md5Constants<>+92(SB), Z12
+	VPADDD       256(BX), Z1, Z1
+	VPADDD       Z12, Z1, Z1
+	VPADDD       1280(BX), Z7, Z7
+	VPADDD       Z12, Z7, Z7
+	VMOVDQU32    Z0, Z4
+	VPTERNLOGD   $0xac, Z2, Z3, Z4
+	VPADDD       Z4, Z1, Z1
+	VPROLD       $0x14, Z1, Z1
+	VPADDD       Z2, Z1, Z1
+	VMOVDQU32    Z6, Z10
+	VPTERNLOGD   $0xac, Z8, Z9, Z10
+	VPADDD       Z10, Z7, Z7
+	VPROLD       $0x14, Z7, Z7
+	VPADDD       Z8, Z7, Z7
+	VPBROADCASTD md5Constants<>+96(SB), Z12
+	VPADDD       576(BX), Z0, Z0
+	VPADDD       Z12, Z0, Z0
+	VPADDD       1600(BX), Z6, Z6
+	VPADDD       Z12, Z6, Z6
+	VMOVDQU32    Z3, Z4
+	VPTERNLOGD   $0xac, Z1, Z2, Z4
+	VPADDD       Z4, Z0, Z0
+	VPROLD       $0x05, Z0, Z0
+	VPADDD       Z1, Z0, Z0
+	VMOVDQU32    Z9, Z10
+	VPTERNLOGD   $0xac, Z7, Z8, Z10
+	VPADDD       Z10, Z6, Z6
+	VPROLD       $0x05, Z6, Z6
+	VPADDD       Z7, Z6, Z6
+	VPBROADCASTD md5Constants<>+100(SB), Z12
+	VPADDD       896(BX), Z3, Z3
+	VPADDD       Z12, Z3, Z3
+	VPADDD       1920(BX), Z9, Z9
+	VPADDD       Z12, Z9, Z9
+	VMOVDQU32    Z2, Z4
+	VPTERNLOGD   $0xac, Z0, Z1, Z4
+	VPADDD       Z4, Z3, Z3
+	VPROLD       $0x09, Z3, Z3
+	VPADDD       Z0, Z3, Z3
+	VMOVDQU32    Z8, Z10
+	VPTERNLOGD   $0xac, Z6, Z7, Z10
+	VPADDD       Z10, Z9, Z9
+	VPROLD       $0x09, Z9, Z9
+	VPADDD       Z6, Z9, Z9
+	VPBROADCASTD md5Constants<>+104(SB), Z12
+	VPADDD       192(BX), Z2, Z2
+	VPADDD       Z12, Z2, Z2
+	VPADDD       1216(BX), Z8, Z8
+	VPADDD       Z12, Z8, Z8
+	VMOVDQU32    Z1, Z4
+	VPTERNLOGD   $0xac, Z3, Z0, Z4
+	VPADDD       Z4, Z2, Z2
+	VPROLD       $0x0e, Z2, Z2
+	VPADDD       Z3, Z2, Z2
+	VMOVDQU32    Z7, Z10
+	VPTERNLOGD   $0xac, Z9, Z6, Z10
+	VPADDD       Z10, Z8, Z8
+	VPROLD       $0x0e, Z8, Z8
+	VPADDD       Z9, Z8, Z8
+	VPBROADCASTD md5Constants<>+108(SB), Z12
+	VPADDD       512(BX), Z1, Z1
+	VPADDD       Z12, Z1, Z1
+	VPADDD       1536(BX), Z7, Z7
+	VPADDD       Z12, Z7, Z7
+	VMOVDQU32    Z0, Z4
+	VPTERNLOGD   $0xac, Z2, Z3, Z4
+	VPADDD       Z4, Z1, Z1
+	VPROLD       $0x14, Z1, Z1
+	VPADDD       Z2, Z1, Z1
+	VMOVDQU32    Z6, Z10
+	VPTERNLOGD   $0xac, Z8, Z9, Z10
+	VPADDD       Z10, Z7, Z7
+	VPROLD       $0x14, Z7, Z7
+	VPADDD       Z8, Z7, Z7
+	VPBROADCASTD md5Constants<>+112(SB), Z12
+	VPADDD       832(BX), Z0, Z0
+	VPADDD       Z12, Z0, Z0
+	VPADDD       1856(BX), Z6, Z6
+	VPADDD       Z12, Z6, Z6
+	VMOVDQU32    Z3, Z4
+	VPTERNLOGD   $0xac, Z1, Z2, Z4
+	VPADDD       Z4, Z0, Z0
+	VPROLD       $0x05, Z0, Z0
+	VPADDD       Z1, Z0, Z0
+	VMOVDQU32    Z9, Z10
+	VPTERNLOGD   $0xac, Z7, Z8, Z10
+	VPADDD       Z10, Z6, Z6
+	VPROLD       $0x05, Z6, Z6
+	VPADDD       Z7, Z6, Z6
+	VPBROADCASTD md5Constants<>+116(SB), Z12
+	VPADDD       128(BX), Z3, Z3
+	VPADDD       Z12, Z3, Z3
+	VPADDD       1152(BX), Z9, Z9
+	VPADDD       Z12, Z9, Z9
+	VMOVDQU32    Z2, Z4
+	VPTERNLOGD   $0xac, Z0, Z1, Z4
+	VPADDD       Z4, Z3, Z3
+	VPROLD       $0x09, Z3, Z3
+	VPADDD       Z0, Z3, Z3
+	VMOVDQU32    Z8, Z10
+	VPTERNLOGD   $0xac, Z6, Z7, Z10
+	VPADDD       Z10, Z9, Z9
+	VPROLD       $0x09, Z9, Z9
+	VPADDD       Z6, Z9, Z9
+	VPBROADCASTD md5Constants<>+120(SB), Z12
+	VPADDD       448(BX), Z2, Z2
+	VPADDD       Z12, Z2, Z2
+	VPADDD       1472(BX), Z8, Z8
+	VPADDD       Z12, Z8, Z8
+	VMOVDQU32    Z1, Z4
+	VPTERNLOGD   $0xac, Z3, Z0, Z4
+	VPADDD       Z4, Z2, Z2
+	VPROLD       $0x0e, Z2, Z2
+	VPADDD       Z3, Z2, Z2
+	VMOVDQU32    Z7, Z10
+	VPTERNLOGD   $0xac, Z9, Z6, Z10
+	VPADDD       Z10, Z8, Z8
+	VPROLD       $0x0e, Z8, Z8
+	VPADDD       Z9, Z8, Z8
+	VPBROADCASTD md5Constants<>+124(SB), Z12
+	VPADDD       768(BX), Z1, Z1
+	VPADDD       Z12, Z1, Z1
+	VPADDD       1792(BX), Z7, Z7
+	VPADDD       Z12, Z7, Z7
+	VMOVDQU32    Z0, Z4
+	VPTERNLOGD   $0xac, Z2, Z3, Z4
+	VPADDD       Z4, Z1, Z1
+	VPROLD       $0x14, Z1, Z1
+	VPADDD       Z2, Z1, Z1
+	VMOVDQU32    Z6, Z10
+	VPTERNLOGD   $0xac, Z8, Z9, Z10
+	VPADDD       Z10, Z7, Z7
+	VPROLD       $0x14, Z7, Z7
+	VPADDD       Z8, Z7, Z7
+	VPBROADCASTD md5Constants<>+128(SB), Z12
+	VPADDD       320(BX), Z0, Z0
+	VPADDD       Z12, Z0, Z0
+	VPADDD       1344(BX), Z6, Z6
+	VPADDD       Z12, Z6, Z6
+	VMOVDQU32    Z3, Z4
+	VPTERNLOGD   $0x96, Z1, Z2, Z4
+	VPADDD       Z4, Z0, Z0
+	VPROLD       $0x04, Z0, Z0
+	VPADDD       Z1, Z0, Z0
+	VMOVDQU32    Z9, Z10
+	VPTERNLOGD   $0x96, Z7, Z8, Z10
+	VPADDD       Z10, Z6, Z6
+	VPROLD       $0x04, Z6, Z6
+	VPADDD       Z7, Z6, Z6
+	VPBROADCASTD md5Constants<>+132(SB), Z12
+	VPADDD       512(BX), Z3, Z3
+	VPADDD       Z12, Z3, Z3
+	VPADDD       1536(BX), Z9, Z9
+	VPADDD       Z12, Z9, Z9
+	VMOVDQU32    Z2, Z4
+	VPTERNLOGD   $0x96, Z0, Z1, Z4
+	VPADDD       Z4, Z3, Z3
+	VPROLD       $0x0b, Z3, Z3
+	VPADDD       Z0, Z3, Z3
+	VMOVDQU32    Z8, Z10
+	VPTERNLOGD   $0x96, Z6, Z7, Z10
+	VPADDD       Z10, Z9, Z9
+	VPROLD       $0x0b, Z9, Z9
+	VPADDD       Z6, Z9, Z9
+	VPBROADCASTD md5Constants<>+136(SB), Z12
+	VPADDD       704(BX), Z2, Z2
+	VPADDD       Z12, Z2, Z2
+	VPADDD       1728(BX), Z8, Z8
+	VPADDD       Z12, Z8, Z8
+	VMOVDQU32    Z1, Z4
+	VPTERNLOGD   $0x96, Z3, Z0, Z4
+	VPADDD       Z4, Z2, Z2
+	VPROLD       $0x10, Z2, Z2
+	VPADDD       Z3, Z2, Z2
+	VMOVDQU32    Z7, Z10
+	VPTERNLOGD   $0x96, Z9, Z6, Z10
+	VPADDD       Z10, Z8, Z8
+	VPROLD       $0x10, Z8, Z8
+	VPADDD       Z9, Z8, Z8
+	VPBROADCASTD md5Constants<>+140(SB), Z12
+	VPADDD       896(BX), Z1, Z1
+	VPADDD       Z12, Z1, Z1
+	VPADDD       1920(BX), Z7, Z7
+	VPADDD       Z12, Z7, Z7
+	VMOVDQU32    Z0, Z4
+	VPTERNLOGD   $0x96, Z2, Z3, Z4
+	VPADDD       Z4, Z1, Z1
+	VPROLD       $0x17, Z1, Z1
+	VPADDD       Z2, Z1, Z1
+	VMOVDQU32    Z6, Z10
+	VPTERNLOGD   $0x96, Z8, Z9, Z10
+	VPADDD       Z10, Z7, Z7
+	VPROLD       $0x17, Z7, Z7
+	VPADDD       Z8, Z7, Z7
+	VPBROADCASTD md5Constants<>+144(SB), Z12
+	VPADDD       64(BX), Z0, Z0
+	VPADDD       Z12, Z0, Z0
+	VPADDD       1088(BX), Z6, Z6
+	VPADDD       Z12, Z6, Z6
+	VMOVDQU32    Z3, Z4
+	VPTERNLOGD   $0x96, Z1, Z2, Z4
+	VPADDD       Z4, Z0, Z0
+	VPROLD       $0x04, Z0, Z0
+	VPADDD       Z1, Z0, Z0
+	VMOVDQU32    Z9, Z10
+	VPTERNLOGD   $0x96, Z7, Z8, Z10
+	VPADDD       Z10, Z6, Z6
+	VPROLD       $0x04, Z6, Z6
+	VPADDD       Z7, Z6, Z6
+	VPBROADCASTD md5Constants<>+148(SB), Z12
+	VPADDD       256(BX), Z3, Z3
+	VPADDD       Z12, Z3, Z3
+	VPADDD       1280(BX), Z9, Z9
+	VPADDD       Z12, Z9, Z9
+	VMOVDQU32    Z2, Z4
+	VPTERNLOGD   $0x96, Z0, Z1, Z4
+	VPADDD       Z4, Z3, Z3
+	VPROLD       $0x0b, Z3, Z3
+	VPADDD       Z0, Z3, Z3
+	VMOVDQU32    Z8, Z10
+	VPTERNLOGD   $0x96, Z6, Z7, Z10
+	VPADDD       Z10, Z9, Z9
+	VPROLD       $0x0b, Z9, Z9
+	VPADDD       Z6, Z9, Z9
+	VPBROADCASTD md5Constants<>+152(SB), Z12
+	VPADDD       448(BX), Z2, Z2
+	VPADDD       Z12, Z2, Z2
+	VPADDD       1472(BX), Z8, Z8
+	VPADDD       Z12, Z8, Z8
+	VMOVDQU32    Z1, Z4
+	VPTERNLOGD   $0x96, Z3, Z0, Z4
+	VPADDD       Z4, Z2, Z2
+	VPROLD       $0x10, Z2, Z2
+	VPADDD       Z3, Z2, Z2
+	VMOVDQU32    Z7, Z10
+	VPTERNLOGD   $0x96, Z9, Z6, Z10
+	VPADDD       Z10, Z8, Z8
+	VPROLD       $0x10, Z8, Z8
+	VPADDD       Z9, Z8, Z8
+	VPBROADCASTD md5Constants<>+156(SB), Z12
+	VPADDD       640(BX), Z1, Z1
+	VPADDD       Z12, Z1, Z1
+	VPADDD       1664(BX), Z7, Z7
+	VPADDD       Z12, Z7, Z7
+	VMOVDQU32    Z0, Z4
+	VPTERNLOGD   $0x96, Z2, Z3, Z4
+	VPADDD       Z4, Z1, Z1
+	VPROLD       $0x17, Z1, Z1
+	VPADDD       Z2, Z1, Z1
+	VMOVDQU32    Z6, Z10
+	VPTERNLOGD   $0x96, Z8, Z9, Z10
+	VPADDD       Z10, Z7, Z7
+	VPROLD       $0x17, Z7, Z7
+	VPADDD       Z8, Z7, Z7
+	VPBROADCASTD md5Constants<>+160(SB), Z12
+	VPADDD       832(BX), Z0, Z0
+	VPADDD       Z12, Z0, Z0
+	VPADDD       1856(BX), Z6, Z6
+	VPADDD       Z12, Z6, Z6
+	VMOVDQU32    Z3, Z4
+	VPTERNLOGD   $0x96, Z1, Z2, Z4
+	VPADDD       Z4, Z0, Z0
+	VPROLD       $0x04, Z0, Z0
+	VPADDD       Z1, Z0, Z0
+	VMOVDQU32    Z9, Z10
+	VPTERNLOGD   $0x96, Z7, Z8, Z10
+	VPADDD       Z10, Z6, Z6
+	VPROLD       $0x04, Z6, Z6
+	VPADDD       Z7, Z6, Z6
+	VPBROADCASTD md5Constants<>+164(SB), Z12
+	VPADDD       (BX), Z3, Z3
+	VPADDD       Z12, Z3, Z3
+	VPADDD       1024(BX), Z9, Z9
+	VPADDD       Z12, Z9, Z9
+	VMOVDQU32    Z2, Z4
+	VPTERNLOGD   $0x96, Z0, Z1, Z4
+	VPADDD       Z4, Z3, Z3
+	VPROLD       $0x0b, Z3, Z3
+	VPADDD       Z0, Z3, Z3
+	VMOVDQU32    Z8, Z10
+	VPTERNLOGD   $0x96, Z6, Z7, Z10
+	VPADDD       Z10, Z9, Z9
+	VPROLD       $0x0b, Z9, Z9
+	VPADDD       Z6, Z9, Z9
+	VPBROADCASTD md5Constants<>+168(SB), Z12
+	VPADDD       192(BX), Z2, Z2
+	VPADDD       Z12, Z2, Z2
+	VPADDD       1216(BX), Z8, Z8
+	VPADDD       Z12, Z8, Z8
+	VMOVDQU32    Z1, Z4
+	VPTERNLOGD   $0x96, Z3, Z0, Z4
+	VPADDD       Z4, Z2, Z2
+	VPROLD       $0x10, Z2, Z2
+	VPADDD       Z3, Z2, Z2
+	VMOVDQU32    Z7, Z10
+	VPTERNLOGD   $0x96, Z9, Z6, Z10
+	VPADDD       Z10, Z8, Z8
+	VPROLD       $0x10, Z8, Z8
+	VPADDD       Z9, Z8, Z8
+	VPBROADCASTD md5Constants<>+172(SB), Z12
+	VPADDD       384(BX), Z1, Z1
+	VPADDD       Z12, Z1, Z1
+	VPADDD       1408(BX), Z7, Z7
+	VPADDD       Z12, Z7, Z7
+	VMOVDQU32    Z0, Z4
+	VPTERNLOGD   $0x96, Z2, Z3, Z4
+	VPADDD       Z4, Z1, Z1
+	VPROLD       $0x17, Z1, Z1
+	VPADDD       Z2, Z1, Z1
+	VMOVDQU32    Z6, Z10
+	VPTERNLOGD   $0x96, Z8, Z9, Z10
+	VPADDD       Z10, Z7, Z7
+	VPROLD       $0x17, Z7, Z7
+	VPADDD       Z8, Z7, Z7
+	VPBROADCASTD md5Constants<>+176(SB), Z12
+	VPADDD       576(BX), Z0, Z0
+	VPADDD       Z12, Z0, Z0
+	VPADDD       1600(BX), Z6, Z6
+	VPADDD       Z12, Z6, Z6
+	VMOVDQU32    Z3, Z4
+	VPTERNLOGD   $0x96, Z1, Z2, Z4
+	VPADDD       Z4, Z0, Z0
+	VPROLD       $0x04, Z0, Z0
+	VPADDD       Z1, Z0, Z0
+	VMOVDQU32    Z9, Z10
+	VPTERNLOGD   $0x96, Z7, Z8, Z10
+	VPADDD       Z10, Z6, Z6
+	VPROLD       $0x04, Z6, Z6
+	VPADDD       Z7, Z6, Z6
+	VPBROADCASTD md5Constants<>+180(SB), Z12
+	VPADDD       768(BX), Z3, Z3
+	VPADDD       Z12, Z3, Z3
+	VPADDD       1792(BX), Z9, Z9
+	VPADDD       Z12, Z9, Z9
+	VMOVDQU32    Z2, Z4
+	VPTERNLOGD   $0x96, Z0, Z1, Z4
+	VPADDD       Z4, Z3, Z3
+	VPROLD       $0x0b, Z3, Z3
+	VPADDD       Z0, Z3, Z3
+	VMOVDQU32    Z8, Z10
+	VPTERNLOGD   $0x96, Z6, Z7, Z10
+	VPADDD       Z10, Z9, Z9
+	VPROLD       $0x0b, Z9, Z9
+	VPADDD       Z6, Z9, Z9
+	VPBROADCASTD md5Constants<>+184(SB), Z12
+	VPADDD       960(BX), Z2, Z2
+	VPADDD       Z12, Z2, Z2
+	VPADDD       1984(BX), Z8, Z8
+	VPADDD       Z12, Z8, Z8
+	VMOVDQU32    Z1, Z4
+	VPTERNLOGD   $0x96, Z3, Z0, Z4
+	VPADDD       Z4, Z2, Z2
+	VPROLD       $0x10, Z2, Z2
+	VPADDD       Z3, Z2, Z2
+	VMOVDQU32    Z7, Z10
+	VPTERNLOGD   $0x96, Z9, Z6, Z10
+	VPADDD       Z10, Z8, Z8
+	VPROLD       $0x10, Z8, Z8
+	VPADDD       Z9, Z8, Z8
+	VPBROADCASTD md5Constants<>+188(SB), Z12
+	VPADDD       128(BX), Z1, Z1
+	VPADDD       Z12, Z1, Z1
+	VPADDD       1152(BX), Z7, Z7
+	VPADDD       Z12, Z7, Z7
+	VMOVDQU32    Z0, Z4
+	VPTERNLOGD   $0x96, Z2, Z3, Z4
+	VPADDD       Z4, Z1, Z1
+	VPROLD       $0x17, Z1, Z1
+	VPADDD       Z2, Z1, Z1
+	VMOVDQU32    Z6, Z10
+	VPTERNLOGD   $0x96, Z8, Z9, Z10
+	VPADDD       Z10, Z7, Z7
+	VPROLD       $0x17, Z7, Z7
+	VPADDD       Z8, Z7, Z7
+	VPBROADCASTD md5Constants<>+192(SB), Z12
+	VPADDD       (BX), Z0, Z0
+	VPADDD       Z12, Z0, Z0
+	VPADDD       1024(BX), Z6, Z6
+	VPADDD       Z12, Z6, Z6
+	VMOVDQU32    Z3, Z4
+	VPTERNLOGD   $0x63, Z1, Z2, Z4
+	VPADDD       Z4, Z0, Z0
+	VPROLD       $0x06, Z0, Z0
+	VPADDD       Z1, Z0, Z0
+	VMOVDQU32    Z9, Z10
+	VPTERNLOGD   $0x63, Z7, Z8, Z10
+	VPADDD       Z10, Z6, Z6
+	VPROLD       $0x06, Z6, Z6
+	VPADDD       Z7, Z6, Z6
+	VPBROADCASTD md5Constants<>+196(SB), Z12
+	VPADDD       448(BX), Z3, Z3
+	VPADDD       Z12, Z3, Z3
+	VPADDD       1472(BX), Z9, Z9
+	VPADDD       Z12, Z9, Z9
+	VMOVDQU32    Z2, Z4
+	VPTERNLOGD   $0x63, Z0, Z1, Z4
+	VPADDD       Z4, Z3, Z3
+	VPROLD       $0x0a, Z3, Z3
+	VPADDD       Z0, Z3, Z3
+	VMOVDQU32    Z8, Z10
+	VPTERNLOGD   $0x63, Z6, Z7, Z10
+	VPADDD       Z10, Z9, Z9
+	VPROLD       $0x0a, Z9, Z9
+	VPADDD       Z6, Z9, Z9
+	VPBROADCASTD md5Constants<>+200(SB), Z12
+	VPADDD       896(BX), Z2, Z2
+	VPADDD       Z12, Z2, Z2
+	VPADDD       1920(BX), Z8, Z8
+	VPADDD       Z12, Z8, Z8
+	VMOVDQU32    Z1, Z4
+	VPTERNLOGD   $0x63, Z3, Z0, Z4
+	VPADDD       Z4, Z2, Z2
+	VPROLD       $0x0f, Z2, Z2
+	VPADDD       Z3, Z2, Z2
+	VMOVDQU32    Z7, Z10
+	VPTERNLOGD   $0x63, Z9, Z6, Z10
+	VPADDD       Z10, Z8, Z8
+	VPROLD       $0x0f, Z8, Z8
+	VPADDD       Z9, Z8, Z8
+	VPBROADCASTD md5Constants<>+204(SB), Z12
+	VPADDD       320(BX), Z1, Z1
+	VPADDD       Z12, Z1, Z1
+	VPADDD       1344(BX), Z7, Z7
+	VPADDD       Z12, Z7, Z7
+	VMOVDQU32    Z0, Z4
+	VPTERNLOGD   $0x63, Z2, Z3, Z4
+	VPADDD       Z4, Z1, Z1
+	VPROLD       $0x15, Z1, Z1
+	VPADDD       Z2, Z1, Z1
+	VMOVDQU32    Z6, Z10
+	VPTERNLOGD   $0x63, Z8, Z9, Z10
+	VPADDD       Z10, Z7, Z7
+	VPROLD       $0x15, Z7, Z7
+	VPADDD       Z8, Z7, Z7
+	VPBROADCASTD md5Constants<>+208(SB), Z12
+	VPADDD       768(BX), Z0, Z0
+	VPADDD       Z12, Z0, Z0
+	VPADDD       1792(BX), Z6, Z6
+	VPADDD       Z12, Z6, Z6
+	VMOVDQU32    Z3, Z4
+	VPTERNLOGD   $0x63, Z1, Z2, Z4
+	VPADDD       Z4, Z0, Z0
+	VPROLD       $0x06, Z0, Z0
+	VPADDD       Z1, Z0, Z0
+	VMOVDQU32    Z9, Z10
+	VPTERNLOGD   $0x63, Z7, Z8, Z10
+	VPADDD       Z10, Z6, Z6
+	VPROLD       $0x06, Z6, Z6
+	VPADDD       Z7, Z6, Z6
+	VPBROADCASTD md5Constants<>+212(SB), Z12
+	VPADDD       192(BX), Z3, Z3
+	VPADDD       Z12, Z3, Z3
+	VPADDD       1216(BX), Z9, Z9
+	VPADDD       Z12, Z9, Z9
+	VMOVDQU32    Z2, Z4
+	VPTERNLOGD   $0x63, Z0, Z1, Z4
+	VPADDD       Z4, Z3, Z3
+	VPROLD       $0x0a, Z3, Z3
+	VPADDD       Z0, Z3, Z3
+	VMOVDQU32    Z8, Z10
+	VPTERNLOGD   $0x63, Z6, Z7, Z10
+	VPADDD       Z10, Z9, Z9
+	VPROLD       $0x0a, Z9, Z9
+	VPADDD       Z6, Z9, Z9
+	VPBROADCASTD md5Constants<>+216(SB), Z12
+	VPADDD       640(BX), Z2, Z2
+	VPADDD       Z12, Z2, Z2
+	VPADDD       1664(BX), Z8, Z8
+	VPADDD       Z12, Z8, Z8
+	VMOVDQU32    Z1, Z4
+	VPTERNLOGD   $0x63, Z3, Z0, Z4
+	VPADDD       Z4, Z2, Z2
+	VPROLD       $0x0f, Z2, Z2
+	VPADDD       Z3, Z2, Z2
+	VMOVDQU32    Z7, Z10
+	VPTERNLOGD   $0x63, Z9, Z6, Z10
+	VPADDD       Z10, Z8, Z8
+	VPROLD       $0x0f, Z8, Z8
+	VPADDD       Z9, Z8, Z8
+	VPBROADCASTD md5Constants<>+220(SB), Z12
+	VPADDD       64(BX), Z1, Z1
+	VPADDD       Z12, Z1, Z1
+	VPADDD       1088(BX), Z7, Z7
+	VPADDD       Z12, Z7, Z7
+	VMOVDQU32    Z0, Z4
+	VPTERNLOGD   $0x63, Z2, Z3, Z4
+	VPADDD       Z4, Z1, Z1
+	VPROLD       $0x15, Z1, Z1
+	VPADDD       Z2, Z1, Z1
+	VMOVDQU32    Z6, Z10
+	VPTERNLOGD   $0x63, Z8, Z9, Z10
+	VPADDD       Z10, Z7, Z7
+	VPROLD       $0x15, Z7, Z7
+	VPADDD       Z8, Z7, Z7
+	VPBROADCASTD md5Constants<>+224(SB), Z12
+	VPADDD       512(BX), Z0, Z0
+	VPADDD       Z12, Z0, Z0
+	VPADDD       1536(BX), Z6, Z6
+	VPADDD       Z12, Z6, Z6
+	VMOVDQU32    Z3, Z4
+	VPTERNLOGD   $0x63, Z1, Z2, Z4
+	VPADDD       Z4, Z0, Z0
+	VPROLD       $0x06, Z0, Z0
+	VPADDD       Z1, Z0, Z0
+	VMOVDQU32    Z9, Z10
+	VPTERNLOGD   $0x63, Z7, Z8, Z10
+	VPADDD       Z10, Z6, Z6
+	VPROLD       $0x06, Z6, Z6
+	VPADDD       Z7, Z6, Z6
+	VPBROADCASTD md5Constants<>+228(SB), Z12
+	VPADDD       960(BX), Z3, Z3
+	VPADDD       Z12, Z3, Z3
+	VPADDD       1984(BX), Z9, Z9
+	VPADDD       Z12, Z9, Z9
+	VMOVDQU32    Z2, Z4
+	VPTERNLOGD   $0x63, Z0, Z1, Z4
+	VPADDD       Z4, Z3, Z3
+	VPROLD       $0x0a, Z3, Z3
+	VPADDD       Z0, Z3, Z3
+	VMOVDQU32    Z8, Z10
+	VPTERNLOGD   $0x63, Z6, Z7, Z10
+	VPADDD       Z10, Z9, Z9
+	VPROLD       $0x0a, Z9, Z9
+	VPADDD       Z6, Z9, Z9
+	VPBROADCASTD md5Constants<>+232(SB), Z12
+	VPADDD       384(BX), Z2, Z2
+	VPADDD       Z12, Z2, Z2
+	VPADDD       1408(BX), Z8, Z8
+	VPADDD       Z12, Z8, Z8
+	VMOVDQU32    Z1, Z4
+	VPTERNLOGD   $0x63, Z3, Z0, Z4
+	VPADDD       Z4, Z2, Z2
+	VPROLD       $0x0f, Z2, Z2
+	VPADDD       Z3, Z2, Z2
+	VMOVDQU32    Z7, Z10
+	VPTERNLOGD   $0x63, Z9, Z6, Z10
+	VPADDD       Z10, Z8, Z8
+	VPROLD       $0x0f, Z8, Z8
+	VPADDD       Z9, Z8, Z8
+	VPBROADCASTD md5Constants<>+236(SB), Z12
+	VPADDD       832(BX), Z1, Z1
+	VPADDD       Z12, Z1, Z1
+	VPADDD       1856(BX), Z7, Z7
+	VPADDD       Z12, Z7, Z7
+	VMOVDQU32    Z0, Z4
+	VPTERNLOGD   $0x63, Z2, Z3, Z4
+	VPADDD       Z4, Z1, Z1
+	VPROLD       $0x15, Z1, Z1
+	VPADDD       Z2, Z1, Z1
+	VMOVDQU32    Z6, Z10
+	VPTERNLOGD   $0x63, Z8, Z9, Z10
+	VPADDD       Z10, Z7, Z7
+	VPROLD       $0x15, Z7, Z7
+	VPADDD       Z8, Z7, Z7
+	VPBROADCASTD md5Constants<>+240(SB), Z12
+	VPADDD       256(BX), Z0, Z0
+	VPADDD       Z12, Z0, Z0
+	VPADDD       1280(BX), Z6, Z6
+	VPADDD       Z12, Z6, Z6
+	VMOVDQU32    Z3, Z4
+	VPTERNLOGD   $0x63, Z1, Z2, Z4
+	VPADDD       Z4, Z0, Z0
+	VPROLD       $0x06, Z0, Z0
+	VPADDD       Z1, Z0, Z0
+	VMOVDQU32    Z9, Z10
+	VPTERNLOGD   $0x63, Z7, Z8, Z10
+	VPADDD       Z10, Z6, Z6
+	VPROLD       $0x06, Z6, Z6
+	VPADDD       Z7, Z6, Z6
+	VPBROADCASTD md5Constants<>+244(SB), Z12
+	VPADDD       704(BX), Z3, Z3
+	VPADDD       Z12, Z3, Z3
+	VPADDD       1728(BX), Z9, Z9
+	VPADDD       Z12, Z9, Z9
+	VMOVDQU32    Z2, Z4
+	VPTERNLOGD   $0x63, Z0, Z1, Z4
+	VPADDD       Z4, Z3, Z3
+	VPROLD       $0x0a, Z3, Z3
+	VPADDD       Z0, Z3, Z3
+	VMOVDQU32    Z8, Z10
+	VPTERNLOGD   $0x63, Z6, Z7, Z10
+	VPADDD       Z10, Z9, Z9
+	VPROLD       $0x0a, Z9, Z9
+	VPADDD       Z6, Z9, Z9
+	VPBROADCASTD md5Constants<>+248(SB), Z12
+	VPADDD       128(BX), Z2, Z2
+	VPADDD       Z12, Z2, Z2
+	VPADDD       1152(BX), Z8, Z8
+	VPADDD       Z12, Z8, Z8
+	VMOVDQU32    Z1, Z4
+	VPTERNLOGD   $0x63, Z3, Z0, Z4
+	VPADDD       Z4, Z2, Z2
+	VPROLD       $0x0f, Z2, Z2
+	VPADDD       Z3, Z2, Z2
+	VMOVDQU32    Z7, Z10
+	VPTERNLOGD   $0x63, Z9, Z6, Z10
+	VPADDD       Z10, Z8, Z8
+	VPROLD       $0x0f, Z8, Z8
+	VPADDD       Z9, Z8, Z8
+	VPBROADCASTD md5Constants<>+252(SB), Z12
+	VPADDD       576(BX), Z1, Z1
+	VPADDD       Z12, Z1, Z1
+	VPADDD       1600(BX), Z7, Z7
+	VPADDD       Z12, Z7, Z7
+	VMOVDQU32    Z0, Z4
+	VPTERNLOGD   $0x63, Z2, Z3, Z4
+	VPADDD       Z4, Z1, Z1
+	VPROLD       $0x15, Z1, Z1
+	VPADDD       Z2, Z1, Z1
+	VMOVDQU32    Z6, Z10
+	VPTERNLOGD   $0x63, Z8, Z9, Z10
+	VPADDD       Z10, Z7, Z7
+	VPROLD       $0x15, Z7, Z7
+	VPADDD       Z8, Z7, Z7
+	VPADDD       (DI), Z0, Z0
+	VMOVDQU32    Z0, (DI)
+	VPADDD       128(DI), Z1, Z1
+	VMOVDQU32    Z1, 128(DI)
+	VPADDD       256(DI), Z2, Z2
+	VMOVDQU32    Z2, 256(DI)
+	VPADDD       384(DI), Z3, Z3
+	VMOVDQU32    Z3, 384(DI)
+	VPADDD       64(DI), Z6, Z6
+	VMOVDQU32    Z6, 64(DI)
+	VPADDD       192(DI), Z7, Z7
+	VMOVDQU32    Z7, 192(DI)
+	VPADDD       320(DI), Z8, Z8
+	VMOVDQU32    Z8, 320(DI)
+	VPADDD       448(DI), Z9, Z9
+	VMOVDQU32    Z9, 448(DI)
 	ADDQ         $0x40, SI
 	DECQ         CX
 	JNZ          loop
-	VMOVDQU32    Z16, (DI)
-	VMOVDQU32    Z17, 64(DI)
-	VMOVDQU32    Z18, 128(DI)
-	VMOVDQU32    Z19, 192(DI)
 	VZEROUPPER
 	RET
 

@@ -3,7 +3,7 @@ package checksum
 import "encoding/binary"
 
 // maxLanes is how many blocks a kernel for strong checksums takes at most.
-const maxLanes = 16
+const maxLanes = 32
 
 // laneStep is how many bytes of each block one call of a kernel takes at most: a
 // goroutine cannot be stopped within it, and the garbage collector would wait.

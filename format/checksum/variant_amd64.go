@@ -23,9 +23,9 @@ func (v variant) lanes(s Strong) int {
 	case s != MD4 && s != MD5 || v == scalar:
 		return 0
 	case v == avx512:
-		return 16
+		return 32
 	}
-	return 8
+	return 16
 }
 
 // feed calls the kernel of s, which is one that has lanes. Calls by name, not

@@ -9,17 +9,23 @@ import (
 )
 
 // lanes is the kernel of a strong checksum. Each 32-bit lane of a register
-// belongs to one block: part p has the blocks p, p+parts ... of the caller.
+// belongs to one block. A step waits for the one before, so that one set of
+// blocks cannot keep the CPU busy: the steps of several sets take turns.
 type lanes struct {
 	width
 	algorithm
+	sets []set
+	rows []reg.VecPhysical // four, while words are made
+	k    reg.VecPhysical   // a step's constant
+}
+
+// set is as many blocks as a register has lanes.
+type set struct {
 	state []reg.VecPhysical
-	saved []reg.VecPhysical // state before the 64 bytes
-	words [16]operand.Op    // of the 64 bytes, in registers or on the stack
-	rows  []reg.VecPhysical // four, while words are made
-	t, u  reg.VecPhysical   // within one step
-	k     reg.VecPhysical   // a step's constant
-	last  uint32            // what k holds
+	saved []operand.Mem   // state before the 64 bytes
+	words [16]operand.Op  // of the 64 bytes, in registers or on the stack
+	t, u  reg.VecPhysical // within one step
+	first int             // block
 }
 
 // General registers of the kernel.
@@ -34,91 +40,101 @@ var (
 )
 
 func sumLanes(w width, a algorithm) {
-	n := 4 * w.parts
 	constants := data(a.name+"Constants", len(a.steps), func(i int) operand.Constant {
 		return operand.U32(a.steps[i].constant)
 	})
-	TEXT(a.name+w.name, 0, "func(state *[64]uint32, base *byte, at *[16]int, count int)")
+	n := 4 * w.parts * w.sets
+	TEXT(a.name+w.name, 0, "func(state *[128]uint32, base *byte, at *[32]int, count int)")
 	Pragma("noescape")
 	Doc(fmt.Sprintf("%s%s feeds %d blocks' states count times 64 bytes each; those of block i start", a.name, w.name, n),
 		fmt.Sprintf("at base + at[i]. state[%d*j+i] is word j of the state of block i. count is", n),
 		"positive.")
-	l := &lanes{width: w, algorithm: a}
-	l.place()
 	Load(Param("state"), states)
 	Load(Param("base"), base)
 	Load(Param("at"), at)
 	Load(Param("count"), count)
-	for i, s := range l.state {
-		w.move(operand.Mem{Base: states, Disp: i * w.bytes()}, s)
+	l := &lanes{width: w, algorithm: a}
+	l.place()
+	for _, s := range l.sets {
+		for i, r := range s.state {
+			w.move(s.saved[i], r)
+		}
 	}
 
 	Label("loop")
-	l.load()
-	for i, s := range l.state {
-		w.move(s, l.saved[i])
+	for _, s := range l.sets {
+		l.load(s)
 	}
-	for i, s := range a.steps {
-		if s.constant != 0 && (i == 0 || s.constant != a.steps[i-1].constant) {
+	for i, step := range a.steps {
+		if step.constant != 0 && (i == 0 || step.constant != a.steps[i-1].constant) {
 			VPBROADCASTD(constants.Offset(4*i), l.k)
 		}
-		// A step's result is b of the next.
-		l.step(s, l.state[(64-i)%4], l.state[(65-i)%4], l.state[(66-i)%4], l.state[(67-i)%4])
+		l.step(i, step)
 	}
-	for i, s := range l.state {
-		VPADDD(l.saved[i], s, s)
+	for _, s := range l.sets {
+		for i, r := range s.state {
+			VPADDD(s.saved[i], r, r)
+			w.move(r, s.saved[i])
+		}
 	}
 	ADDQ(operand.U8(64), base)
 	DECQ(count)
 	JNZ(operand.LabelRef("loop"))
-
-	for i, s := range l.state {
-		w.move(s, operand.Mem{Base: states, Disp: i * w.bytes()})
-	}
 	VZEROUPPER()
 	RET()
 }
 
-// place gives each part its registers.
+// place gives each part its registers and its memory.
 func (l *lanes) place() {
-	if l.wide() {
-		for i, r := range l.regs(0, 16) {
-			l.words[i] = r
+	next := 0
+	take := func(count int) []reg.VecPhysical {
+		next += count
+		return l.regs(next-count, count)
+	}
+	l.sets = make([]set, l.width.sets)
+	for i := range l.sets {
+		l.sets[i].first = i * 4 * l.parts
+		if l.width.sets == 1 && l.wide() {
+			for j, r := range take(16) {
+				l.sets[i].words[j] = r
+			}
 		}
-		l.state, l.saved, l.rows = l.regs(16, 4), l.regs(20, 4), l.regs(24, 4)
-		l.t, l.u, l.k = l.reg(28), l.reg(29), l.reg(30)
+		l.sets[i].state = take(4)
+		r := take(2)
+		l.sets[i].t, l.sets[i].u = r[0], r[1]
+		for j := range 4 {
+			row := j*len(l.sets) + i
+			l.sets[i].saved = append(l.sets[i].saved, operand.Mem{Base: states, Disp: row * l.bytes()})
+		}
+	}
+	l.rows = take(4)
+	l.k = l.rows[0]
+	if l.sets[0].words[0] != nil {
 		return
 	}
-	l.state, l.saved = l.regs(0, 4), l.regs(4, 4)
-	l.rows = l.saved // which has nothing yet when rows are needed
-	l.t, l.u, l.k = l.reg(12), l.reg(13), l.reg(14)
-	memory := AllocLocal(16*32 + 32)
-	LEAQ(memory.Offset(31), stack)
-	ANDQ(operand.I8(-32), stack)
-	for i := range l.words {
-		l.words[i] = operand.Mem{Base: stack, Disp: 32 * i}
+	size := l.width.sets * 16 * l.bytes()
+	memory := AllocLocal(size + l.bytes())
+	LEAQ(memory.Offset(l.bytes()-1), stack)
+	ANDQ(operand.I8(-l.bytes()), stack)
+	for i := range l.sets {
+		for j := range 16 {
+			l.sets[i].words[j] = operand.Mem{Base: stack, Disp: (16*i + j) * l.bytes()}
+		}
 	}
 }
 
-// load makes the sixteen words of each block's next 64 bytes.
-func (l *lanes) load() {
+// load makes the sixteen words of the next 64 bytes of each block of a set.
+func (l *lanes) load(s set) {
 	if l.wide() {
-		l.loadParts()
-		for quarter := range 4 {
-			l.transpose(l.regs(4*quarter, 4), l.regs(4*quarter, 4))
-		}
+		l.loadParts(s)
 		return
 	}
-	out := l.regs(8, 4)
 	for quarter := range 4 {
 		for i, row := range l.rows {
-			VMOVDQU(l.address(i, 16*quarter), row.AsX())
-			VINSERTI128(operand.U8(1), l.address(4+i, 16*quarter), row, row)
+			VMOVDQU(l.address(s.first+i, 16*quarter), row.AsX())
+			VINSERTI128(operand.U8(1), l.address(s.first+4+i, 16*quarter), row, row)
 		}
-		l.transpose(l.rows, out)
-		for i := range out {
-			l.move(out[i], l.words[4*quarter+i])
-		}
+		l.transpose(l.rows, s.words[4*quarter:], s)
 	}
 }
 
@@ -129,17 +145,24 @@ func (l *lanes) address(block, disp int) operand.Mem {
 }
 
 // loadParts loads the blocks' 64 bytes with one access each, as blocks that are
-// a power of two apart push each other out of the cache's first level, and
+// a power of two apart push each other out of the cache's first level. Then it
 // exchanges parts: register 4*quarter + i has that quarter of the blocks i, 4+i,
 // 8+i and 12+i.
-func (l *lanes) loadParts() {
-	for i := range 16 {
-		l.move(l.address(i, 0), l.reg(i))
+func (l *lanes) loadParts(s set) {
+	all := l.regs(0, 16)
+	if l.width.sets > 1 {
+		all = l.regs(16, 16)
+	}
+	for i, r := range all {
+		l.move(l.address(s.first+i, 0), r)
 	}
 	const low, high, even, odd = operand.U8(0x44), operand.U8(0xee), operand.U8(0x88), operand.U8(0xdd)
 	for i := range 4 {
-		r := []reg.VecPhysical{l.reg(i), l.reg(4 + i), l.reg(8 + i), l.reg(12 + i)}
-		t := l.rows
+		r := []reg.VecPhysical{all[i], all[4+i], all[8+i], all[12+i]}
+		t := l.regs(12, 4)
+		if l.width.sets == 1 {
+			t = l.rows
+		}
 		VSHUFI32X4(low, r[1], r[0], t[0])
 		VSHUFI32X4(high, r[1], r[0], t[1])
 		VSHUFI32X4(low, r[3], r[2], t[2])
@@ -149,43 +172,60 @@ func (l *lanes) loadParts() {
 		VSHUFI32X4(even, t[3], t[1], r[2])
 		VSHUFI32X4(odd, t[3], t[1], r[3])
 	}
+	for quarter := range 4 {
+		l.transpose(all[4*quarter:4*quarter+4], s.words[4*quarter:], s)
+	}
 }
 
-// transpose exchanges rows and columns of words within each part. r and out are
-// the same registers or have none in common; r is lost.
-func (l *lanes) transpose(r, out []reg.VecPhysical) {
-	t, u := l.t, l.u
+// transpose exchanges rows and columns of words within each part of r, and puts
+// them where they belong.
+func (l *lanes) transpose(r []reg.VecPhysical, words []operand.Op, s set) {
+	t, u := s.t, s.u
 	VPUNPCKLDQ(r[1], r[0], t)
 	VPUNPCKHDQ(r[1], r[0], u)
 	VPUNPCKHDQ(r[3], r[2], r[1])
 	VPUNPCKLDQ(r[3], r[2], r[0])
-	VPUNPCKHQDQ(r[1], u, out[3])
-	VPUNPCKLQDQ(r[1], u, out[2])
-	VPUNPCKHQDQ(r[0], t, out[1])
-	VPUNPCKLQDQ(r[0], t, out[0])
+	VPUNPCKHQDQ(r[1], u, r[3])
+	VPUNPCKLQDQ(r[1], u, r[2])
+	VPUNPCKHQDQ(r[0], t, r[1])
+	VPUNPCKLQDQ(r[0], t, r[0])
+	for i := range r {
+		if words[i] != operand.Op(r[i]) {
+			l.move(r[i], words[i])
+		}
+	}
 }
 
-// step is one step with the state in the order that it has there. What depends
-// on b, the result of the step before, comes last.
-func (l *lanes) step(s step, a, b, c, d reg.VecPhysical) {
-	VPADDD(l.words[s.word], a, a)
-	if s.constant != 0 {
-		VPADDD(l.k, a, a)
+// step is one step of all sets. A step's result is b of the next; what depends
+// on b comes last.
+func (l *lanes) step(i int, step step) {
+	each := func(f func(s set, a, b, c, d reg.VecPhysical)) {
+		for _, s := range l.sets {
+			f(s, s.state[(64-i)%4], s.state[(65-i)%4], s.state[(66-i)%4], s.state[(67-i)%4])
+		}
 	}
-	if l.wide() {
-		l.move(d, l.t)
-		VPTERNLOGD(operand.U8(s.f.table()), b, c, l.t)
-		VPADDD(l.t, a, a)
-		VPROLD(operand.U8(s.rotate), a, a)
-	} else {
-		l.addFunction(s.f, a, b, c, d)
-		VPSRLD(operand.U8(32-s.rotate), a, l.t)
-		VPSLLD(operand.U8(s.rotate), a, a)
-		VPOR(l.t, a, a)
-	}
-	if l.addB {
-		VPADDD(b, a, a)
-	}
+	each(func(s set, a, b, c, d reg.VecPhysical) {
+		VPADDD(s.words[step.word], a, a)
+		if step.constant != 0 {
+			VPADDD(l.k, a, a)
+		}
+	})
+	each(func(s set, a, b, c, d reg.VecPhysical) {
+		if l.wide() {
+			l.move(d, s.t)
+			VPTERNLOGD(operand.U8(step.f.table()), b, c, s.t)
+			VPADDD(s.t, a, a)
+			VPROLD(operand.U8(step.rotate), a, a)
+		} else {
+			addFunction(step.f, s.t, s.u, a, b, c, d)
+			VPSRLD(operand.U8(32-step.rotate), a, s.t)
+			VPSLLD(operand.U8(step.rotate), a, a)
+			VPOR(s.t, a, a)
+		}
+		if l.addB {
+			VPADDD(b, a, a)
+		}
+	})
 }
 
 // table is the function as VPTERNLOGD takes it: bit 4*d + 2*c + b.
@@ -198,8 +238,7 @@ func (f function) table() (bits uint8) {
 
 // addFunction adds the function to a. Where two terms have no bit in common,
 // both are added, so that one of them need not wait for b.
-func (l *lanes) addFunction(f function, a, b, c, d reg.VecPhysical) {
-	t, u := l.t, l.u
+func addFunction(f function, t, u, a, b, c, d reg.VecPhysical) {
 	switch f {
 	case choose:
 		VPXOR(c, d, t)

@@ -10,11 +10,12 @@ import (
 type width struct {
 	name  string // as it ends the names of kernels
 	parts int    // the number of 128-bit parts of a register
+	sets  int    // how many sets of blocks a strong checksum's kernel has
 }
 
 var (
-	avx2   = width{"AVX2", 2}
-	avx512 = width{"AVX512", 4}
+	avx2   = width{"AVX2", 2, 2}
+	avx512 = width{"AVX512", 4, 2}
 )
 
 // wide says whether w is AVX-512, which also has more registers and rotates,
