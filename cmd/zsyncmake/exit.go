@@ -1,0 +1,25 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+
+	"github.com/zsyncfs/zsyncfs/cmd/internal/making"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/report"
+)
+
+// exitFailure is the code of every failure, as with zsyncmake 0.6.2.
+const exitFailure report.Code = 2
+
+// program reports the errors.
+var program = report.Program{Name: "zsyncmake", Table: []report.Translation{
+	report.When(report.Is(making.ErrChanged), exitFailure, "try again when nobody writes to it any more"),
+	report.When(report.Is(fs.ErrPermission), exitFailure, "check who may read the file, and who may write where the control file goes"),
+	report.When(func(error) bool { return true }, exitFailure, ""),
+}}
+
+// usageErrorf is an error in how the command line was written. Without a hint
+// of its own it points at the help.
+func usageErrorf(format string, args ...any) error {
+	return report.WithHint(fmt.Errorf(format, args...), "\"zsyncmake --help\" lists the options")
+}

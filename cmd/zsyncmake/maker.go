@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/zsyncfs/zsyncfs/cmd/internal/making"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/report"
+	"github.com/zsyncfs/zsyncfs/format"
+)
+
+// maker makes control files. Its methods are safe for concurrent use.
+type maker struct {
+	*options
+	stdin, stdout *os.File
+	console       *console
+	// beforeStream is called before a control file is written to a pipe or
+	// device; may be nil.
+	beforeStream func()
+}
+
+// mostWorkers is how many files are made at a time at most. One large file
+// keeps all cores busy by itself; for small ones more would only wait for the disk.
+const mostWorkers = 4
+
+// makeAll makes all jobs, several at a time, and goes on after failures. The
+// failure of a single job is the error; with several, each is printed and the
+// error counts them.
+func (m *maker) makeAll(ctx context.Context, list []job) error {
+	jobs := make(chan job)
+	var mu sync.Mutex
+	var failures []error // guarded by mu
+	var workers sync.WaitGroup
+	for range min(len(list), runtime.GOMAXPROCS(0), mostWorkers) {
+		workers.Go(func() {
+			for j := range jobs {
+				err := m.makeOne(ctx, j)
+				if err == nil || ctx.Err() != nil {
+					continue
+				}
+				if len(list) > 1 {
+					m.console.print(func(w io.Writer) { program.Report(w, err) })
+				}
+				mu.Lock()
+				failures = append(failures, err)
+				mu.Unlock()
+			}
+		})
+	}
+	for _, j := range list {
+		select {
+		case jobs <- j:
+		case <-ctx.Done():
+		}
+	}
+	close(jobs)
+	workers.Wait()
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case len(failures) == 0:
+		m.noteURLs(list)
+		return nil
+	case len(list) == 1:
+		return failures[0]
+	}
+	return fmt.Errorf("%d of %d files failed", len(failures), len(list))
+}
+
+// makeOne makes one control file.
+func (m *maker) makeOne(ctx context.Context, j job) error {
+	start := time.Now()
+	in, err := m.openInput(ctx, j)
+	if err != nil {
+		return named(j, err)
+	}
+	if !j.stdin() {
+		defer in.file.Close()
+	}
+	if err := checkOutput(j.control, in.file); err != nil {
+		return err
+	}
+	if err := m.checkGzip(j, in.gzip()); err != nil {
+		return err
+	}
+	bo, err := m.builderOptions(j, in)
+	if err != nil {
+		return err
+	}
+	b, err := format.NewBuilder(bo)
+	if err != nil {
+		return named(j, err)
+	}
+	if err := in.feed(ctx, m.console.count(b)); err != nil {
+		return named(j, err)
+	}
+	if err := m.save(j.control, func(w io.Writer) error { _, err := b.WriteTo(w); return err }); err != nil {
+		if j.control == "-" {
+			return fmt.Errorf("standard output: %w", err)
+		}
+		return named(job{file: j.control}, err)
+	}
+	if m.verbose {
+		h, err := b.Header()
+		if err != nil {
+			return named(j, err)
+		}
+		m.console.say("%s: %d bytes in %d blocks of %d, checksums %v (%v), to %s in %.2f s",
+			j.title(), h.Length, h.Geometry().BlockCount(), h.BlockSize, h.Lengths(), h.Strong, j.control, time.Since(start).Seconds())
+	}
+	return nil
+}
+
+// named is err with the name of j's target, which an error of the file system
+// has already.
+func named(j job, err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) && path.Path == j.file {
+		return err
+	}
+	return fmt.Errorf("%s: %w", j.title(), err)
+}
+
+// builderOptions are what the control file of j is to be.
+func (m *maker) builderOptions(j job, in *input) (format.BuilderOptions, error) {
+	o := format.BuilderOptions{
+		Filename:       j.name,
+		BlockSize:      int64(m.blockSize),
+		ExpectedLength: in.length(),
+		URLs:           m.urlsFor(j, in.gzip()),
+		Strong:         m.strong,
+	}
+	if !in.mtime.IsZero() {
+		o.MTime = making.CarriableTime(in.mtime)
+	}
+	if !m.compat {
+		if !making.Carriable(j.name) {
+			o.Filename = ""
+			m.console.note("%s: the control file has no Filename, since it cannot carry this one; -f gives another", j.title())
+		}
+		return o, nil
+	}
+	o.SHA1Only = true
+	o.Lengths = format.HashLengths
+	if !making.Carriable(j.name) {
+		return o, report.WithHint(fmt.Errorf("%s: a control file cannot carry this name", j.title()), "give another with -f, and a URL with -u")
+	}
+	if len(m.urls) == 0 && !making.Carriable(j.file) {
+		return o, report.WithHint(fmt.Errorf("%s: a control file cannot carry this path as a URL", j.title()), "give the URL with -u")
+	}
+	return o, nil
+}
+
+// checkGzip refuses what cannot be kept for a gzip file, and says what is
+// different for one.
+func (m *maker) checkGzip(j job, gzip bool) error {
+	switch {
+	case !gzip || m.asIs:
+	case m.exact && m.noRecompress:
+		return report.WithHint(fmt.Errorf("%s: conflicting request for compression and exactness: -e and -C", j.title()),
+			"with -Z the gzip file itself is described, which is exact")
+	case m.compat:
+		return report.WithHint(fmt.Errorf("%s: a gzip file, and this version does not look inside as zsyncmake 0.6.2 does", j.title()),
+			"with -Z the output is the same as its output with -Z")
+	default:
+		m.console.note("%s: the gzip file is described as it is, and a client gets just that; -Z says that this is meant", j.title())
+	}
+	if gzip && !m.compat && len(m.plainURLs) > 0 {
+		m.console.note("%s: -U is left out, since it does not lead to the gzip file", j.title())
+	}
+	return nil
+}
+
+// noteURLs tells what the default URLs rely on.
+func (m *maker) noteURLs(list []job) {
+	switch {
+	case len(m.urls) > 0:
+	case len(list) > 1:
+		m.console.note("no -u given: each control file leads to its file by the path that was typed, and must be published where it does")
+	case list[0].stdin() && len(m.plainURLs) > 0:
+	case list[0].stdin():
+		m.console.note("no -u given: the control file does not say where the target is")
+	default:
+		m.console.note("no -u given: the control file leads to %s, relative to its own URL; publish them so that it does", list[0].file)
+	}
+}
