@@ -31,6 +31,7 @@ type Download struct {
 	done    atomic.Int64 // bytes of the step
 	local   atomic.Int64
 	fetched atomic.Int64
+	hashed  atomic.Int64 // bytes of the file that the follower has read
 }
 
 // New prepares a download; no file is touched.
@@ -56,8 +57,12 @@ func New(o Options) (*Download, error) {
 
 // Progress is a snapshot. Safe for concurrent use.
 func (d *Download) Progress() Progress {
-	return Progress{Step: *d.step.Load(), Done: d.done.Load(), Length: d.geo.Length,
+	p := Progress{Step: *d.step.Load(), Done: d.done.Load(), Length: d.geo.Length,
 		Known: min(d.local.Load()+d.fetched.Load(), d.geo.Length)}
+	if p.Step.Kind == Verifying {
+		p.Done = d.hashed.Load()
+	}
+	return p
 }
 
 // begin starts a step.

@@ -86,5 +86,6 @@ func (f *follower) take(p []byte) error {
 	}
 	f.v.Write(p)
 	f.pos += int64(n)
+	f.d.hashed.Store(f.pos)
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"runtime"
 	"sync"
 
@@ -23,8 +24,8 @@ type inPlace struct {
 const pieceLength = 1 << 20
 
 // checkInPlace checks each block of the first size bytes of f where it stands.
-func (d *Download) checkInPlace(ctx context.Context, f io.ReaderAt, size int64) (inPlace, error) {
-	d.begin(Resuming, d.partPath(), size)
+func (d *Download) checkInPlace(ctx context.Context, kind Kind, f *os.File, size int64) (inPlace, error) {
+	d.begin(kind, f.Name(), size)
 	per := format.BlockID(max(pieceLength/d.geo.BlockSize, 1))
 	end := d.geo.Covering(format.Range{Start: 0, End: size}).End
 	var (

@@ -86,7 +86,7 @@ func (d *Download) resume(ctx context.Context) error {
 	}
 	odd := info.Size() > d.geo.Length
 	if !odd {
-		found, err := d.checkInPlace(ctx, d.out, info.Size())
+		found, err := d.checkInPlace(ctx, Resuming, d.out, info.Size())
 		if err != nil {
 			return err
 		}
@@ -158,7 +158,7 @@ func (d *Download) planPart(ctx context.Context) error {
 		return nil
 	}
 	defer f.Close()
-	found, err := d.checkInPlace(ctx, f, min(info.Size(), d.geo.Length))
+	found, err := d.checkInPlace(ctx, Resuming, f, min(info.Size(), d.geo.Length))
 	if err != nil {
 		return err
 	}

@@ -73,19 +73,35 @@ func (d *Download) verifyOnce(ctx context.Context) error {
 	return &VerifyError{err}
 }
 
-// upToDate says whether Path is the target already: a file of its length and
-// time of change, with its digests. It gets no new name then.
+// upToDate says whether Path is the target already, as far as that is likely: a
+// file of another time of change is rather scanned as a seed at once.
 func (d *Download) upToDate(ctx context.Context) (bool, error) {
 	info, err := os.Stat(d.o.Path)
-	if err != nil || d.o.Force || !info.Mode().IsRegular() || info.Size() != d.geo.Length ||
-		len(d.h.FileHashes) == 0 || !info.ModTime().Equal(d.h.MTime) {
+	if err != nil || d.o.Force || len(d.h.FileHashes) == 0 || !info.ModTime().Equal(d.h.MTime) {
+		return false, nil
+	}
+	return d.Current(ctx)
+}
+
+// Current says whether Path is the target, by the digests of the whole, or by
+// every block where the control file has none. A Path that is not there, no
+// regular file, or not to be read, is not the target.
+//
+// Errors: ctx's.
+func (d *Download) Current(ctx context.Context) (bool, error) {
+	info, err := os.Stat(d.o.Path)
+	if err != nil || !info.Mode().IsRegular() || info.Size() != d.geo.Length {
 		return false, nil
 	}
 	f, err := os.Open(d.o.Path)
 	if err != nil {
-		return false, nil // then it cannot be a seed either, and that is said
+		return false, nil
 	}
 	defer f.Close()
+	if len(d.h.FileHashes) == 0 {
+		found, err := d.checkInPlace(ctx, Checking, f, info.Size())
+		return err == nil && found.right == d.geo.BlockCount(), ctx.Err()
+	}
 	d.begin(Checking, d.o.Path, d.geo.Length)
 	v := d.h.NewFileVerifier()
 	buf := make([]byte, 1<<20)

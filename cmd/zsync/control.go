@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"time"
+
+	"github.com/zsyncfs/zsyncfs/cmd/internal/making"
+	"github.com/zsyncfs/zsyncfs/zsyncclient"
+)
+
+// loadControl reads the control file that the command line names, with all of
+// its records.
+func (o *options) loadControl(ctx context.Context, c *zsyncclient.Client, typed *url.URL) (*zsyncclient.Control, error) {
+	if !isURL(o.control) {
+		return readControl(o.control, typed)
+	}
+	if o.keep == "" {
+		return c.FetchWholeControl(ctx, typed, zsyncclient.Validators{})
+	}
+	ctl, err := c.FetchWholeControl(ctx, typed, keptSince(o.keep))
+	if errors.Is(err, zsyncclient.ErrNotModified) {
+		if ctl, err = readControl(o.keep, typed); err == nil {
+			return ctl, nil
+		}
+		// What was kept is no use: fetch it whatever the server's clock says.
+		ctl, err = c.FetchWholeControl(ctx, typed, zsyncclient.Validators{})
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := keepControl(o.keep, ctl); err != nil {
+		return nil, fmt.Errorf("keep the control file: %w", err)
+	}
+	return ctl, nil
+}
+
+// readControl reads the control file at path, which came from url; that may be
+// nil.
+func readControl(path string, from *url.URL) (*zsyncclient.Control, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.IsDir() {
+		return nil, fmt.Errorf("%s is a directory, not a control file", path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	ctl, err := zsyncclient.ReadControl(f, from)
+	if err != nil {
+		return nil, fmt.Errorf("read control file %s: %w", path, err)
+	}
+	return ctl, nil
+}
+
+// keptSince makes the request conditional on the time of change of the control
+// file that was kept; unconditional when there is none.
+func keptSince(path string) zsyncclient.Validators {
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
+		return zsyncclient.Validators{}
+	}
+	return zsyncclient.Validators{LastModified: info.ModTime().UTC().Format(http.TimeFormat), Length: -1}
+}
+
+// keepControl saves ctl in one step, with the server's time of change, which the
+// next conditional request rests on.
+func keepControl(path string, ctl *zsyncclient.Control) error {
+	err := making.Save(path, 0, func(w io.Writer) error {
+		if _, err := w.Write(ctl.Raw); err != nil {
+			return err
+		}
+		_, err := w.Write(ctl.Records)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	changed, err := http.ParseTime(ctl.Validators.LastModified)
+	if err != nil {
+		// Without the server's time, "changed since" can only mean since now, by a
+		// clock that may differ: the file must look old instead.
+		changed = time.Unix(0, 0)
+	}
+	return os.Chtimes(path, time.Now(), changed)
+}

@@ -1,0 +1,56 @@
+// Command zsync downloads a file over HTTP and HTTPS, and of it only what no
+// local file has. It takes the same options as zsync 0.6.2, leaves the same files
+// behind and ends with the same exit codes, and knows the options of AppImage's
+// zsync2 as well.
+//
+//	zsync [-u URL] [-i SEED]... [-o FILE] [-q] [-k FILE] [-A HOST=USER:PASSWORD]... {CONTROLFILE | URL}
+//
+// The control file (the ".zsync" file) describes the target and is given as a
+// URL or as a local path. The target is made in the current directory: blocks
+// come from NAME.part (what an interrupted run left), from the seeds, from the
+// file NAME itself if it is there, and the rest from the URLs of the control
+// file. NAME is replaced at the very end, when the whole file was verified; the
+// old one is then NAME.zs-old.
+//
+// # Differences from zsync 0.6.2
+//
+//   - HTTPS works. Certificates are checked unless --no-check-certificate is given.
+//   - A NAME that is the target already is left as it is, without a .zs-old;
+//     --force-update makes it anew.
+//   - The new file has the permissions of the old one, or those that the umask
+//     gives, instead of 0600.
+//   - The time of change is right in every time zone.
+//   - When a block of a seed matched by chance, it is fetched after all, where
+//     0.6.2 gives up.
+//   - A URL that sends wrong data, too little, or no ranges at all is left for
+//     the next one, where 0.6.2 goes on for ever.
+//   - Progress goes to standard error, and only there are control characters,
+//     and only if it is a terminal.
+//   - Addresses in private ranges are refused when the control file of a host
+//     leads to another one there, unless --allow-private is given.
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// version is stamped by the linker (-X main.version=...) in builds of
+// scripts/build.
+var version = ""
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run carries out one command line and returns the exit code. A second signal
+// kills.
+func run(args []string, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	return program.Report(stderr, zsync(ctx, args, stdout, stderr))
+}

@@ -1,0 +1,251 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/zsyncfs/zsyncfs/cmd/internal/progress"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/report"
+	buildversion "github.com/zsyncfs/zsyncfs/cmd/internal/version"
+	"github.com/zsyncfs/zsyncfs/zsyncclient"
+	"github.com/zsyncfs/zsyncfs/zsyncclient/download"
+)
+
+// command is one run of zsync.
+type command struct {
+	options
+	stdout, stderr io.Writer
+	typed          *url.URL // what was asked for, or -u; nil when that is unknown
+	client         *zsyncclient.Client
+	printer        *progress.Printer
+}
+
+// zsync carries out one command line.
+func zsync(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	c := &command{stdout: stdout, stderr: stderr}
+	if err := c.parse(args); err != nil {
+		return err
+	}
+	switch {
+	case c.version:
+		fmt.Fprintf(stdout, "zsync %s (zsyncfs)\n", buildversion.String(version))
+		return nil
+	case c.help:
+		printHelp(stdout)
+		return nil
+	}
+	if err := c.connect(); err != nil {
+		return err
+	}
+	defer c.client.Close()
+	if c.resolve {
+		return c.resolveRedirection(ctx)
+	}
+	ctl, err := c.loadControl(ctx, c.client, c.typed)
+	if err != nil {
+		return err
+	}
+	for _, w := range ctl.Header.Warnings {
+		c.say("zsync: warning: %s", report.Printable(w))
+	}
+	return c.get(ctx, ctl)
+}
+
+// connect makes the client.
+func (c *command) connect() (err error) {
+	switch {
+	case isURL(c.control):
+		c.typed, err = parseURL(c.control)
+	case c.referer != "":
+		c.typed, err = parseURL(c.referer)
+	}
+	if err != nil {
+		return usageError(err, "")
+	}
+	origins, err := c.origins(c.typed)
+	if err != nil {
+		return err
+	}
+	header := http.Header{}
+	for _, line := range c.header {
+		name, value, ok := strings.Cut(line, ":")
+		if name = strings.TrimSpace(name); !ok || name == "" {
+			return usageError(errors.New("a header is not of the form \"Name: value\""), "")
+		}
+		header.Add(name, strings.TrimSpace(value))
+	}
+	c.client, err = zsyncclient.New(zsyncclient.Options{
+		Origins: origins,
+		// Who gives a control file as a file has it from somewhere he trusts.
+		AllowPrivate: c.allowPrivate || !isURL(c.control),
+		Header:       header,
+		Netrc:        c.netrcPath(),
+		CACert:       c.caCert,
+		Insecure:     c.insecure,
+		UserAgent:    "zsync/" + buildversion.String(version),
+		Warn:         c.warn,
+	})
+	if err != nil {
+		return report.WithCode(exitFile, err)
+	}
+	return nil
+}
+
+// say prints a line for people, unless they want quiet.
+func (c *command) say(format string, args ...any) {
+	if !c.quiet {
+		fmt.Fprintf(c.stderr, format+"\n", args...)
+	}
+}
+
+// warn prints what went wrong and did not end the run.
+func (c *command) warn(err error) {
+	c.say("zsync: warning: %s", report.Printable(err.Error()))
+}
+
+// target is the path of the file to be made.
+func (c *command) target(ctl *zsyncclient.Control) string {
+	if c.output != "" {
+		return c.output
+	}
+	location := c.control
+	if ctl.URL != nil && isURL(c.control) {
+		location = ctl.URL.String()
+	}
+	name := download.TargetName(ctl.Header, location)
+	if f := ctl.Header.Filename; f != "" && f != name {
+		c.say("zsync: warning: the control file names the file %s, which does not fit where it came from: making %s (-o names another)",
+			report.Printable(f), report.Printable(name))
+	}
+	return name
+}
+
+// get makes the target, or does what -j and -n ask for.
+func (c *command) get(ctx context.Context, ctl *zsyncclient.Control) error {
+	mirrors := make([]*url.URL, 0, len(c.mirrors))
+	for _, m := range c.mirrors {
+		if u, err := parseURL(m); err == nil { // origins has seen them
+			mirrors = append(mirrors, u)
+		}
+	}
+	mode := c.options.progress
+	if c.quiet {
+		mode = progress.None
+	}
+	out := c.stderr
+	if mode == progress.JSON {
+		out = c.stdout
+	}
+	c.printer = progress.New(out, mode)
+	d, err := download.New(download.Options{
+		Header: ctl.Header, Records: ctl.Records, Path: c.target(ctl), Seeds: c.seeds,
+		Source: c.client.NewSource(ctl, mirrors),
+		Force:  c.force,
+		Step:   c.printer.Step,
+		Warn:   c.warn,
+	})
+	if err != nil {
+		return report.WithCode(exitControl, err)
+	}
+	c.printer.Watch(d.Progress)
+	defer c.printer.Stop()
+	switch {
+	case c.check:
+		return c.checkForChanges(ctx, d)
+	case c.dryRun:
+		return c.plan(ctx, d)
+	}
+	r, err := d.Run(ctx)
+	c.printer.Stop()
+	if err != nil {
+		return c.failed(err)
+	}
+	c.succeeded(r)
+	return nil
+}
+
+// failed adds to err what is left for the next run.
+func (c *command) failed(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return fmt.Errorf("interrupted: %w", err)
+	}
+	return err
+}
+
+// succeeded says how it went.
+func (c *command) succeeded(r download.Result) {
+	if c.quiet {
+		return
+	}
+	if c.options.progress == progress.JSON {
+		printJSON(c.stdout, resultLine{Step: "done", Local: r.Local, Fetched: r.Fetched,
+			UpToDate: r.UpToDate, Verified: !r.Unverified, Old: r.Old})
+		return
+	}
+	switch {
+	case r.Unverified:
+		c.say("zsync: warning: the control file has no digest of the whole file; each block matched its own checksum")
+	default:
+		fmt.Fprintln(c.stdout, "verifying download...checksum matches OK")
+	}
+	if r.UpToDate {
+		c.say("the file is up to date")
+	}
+	if r.Old != "" && c.verbose {
+		c.say("the old file is now %s", report.Printable(r.Old))
+	}
+	fmt.Fprintf(c.stdout, "used %d local, fetched %d\n", r.Local, r.Fetched)
+}
+
+// plan is -n.
+func (c *command) plan(ctx context.Context, d *download.Download) error {
+	r, err := d.Plan(ctx)
+	c.printer.Stop()
+	if err != nil {
+		return err
+	}
+	if c.options.progress == progress.JSON {
+		printJSON(c.stdout, planLine{Step: "planned", Local: r.Local, Missing: r.Missing, Runs: r.MissingRuns, UpToDate: r.UpToDate})
+		return nil
+	}
+	fmt.Fprintf(c.stdout, "would use %d local, fetch %d in %s\n", r.Local, r.Missing, plural(r.MissingRuns, "run"))
+	return nil
+}
+
+func plural(n int64, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return humanize.Comma(n) + " " + noun + "s"
+}
+
+// checkForChanges is -j.
+func (c *command) checkForChanges(ctx context.Context, d *download.Download) error {
+	current, err := d.Current(ctx)
+	c.printer.Stop()
+	switch {
+	case err != nil:
+		return report.WithCode(exitFetch, err)
+	case !current:
+		return errChanged
+	}
+	c.say("the file is up to date")
+	return nil
+}
+
+// resolveRedirection is -r.
+func (c *command) resolveRedirection(ctx context.Context) error {
+	ctl, err := c.client.FetchControl(ctx, c.typed, zsyncclient.Validators{}, 0)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(c.stdout, ctl.Final.String())
+	return nil
+}
