@@ -1,6 +1,7 @@
 package download
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -43,7 +44,20 @@ func (d *Download) scanSeeds(ctx context.Context) error {
 			d.o.Warn(fmt.Errorf("seed not used: %w", err))
 		}
 	}
-	return nil
+	return d.scanNothing(ctx)
+}
+
+// scanNothing finds what needs no seed, blocks of zeros, when no seed was there
+// to be scanned.
+func (d *Download) scanNothing(ctx context.Context) error {
+	if d.index != nil || d.missing.Count() == 0 {
+		return nil
+	}
+	if err := d.makeIndex(); err != nil {
+		return err
+	}
+	_, err := d.index.Scan(ctx, bytes.NewReader(nil), 0, d.missing, d.found, seed.Options{})
+	return err
 }
 
 // scanFile scans one seed.
