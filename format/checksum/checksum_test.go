@@ -183,6 +183,24 @@ func BenchmarkSumBlocks(b *testing.B) {
 	}
 }
 
+// BenchmarkSumFewBlocks shows from how many blocks on a kernel pays.
+func BenchmarkSumFewBlocks(b *testing.B) {
+	data := randomBytes(16 << 12)
+	for s := range SHA224 {
+		for _, v := range variants() {
+			for _, count := range []int{1, 2, 3, 16} {
+				b.Run(fmt.Sprintf("%v/%v/%d", s, v, count), func(b *testing.B) {
+					var dst [16 * 16]byte
+					b.SetBytes(int64(count << 12))
+					for b.Loop() {
+						sumBlocks(v, s, dst[:0], data[:count<<12], 1<<12)
+					}
+				})
+			}
+		}
+	}
+}
+
 func BenchmarkRsumBlocks(b *testing.B) {
 	data := randomBytes(512 << 10)
 	for _, v := range variants() {

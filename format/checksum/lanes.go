@@ -12,12 +12,15 @@ const laneStep = 16 << 10
 // startState is that of MD4 and of MD5.
 var startState = [4]uint32{0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476}
 
+// minLanes is from how many blocks on a kernel is faster than the scalar code,
+// though its other lanes work for nothing.
+const minLanes = 2
+
 // sumLanes appends the digests of the first blocks of data, as far as kernels of
-// v are good for them, and says how many bytes that was. blockSize is the length
-// of each, data's end may be none.
+// v are good for them, and says how many bytes that was. What is left is less
+// than minLanes whole blocks unless v has no kernel for s and blockSize.
 func sumLanes(v variant, s Strong, dst, data []byte, blockSize int) ([]byte, int) {
-	lanes := v.lanes(s)
-	if lanes == 0 || blockSize%64 != 0 {
+	if v.lanes(s) == 0 || blockSize%64 != 0 {
 		return dst, 0
 	}
 	// All blocks end in the same 64 bytes: the mark and the length in bits.
@@ -27,18 +30,16 @@ func sumLanes(v variant, s Strong, dst, data []byte, blockSize int) ([]byte, int
 
 	done := 0
 	for {
-		blocks := min(lanes, (len(data)-done)/blockSize)
-		if blocks < minLanes {
+		left := (len(data) - done) / blockSize
+		if left < minLanes {
 			return dst, done
 		}
-		dst = sumGroup(v, s, dst, data[done:done+blocks*blockSize], blockSize, &end)
+		use := v.enough(s, left)
+		blocks := min(use.lanes(s), left)
+		dst = sumGroup(use, s, dst, data[done:done+blocks*blockSize], blockSize, &end)
 		done += blocks * blockSize
 	}
 }
-
-// minLanes is from how many blocks on a kernel is faster than the scalar code,
-// though the rest of its lanes work for nothing.
-const minLanes = 2
 
 // sumGroup appends the digests of the blocks of data, as many as the kernel has
 // lanes, or fewer. Idle lanes sum the last block once more.

@@ -53,7 +53,7 @@ func rsumOffsets(v variant, dst []uint32, data []byte, shift uint, r Rsum) {
 }
 
 // minOffsets is from how many offsets on a kernel is faster.
-const minOffsets = 128
+const minOffsets = 64
 
 // jump is the rsum n bytes further on, where r is that of the block of size
 // bytes at data[0].

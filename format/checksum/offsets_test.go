@@ -7,15 +7,27 @@ import (
 
 func TestRsumOffsets(t *testing.T) {
 	data := randomBytes(1 << 15)
+	t.Cleanup(func() { best = variants()[len(variants())-1] })
+	for _, best = range variants() {
+		testRsumOffsets(t, data)
+	}
+}
+
+func testRsumOffsets(t *testing.T, data []byte) {
 	for shift := uint(0); shift < 15; shift++ {
 		size := 1 << shift
-		for _, n := range []int{0, 1, 2, 3, 7, 8, 9, 31, 33, 1000} {
+		for _, n := range []int{0, 1, 2, 3, 33, 64, 65, 66, 79, 97, 129, 1000, 3001} {
 			dst := make([]uint32, n+1)
 			dst[n] = 12345
 			RsumOffsets(dst[:n], data[5:5+max(n-1+size, 0)], shift)
+			if n > 2 {
+				// The same in two calls.
+				next := rsumOfUint32(dst[n/2-1]).Roll(data[5+n/2-1], data[5+n/2-1+size], shift)
+				RsumOffsetsFrom(dst[n/2:n], data[5+n/2:], shift, next)
+			}
 			for i, got := range dst[:n] {
 				if want := slowRsum(data[5+i:5+i+size], size).Uint32(); got != want {
-					t.Fatalf("block of %d at %d of %d: %x, want %x", size, i, n, got, want)
+					t.Fatalf("%v: block of %d at %d of %d: %x, want %x", best, size, i, n, got, want)
 				}
 			}
 			if dst[n] != 12345 {
@@ -28,7 +40,7 @@ func TestRsumOffsets(t *testing.T) {
 func BenchmarkRsumOffsets(b *testing.B) {
 	data := randomBytes(1<<16 + 4096)
 	for _, v := range variants() {
-		for _, n := range []int{128, 1024, 8 << 10, 64 << 10} {
+		for _, n := range []int{64, 1 << 10, 8 << 10, 64 << 10} {
 			b.Run(fmt.Sprintf("%v/%d", v, n), func(b *testing.B) {
 				dst := make([]uint32, n)
 				first := rsumOf(v, data[:4096])

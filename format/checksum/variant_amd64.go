@@ -28,6 +28,14 @@ func (v variant) lanes(s Strong) int {
 	return 16
 }
 
+// enough is the variant, v or a narrower one, that is fastest for so few blocks.
+func (v variant) enough(s Strong, blocks int) variant {
+	if v == avx512 && blocks <= avx2.lanes(s) {
+		return avx2
+	}
+	return v
+}
+
 // feed calls the kernel of s, which is one that has lanes. Calls by name, not
 // through a table, let the arguments stay on the stack.
 func (v variant) feed(s Strong, state *[4 * maxLanes]uint32, base *byte, at *[maxLanes]int, count int) {

@@ -8,6 +8,8 @@ func variants() []variant { return []variant{scalar} }
 
 func (v variant) lanes(Strong) int { return 0 }
 
+func (v variant) enough(Strong, int) variant { return v }
+
 func (v variant) feed(Strong, *[4 * maxLanes]uint32, *byte, *[maxLanes]int, int) {}
 
 func (v variant) rsum(*byte, int) Rsum { return Rsum{} }

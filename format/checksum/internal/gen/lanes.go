@@ -154,7 +154,10 @@ func (l *lanes) loadParts(s set) {
 		all = l.regs(16, 16)
 	}
 	for i, r := range all {
-		l.move(l.address(s.first+i, 0), r)
+		from := l.address(s.first+i, 0)
+		// The CPU follows so many blocks badly. Past the end it does nothing.
+		PREFETCHT1(from.Offset(320))
+		l.move(from, r)
 	}
 	const low, high, even, odd = operand.U8(0x44), operand.U8(0xee), operand.U8(0x88), operand.U8(0xdd)
 	for i := range 4 {
