@@ -22,8 +22,30 @@ import (
 	"github.com/zsyncfs/zsyncfs/format"
 )
 
+// asProgram is the environment variable that makes the test's binary behave as
+// the program itself.
+const asProgram = "ZSYNCMAKE_TEST_AS_PROGRAM"
+
 func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+	}
+	// Later the first one on the PATH is ours.
+	installed, errInstalled = exec.LookPath("zsyncmake")
 	testscript.Main(m, map[string]func(){"zsyncmake": main})
+}
+
+// ourProgram is a run of the program in dir.
+func ourProgram(t *testing.T, dir string, args ...string) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self, args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), asProgram+"=1", "GORACE=atexit_sleep_ms=0")
+	return cmd
 }
 
 // TestScripts runs the command lines in testdata/script. Each starts in a folder
