@@ -36,6 +36,22 @@ func share(runs, most, trying int) int {
 
 func ceil(n, d int) int { return (n + d - 1) / d }
 
+// beside is how many requests of one call of FetchRuns the host gets side by
+// side: one until it has shown what it answers.
+func (h *host) beside() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch o := &h.atOnce; {
+	case o.doubt:
+		return 1
+	case o.most == 1:
+		return singleBeside
+	case o.proved > 1:
+		return severalBeside
+	}
+	return 1
+}
+
 // rangesAtOnce is how many ranges a request may have, and how many were answered
 // well.
 func (h *host) rangesAtOnce() (most, proved int) {

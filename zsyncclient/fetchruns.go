@@ -65,19 +65,13 @@ type crew struct {
 
 // hire puts one more goroutine to work when there is something to do for it and
 // h, where the last try went, takes one more request; the new one does the same.
-// Until h has proved that it answers several ranges, one request asks for such.
 func (f *fetch) hire(h *host) {
 	if f.crew == nil {
 		return
 	}
 	beside := 1
 	if h != nil {
-		switch most, proved := h.rangesAtOnce(); {
-		case most == 1:
-			beside = singleBeside
-		case proved > 1:
-			beside = severalBeside
-		}
+		beside = h.beside()
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

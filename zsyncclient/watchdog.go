@@ -58,6 +58,10 @@ func (b *body) Read(p []byte) (int, error) {
 	if b.err != nil {
 		return 0, b.err
 	}
+	if b.err = b.caller.Err(); b.err != nil {
+		// The transport would go on for as long as it has bytes.
+		return 0, b.err
+	}
 	b.timer.Reset(b.stall)
 	n, err := b.rc.Read(p)
 	b.timer.Stop()

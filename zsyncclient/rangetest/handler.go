@@ -19,6 +19,7 @@ type reply struct {
 	length  int64 // of body; announced unless chunked
 	start   int64 // offset of body in the file
 	chunked bool
+	parts   bool // multipart
 }
 
 // ServeHTTP answers one request.
@@ -79,7 +80,7 @@ func (s *Server) answer(rep *reply, rule *Rule, f *file, r *http.Request) func()
 		g.etag = rule.Text
 		f = &g
 	}
-	rep.serve(content, size, f, r, rule.Fault == IgnoreRange || rule.Fault == NoLength)
+	rep.serve(content, size, f, r, rule)
 	return func() { _ = content.Close() }
 }
 
@@ -88,9 +89,10 @@ func (rep *reply) text(code int, kind, text string) {
 	rep.header.Set("Content-Type", kind)
 }
 
-// serve answers with conditions and one range.
-func (rep *reply) serve(content io.ReadSeeker, size int64, f *file, r *http.Request, ignoreRange bool) {
+// serve answers with conditions and ranges.
+func (rep *reply) serve(content content, size int64, f *file, r *http.Request, rule *Rule) {
 	rep.header.Set("Content-Type", "application/octet-stream")
+	rep.header.Set("Accept-Ranges", "bytes")
 	if f.etag != "" {
 		rep.header.Set("ETag", f.etag)
 	}
@@ -102,8 +104,18 @@ func (rep *reply) serve(content io.ReadSeeker, size int64, f *file, r *http.Requ
 		return
 	}
 	start, end, kind := parseRange(r.Header.Get("Range"), size)
+	parts := several(r.Header.Get("Range"), size)
+	ignoreRange := rule.Fault == IgnoreRange || rule.Fault == NoLength
 	if cond := r.Header.Get("If-Range"); ignoreRange || cond != "" && cond != f.etag {
-		kind = wholeFile
+		kind, parts = wholeFile, nil
+	}
+	if parts != nil {
+		frame := newFrame(parts)
+		if rule.Frame != nil {
+			rule.Frame(frame)
+		}
+		rep.serveParts(content, frame, rule)
+		return
 	}
 	rep.code = http.StatusOK
 	switch kind {
@@ -138,7 +150,7 @@ const (
 )
 
 // parseRange reads a Range header of one range; of anything else it makes the
-// whole file.
+// whole file (several ranges: see several).
 func parseRange(h string, size int64) (start, end int64, kind rangeKind) {
 	spec, ok := strings.CutPrefix(h, "bytes=")
 	first, last, ok2 := strings.Cut(spec, "-")
@@ -194,13 +206,15 @@ func (rep *reply) corrupt(rule *Rule) {
 		rep.body, rep.length = &b, int64(b.Len())
 		rep.header.Set("Content-Encoding", "gzip")
 	case Flip:
+		if rep.parts {
+			return // its parts are flipped already
+		}
 		rep.body = &flipper{r: rep.body, off: rep.start, at: rule.After, every: rule.Every}
 	case Endless:
 		rep.body, rep.chunked = io.MultiReader(rep.body, zeros{}), true
 	case LongBody:
 		rep.body, rep.chunked = io.MultiReader(rep.body, strings.NewReader(rule.Text)), true
 	case Multipart:
-		const edge = "THE-EDGE"
 		head := fmt.Sprintf("--%s\r\nContent-Type: application/octet-stream\r\nContent-Range: %s\r\n\r\n",
 			edge, rep.header.Get("Content-Range"))
 		tail := "\r\n--" + edge + "--\r\n"

@@ -58,6 +58,8 @@ type Rule struct {
 	Path string
 	// Skip so many matching requests, then break Times of them; 0 for all.
 	Skip, Times int
+	// Several matches only requests for so many ranges or more; 0 for all.
+	Several int
 
 	Fault  Fault
 	After  int64
@@ -66,6 +68,8 @@ type Rule struct {
 	Text   string
 	// Header is added to the answer.
 	Header http.Header
+	// Frame changes an answer to several ranges before it is sent; nil: as it is.
+	Frame func(*Frame)
 	// Delay before the header, or between the bytes of Drip.
 	Delay time.Duration
 }
@@ -94,6 +98,9 @@ func (s *Server) match(r *http.Request) *Rule {
 	for _, a := range s.rules {
 		prefix, any := strings.CutSuffix(a.Path, "*")
 		if a.Path != "" && a.Path != r.URL.Path && !(any && strings.HasPrefix(r.URL.Path, prefix)) {
+			continue
+		}
+		if a.Several > 0 && strings.Count(r.Header.Get("Range"), ",")+1 < a.Several {
 			continue
 		}
 		a.seen++

@@ -219,7 +219,7 @@ func (s *Server) Bytes(path string) int64 {
 }
 
 // open gives the content of f and its length.
-func (f *file) open() (io.ReadSeekCloser, int64, error) {
+func (f *file) open() (content, int64, error) {
 	if f.disk == "" {
 		return nopCloser{bytes.NewReader(f.data)}, int64(len(f.data)), nil
 	}
@@ -235,7 +235,13 @@ func (f *file) open() (io.ReadSeekCloser, int64, error) {
 	return d, fi.Size(), nil
 }
 
-type nopCloser struct{ io.ReadSeeker }
+// content is that of a file.
+type content interface {
+	io.ReadSeekCloser
+	io.ReaderAt
+}
+
+type nopCloser struct{ *bytes.Reader }
 
 func (nopCloser) Close() error { return nil }
 

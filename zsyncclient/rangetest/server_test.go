@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"mime"
+	"mime/multipart"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 )
@@ -66,7 +69,7 @@ func TestRanges(t *testing.T) {
 			{"bytes=8-", 206, "89", "bytes 8-9/10"},
 			{"bytes=-3", 206, "789", "bytes 7-9/10"},
 			{"bytes=10-", 416, "", "bytes */10"},
-			{"bytes=1-2,4-5", 200, "0123456789", ""},
+			{"bytes=1-2,x", 200, "0123456789", ""},
 			{"lines=1-2", 200, "0123456789", ""},
 		} {
 			resp, body, err := get(t, s.URL(path), "Range", tc.header)
@@ -134,6 +137,41 @@ func TestFaults(t *testing.T) {
 		if resp, _, _ := get(t, s.URL("/f")); resp.StatusCode != want {
 			t.Errorf("request %d: %d", i, resp.StatusCode)
 		}
+	}
+}
+
+// Several ranges are answered as other readers of such bodies understand them.
+func TestParts(t *testing.T) {
+	s := start(t)
+	s.Put("/f", []byte("0123456789"))
+	read := func() (out []string) {
+		resp, body, err := get(t, s.URL("/f"), "Range", "bytes=1-2, 4-4,8-99")
+		if err != nil || resp.StatusCode != 206 {
+			t.Fatalf("%v %v", resp, err)
+		}
+		_, params, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for r := multipart.NewReader(bytes.NewReader(body), params["boundary"]); ; {
+			p, err := r.NextPart()
+			if err != nil {
+				if err != io.EOF {
+					t.Error(err)
+				}
+				return out
+			}
+			data, _ := io.ReadAll(p)
+			out = append(out, p.Header.Get("Content-Range")+" "+string(data))
+		}
+	}
+	if got, want := read(), []string{"bytes 1-2/10 12", "bytes 4-4/10 4", "bytes 8-9/10 89"}; !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+	s.Add(Rule{Several: 4, Fault: Status, Status: 500})
+	s.Add(Rule{Several: 3, Fault: Flip, After: 4, Frame: func(f *Frame) { f.Parts = f.Parts[1:] }})
+	if got, want := read(), []string{"bytes 4-4/10 \xcb", "bytes 8-9/10 89"}; !slices.Equal(got, want) {
+		t.Errorf("%q", got)
 	}
 }
 
