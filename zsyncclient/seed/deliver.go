@@ -6,25 +6,52 @@ import (
 	"github.com/zsyncfs/zsyncfs/format"
 )
 
-// found delivers data as block id and as all others of the same record.
-func (s *scan) foundBlock(id int, data []byte) error {
+// foundBlock delivers data as block id and as all others of the same record. It
+// says whether any of them was missing.
+func (s *scan) foundBlock(id int, data []byte) (bool, error) {
 	if !s.x.isRepeated(id) {
 		if !s.missing.Take(format.BlockID(id)) {
-			return nil
+			return false, nil
 		}
-		return s.give(id, 1, data)
+		return true, s.give(id, 1, data)
 	}
 	lo, hi := s.x.class(id)
+	// A class may have millions of blocks: all are looked at once only.
 	if !setBit(s.done, lo) {
-		return nil
+		return false, nil
 	}
+	isNew := false
 	for _, member := range s.x.single.ids[lo:hi] {
 		if !s.missing.Take(format.BlockID(member)) {
 			continue
 		}
+		isNew = true
 		if err := s.give(int(member), 1, data); err != nil {
+			return isNew, err
+		}
+	}
+	return isNew, nil
+}
+
+// foundRun delivers n blocks from id on, in as few pieces as there are.
+func (s *scan) foundRun(id, n int, data []byte) error {
+	block := int(s.x.geometry.BlockSize)
+	for i := 0; i < n; {
+		taken := 0
+		for i+taken < n && !s.x.isRepeated(id+i+taken) && s.missing.Take(format.BlockID(id+i+taken)) {
+			taken++
+		}
+		if taken > 0 {
+			if err := s.give(id+i, taken, data[i*block:(i+taken)*block]); err != nil {
+				return err
+			}
+			i += taken
+			continue
+		}
+		if _, err := s.foundBlock(id+i, data[i*block:(i+1)*block]); err != nil {
 			return err
 		}
+		i++
 	}
 	return nil
 }

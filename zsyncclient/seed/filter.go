@@ -2,33 +2,53 @@ package seed
 
 import "github.com/zsyncfs/zsyncfs/format"
 
-// filterWords is the size of a filter's array: 1 MiB, what the second cache of
-// a core holds. Fewer of them are used when few keys are in it.
-const filterWords = 1 << 17
-
-// filter says for a key whether a block that is worth looking up may have it: two
-// bits of one word of 64. It lets all keys through that were added, and few others.
+// filter says for a key whether a block that is worth looking up may have it. It
+// has a bit for each key at two levels: nearWords, which stays in the second cache
+// of a core and is asked for every offset, and far, which is larger and is asked
+// for what is left. It lets all keys through that were added, and few others. It
+// must not be asked while keys are added.
 type filter struct {
-	words *[filterWords]uint64
-	mask  uint64 // of the index of a word
+	near *[nearWords]uint64
+	// small says that only the first smallWords of near are used: they stay in the
+	// first cache.
+	small bool
+	far   []uint64
+	shift uint // of a hash, to the index of a word of far
 }
 
-// filterBits is how many bits there are for each key, as long as there is room.
-const filterBits = 32
+const (
+	nearShift, smallShift = 64 - 17, 64 - 12
+	nearWords, smallWords = 1 << (64 - nearShift), 1 << (64 - smallShift)
+	// smallKeys is up to how many keys smallWords are enough for: one bit of 64.
+	smallKeys = smallWords
+	// farShift bounds far: 8 MiB.
+	farShift = 64 - 20
+)
 
 // newFilter is an empty filter for about keys of them.
 func newFilter(keys int64) *filter {
-	n := uint64(64)
-	for n < filterWords && n*64 < uint64(keys)*filterBits {
-		n *= 2
+	f := &filter{near: new([nearWords]uint64), small: keys <= smallKeys, shift: 64 - 10}
+	// 64 bits a key, as long as there is room.
+	for f.shift > farShift && keys > 1<<(64-f.shift) {
+		f.shift--
 	}
-	return &filter{words: new([filterWords]uint64), mask: n - 1}
+	f.far = make([]uint64, 1<<(64-f.shift))
+	return f
 }
+
+// farKey is another hash: both levels let the same keys through only by chance.
+func farHash(h uint64) uint64 { return (h ^ h>>29) * 0xBF58476D1CE4E5B9 }
 
 // add puts key in.
 func (f *filter) add(key uint64) {
 	h := hashKey(key)
-	f.words[h>>32&f.mask&(filterWords-1)] |= 1<<(h>>58) | 1<<(h>>52&63)
+	if f.small {
+		f.near[h>>smallShift] |= 1 << (h & 63)
+	} else {
+		f.near[h>>nearShift] |= 1 << (h & 63)
+	}
+	h = farHash(h)
+	f.far[h>>f.shift] |= 1 << (h & 63)
 }
 
 // newFilter has the keys of what is missing: every block, and in pairs also those
@@ -46,26 +66,36 @@ func (s *scan) newFilter() *filter {
 	return f
 }
 
-// hits appends to dst the offsets at which a block may begin: sums are the rsums
-// at each of n offsets, and of distance more.
-func (f *filter) hits(dst []uint32, sums []uint32, n, distance int, mask uint32) []uint32 {
-	words, used := f.words, f.mask
-	lo := sums[:n]
-	if distance == 0 {
-		for i, a := range lo {
-			h := hashKey(uint64(a & mask))
-			if v := words[h>>32&used&(filterWords-1)]; v>>(h>>58)&(v>>(h>>52&63))&1 != 0 {
-				dst = append(dst, uint32(i))
-			}
-		}
-		return dst
+// hits sets dst to the places in lo of those keys that may be worth a look-up, and
+// returns how many there are. hi has the lower halves of the keys when they are of
+// pairs, and is as long as lo and dst.
+func (f *filter) hits(dst, lo, hi []uint32, mask uint64) int {
+	n := 0
+	switch {
+	case hi == nil && f.small:
+		n = singlesSmall((*[smallWords]uint64)(f.near[:smallWords]), dst, lo, mask, hashFactor)
+	case hi == nil:
+		n = singlesNear(f.near, dst, lo, mask, hashFactor)
+	case f.small:
+		n = pairsSmall((*[smallWords]uint64)(f.near[:smallWords]), dst, lo, hi, mask, hashFactor)
+	default:
+		n = pairsNear(f.near, dst, lo, hi, mask, hashFactor)
 	}
-	hi := sums[distance:][:n]
-	for i, a := range lo {
-		h := hashKey(uint64(a&mask)<<32 | uint64(hi[i]&mask))
-		if v := words[h>>32&used&(filterWords-1)]; v>>(h>>58)&(v>>(h>>52&63))&1 != 0 {
-			dst = append(dst, uint32(i))
+	return f.second(dst[:n], lo, hi, mask)
+}
+
+// second leaves in hits those that the second level lets through. It does not
+// branch on what it loads, so that many loads are on their way at once.
+func (f *filter) second(hits, lo, hi []uint32, mask uint64) int {
+	far, shift, n := f.far, f.shift, 0
+	for _, i := range hits {
+		key := uint64(lo[i])
+		if hi != nil {
+			key = key<<32 | uint64(hi[i])
 		}
+		h := farHash(hashKey(key & mask))
+		hits[n] = i
+		n += int(far[h>>shift] >> (h & 63) & 1)
 	}
-	return dst
+	return n
 }

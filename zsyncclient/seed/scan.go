@@ -57,6 +57,7 @@ type scan struct {
 	keys  int // how many blocks have a key
 	key   func(int) uint64
 	table *table
+	mask  uint64 // of a key
 
 	filter *filter // replaced between the passes only
 
@@ -87,12 +88,14 @@ func (x *Index) newScan(size int64, missing *Missing, deliver Deliver, o Options
 		s.seq = 1
 	}
 	s.keys, s.key, s.table = x.count, x.singleKey, x.single
+	s.mask = uint64(x.mask)
 	if s.seq > 1 {
 		s.keys, s.key, s.table = max(x.count-1, 0), x.pairKey, x.pair
+		s.mask |= s.mask << 32
 	}
 	block := int(x.geometry.BlockSize)
 	s.reach = s.seq * block
-	s.slice = max(sliceSize, block/2)
+	s.slice = sliceSize
 	if o.slice > 0 {
 		s.slice = o.slice
 	}
@@ -100,7 +103,7 @@ func (x *Index) newScan(size int64, missing *Missing, deliver Deliver, o Options
 	if s.workers <= 0 {
 		s.workers = runtime.GOMAXPROCS(0)
 	}
-	s.workers = max(1, min(s.workers, scanMemory/(s.slice+s.reach)))
+	s.workers = max(1, min(s.workers, scanMemory/(s.slice+s.reach+4*min(block, maxBatch))))
 	s.done = make([]atomic.Uint64, (x.count+63)/64)
 	return s
 }

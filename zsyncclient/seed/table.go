@@ -5,11 +5,12 @@ import (
 	"math/bits"
 	"slices"
 	"sort"
+	"sync"
 )
 
 // table finds blocks by a key of 64 bits: block ids sorted by the hash of their
-// keys, and by what the caller compares where keys are equal. Nine to thirteen
-// bytes for each block. It never changes.
+// keys, and by their strong checksums where keys are equal. Seven to nine bytes for
+// each block. It never changes.
 type table struct {
 	// start has, for each value of the hash's first bits, the place of the first
 	// such id; one more at the end.
@@ -20,52 +21,77 @@ type table struct {
 	bits uint
 }
 
+// hashFactor is 2^64 divided by the golden ratio.
+const hashFactor = 0x9E3779B97F4A7C15
+
 // hashKey spreads a key over 64 bits, of which the upper ones depend on all of it.
-func hashKey(key uint64) uint64 { return key * 0x9E3779B97F4A7C15 }
+func hashKey(key uint64) uint64 { return key * hashFactor }
+
+// place is where a table has what has the hash h.
+func (t *table) place(h uint64) uint32 { return uint32(h >> (64 - t.bits)) }
 
 // tag is what a table keeps of h beside the bits that chose its place.
 func (t *table) tag(h uint64) uint8 { return uint8(h >> (56 - t.bits)) }
 
-// newTable sorts the ids from 0 to count.
+// newTable sorts the ids from 0 to count by key, and where that is equal by compare.
 func newTable(count int, key func(int) uint64, compare func(a, b int) int) *table {
-	t := &table{bits: uint(min(max(bits.Len(uint(count)), 1), 28))}
+	t := &table{bits: uint(min(max(bits.Len(uint(count))-1, 1), 28))}
 	t.start = make([]uint32, 1<<t.bits+1)
 	t.ids, t.tags = make([]uint32, count), make([]uint8, count)
-	for id := range count {
-		t.start[hashKey(key(id))>>(64-t.bits)+1]++
+	places := make([]uint32, count)
+	inTwo(count, func(from, to int) {
+		for id := from; id < to; id++ {
+			places[id] = t.place(hashKey(key(id)))
+		}
+	})
+	for _, p := range places {
+		t.start[p+1]++
 	}
 	for i := 1; i < len(t.start); i++ {
 		t.start[i] += t.start[i-1]
 	}
-	// Placing moves each start to its end, which is the next one's start.
-	for id := range count {
-		place := &t.start[hashKey(key(id))>>(64-t.bits)]
-		t.ids[*place] = uint32(id)
-		*place++
+	// Each id moves the start of its place on, in the end to the next one's.
+	for id, p := range places {
+		t.ids[t.start[p]] = uint32(id)
+		t.start[p]++
 	}
 	copy(t.start[1:], t.start)
 	t.start[0] = 0
-	for i := range len(t.start) - 1 {
-		if ids := t.ids[t.start[i]:t.start[i+1]]; len(ids) > 1 {
-			slices.SortFunc(ids, func(a, b uint32) int {
-				ka, kb := key(int(a)), key(int(b))
-				if ka != kb {
-					if ka < kb {
-						return -1
-					}
-					return 1
-				}
-				if c := compare(int(a), int(b)); c != 0 {
-					return c
-				}
-				return int(a) - int(b)
-			})
+	inTwo(len(t.start)-1, func(from, to int) {
+		for i := from; i < to; i++ {
+			t.sortPlace(int(t.start[i]), int(t.start[i+1]), key, compare)
 		}
-	}
-	for i, id := range t.ids {
-		t.tags[i] = t.tag(hashKey(key(int(id))))
-	}
+	})
 	return t
+}
+
+// inTwo does the work for 0 to n in two halves, side by side.
+func inTwo(n int, work func(from, to int)) {
+	var wg sync.WaitGroup
+	wg.Go(func() { work(0, n/2) })
+	work(n/2, n)
+	wg.Wait()
+}
+
+// sortPlace sorts the ids lo to hi, which have one place.
+func (t *table) sortPlace(lo, hi int, key func(int) uint64, compare func(a, b int) int) {
+	ids := t.ids[lo:hi]
+	if len(ids) > 1 {
+		slices.SortFunc(ids, func(a, b uint32) int {
+			if ka, kb := key(int(a)), key(int(b)); ka < kb {
+				return -1
+			} else if ka > kb {
+				return 1
+			}
+			if c := compare(int(a), int(b)); c != 0 {
+				return c
+			}
+			return int(a) - int(b)
+		})
+	}
+	for i, id := range ids {
+		t.tags[lo+i] = t.tag(hashKey(key(int(id))))
+	}
 }
 
 // smallRange is up to how many ids are looked at one by one.
@@ -74,8 +100,8 @@ const smallRange = 8
 // lookup is the range of ids that have the key.
 func (t *table) lookup(want uint64, key func(int) uint64) (lo, hi int) {
 	h := hashKey(want)
-	b := h >> (64 - t.bits)
-	lo, hi = int(t.start[b]), int(t.start[b+1])
+	p := t.place(h)
+	lo, hi = int(t.start[p]), int(t.start[p+1])
 	if hi-lo > smallRange {
 		return t.search(lo, hi, want, key)
 	}
@@ -100,8 +126,8 @@ func (t *table) search(lo, hi int, want uint64, key func(int) uint64) (int, int)
 	return lo + first, lo + end
 }
 
-// narrow is the part of ids lo to hi, which are sorted so, whose blocks (step
-// blocks further on) have the strong checksum digest begins with.
+// narrow is the part of ids lo to hi, of equal key and sorted by the strong checksum
+// of the block step blocks further on, of which that is the beginning of digest.
 func (x *Index) narrow(t *table, lo, hi int, digest []byte, step int) (int, int) {
 	digest = digest[:x.length]
 	n := hi - lo

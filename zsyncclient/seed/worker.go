@@ -1,36 +1,61 @@
 package seed
 
 import (
-	"bytes"
 	"context"
 
-	"github.com/zsyncfs/zsyncfs/format"
 	"github.com/zsyncfs/zsyncfs/format/checksum"
 )
 
-// batch is how many offsets are summed before they are looked up: the sums stay in
-// the first caches.
-const batch = 8 << 10
-
-// worker scans slices of a seed. It belongs to one goroutine.
+// worker scans windows of a seed. It belongs to one goroutine.
 type worker struct {
 	s *scan
 	// thorough: no offset is jumped over.
 	thorough bool
-	sums     []uint32
-	hits     []uint32
-	digests  []byte
-	jumped   []span // within the window
-	buf      []byte // the window
-	limit    int    // runs go on up to here
+	block    int
+	distance int // of the second block of a pair; 0 without
+	batch    int // offsets that are summed at once
+	ring     bool
+
+	buf   []byte // the window
+	limit int    // runs end where they pass this offset
+	// sums are the rsums from an offset on; in a ring, from carried on the first
+	// distance of them are those at the end of the batch before.
+	sums, second []uint32
+	carried      int
+	last         int // offsets in the batch before
+	hits         []uint32
+	digests      []byte
+	rsums        []byte
+	jumped       []span // within the window
+	budget       budget
+	barren       [64]uint64 // keys of which no block is missing, by hash
+	pending      pending
 }
 
+const (
+	// minBatch and maxBatch bound how many offsets are summed before they are
+	// looked up: the sums stay in the first caches, but the first sum of a batch
+	// costs a whole block.
+	minBatch, maxBatch = 8 << 10, 1 << 20
+	// maxRing is up to which block size the sums of a batch are kept for the second
+	// blocks of the pairs of the next; larger ones are summed twice.
+	maxRing = 64 << 10
+)
+
 func (s *scan) newWorker(thorough bool) *worker {
-	distance := 0
-	if s.seq > 1 {
-		distance = int(s.x.geometry.BlockSize)
+	block := int(s.x.geometry.BlockSize)
+	w := &worker{s: s, thorough: thorough, block: block, distance: s.reach - block}
+	w.batch = min(max(minBatch, block/2), maxBatch)
+	w.ring = w.distance > 0 && block <= maxRing
+	sums := w.batch
+	if w.ring {
+		sums += w.distance
+	} else if w.distance > 0 {
+		w.second = make([]uint32, w.batch)
 	}
-	return &worker{s: s, thorough: thorough, sums: make([]uint32, batch+distance), hits: make([]uint32, 0, batch)}
+	w.sums, w.hits = make([]uint32, sums), make([]uint32, w.batch)
+	w.budget.credit = int64(64*block) + 1<<20
+	return w
 }
 
 // takeJumped is what was jumped over in slice.
@@ -43,43 +68,81 @@ func (w *worker) takeJumped(slice span) []span {
 	return out
 }
 
+// ended says whether there is nothing more to do.
+func (w *worker) ended(ctx context.Context) bool {
+	return w.s.stop.Load() || w.s.missing.Count() == 0 || ctx.Err() != nil
+}
+
 // window looks at the first n offsets of buf, which holds reach bytes more. It
 // returns how many it looked at.
 func (w *worker) window(ctx context.Context, buf []byte, n int) (int, error) {
-	s := w.s
-	block := int(s.x.geometry.BlockSize)
-	distance := s.reach - block
-	w.buf, w.limit = buf, n+distance
+	w.buf, w.limit, w.carried = buf, n+w.distance, -1
+	after := false // a jump
 	for at := 0; at < n; {
-		if s.stop.Load() || s.missing.Count() == 0 || ctx.Err() != nil {
-			return at, nil
+		if w.ended(ctx) {
+			return at, w.flush()
 		}
-		m := min(batch, n-at)
-		sums := w.sums[:m+distance]
-		checksum.RsumOffsets(sums, buf[at:], s.x.shift())
-		w.hits = s.filter.hits(w.hits[:0], sums, m, distance, s.x.mask)
-		next := at
-		for _, h := range w.hits {
-			offset := at + int(h)
-			if offset < next {
-				continue
-			}
-			key := uint64(sums[h] & s.x.mask)
-			if distance > 0 {
-				key = key<<32 | uint64(sums[int(h)+distance]&s.x.mask)
-			}
-			end, err := w.probe(offset, key)
-			if err != nil {
-				return offset, err
-			}
-			if end > offset && !w.thorough {
-				w.jump(offset+1, min(end, n))
-				next = end
-			}
+		m := min(w.batch, n-at)
+		if after {
+			// A block that changed in its place is behind us after a block.
+			m = min(m, w.block+64)
 		}
+		next, err := w.offsets(at, m, n)
+		if err != nil {
+			return at, err
+		}
+		w.budget.scanned(max(next, at+m) - at)
+		after = next > at+m
 		at = max(at+m, next)
 	}
-	return n, nil
+	return n, w.flush()
+}
+
+// offsets looks at m offsets from at on, and returns where a run from one of them
+// ended. n is where the window's offsets end.
+func (w *worker) offsets(at, m, n int) (int, error) {
+	lo, hi := w.sumsFrom(at, m)
+	found := w.s.filter.hits(w.hits[:m], lo, hi, w.s.mask)
+	next := at
+	for _, h := range w.hits[:found] {
+		offset := at + int(h)
+		if offset < next || w.budget.spent() {
+			continue
+		}
+		key := uint64(lo[h])
+		if hi != nil {
+			key = key<<32 | uint64(hi[h])
+		}
+		end, err := w.probe(offset, key&w.s.mask)
+		if err != nil {
+			return offset, err
+		}
+		if end > offset && !w.thorough {
+			w.jump(offset+1, min(end, n))
+			next = end
+		}
+	}
+	return next, nil
+}
+
+// sumsFrom are the rsums at m offsets from at on, and in pairs those of the second blocks.
+func (w *worker) sumsFrom(at, m int) (lo, hi []uint32) {
+	shift := w.s.x.shift()
+	if !w.ring {
+		checksum.RsumOffsets(w.sums[:m], w.buf[at:], shift)
+		if w.distance == 0 {
+			return w.sums[:m], nil
+		}
+		checksum.RsumOffsets(w.second[:m], w.buf[at+w.distance:], shift)
+		return w.sums[:m], w.second[:m]
+	}
+	have := 0
+	if w.carried == at {
+		have = copy(w.sums[:w.distance], w.sums[w.last:])
+	}
+	checksum.RsumOffsets(w.sums[have:m+w.distance], w.buf[at+have:], shift)
+	w.carried, w.last = at+m, m
+	return w.sums[:m], w.sums[w.distance:][:m]
 }
 
 // jump notes that offsets are jumped over.
@@ -91,109 +154,6 @@ func (w *worker) jump(start, end int) {
 	w.jumped = append(w.jumped, span{int64(start), int64(end)})
 }
 
-// mergeGap is how far what was jumped over may lie apart to be taken as one.
-const mergeGap = 1 << 20
-
-// probe looks for blocks with key at offset, and follows the run of blocks from
-// there. It returns where the run ends; offset when nothing was found.
-func (w *worker) probe(offset int, key uint64) (int, error) {
-	s := w.s
-	lo, hi := s.table.lookup(key, s.key)
-	if lo == hi || !w.wanted(lo, hi) {
-		return offset, nil
-	}
-	block := int(s.x.geometry.BlockSize)
-	for i := range s.seq {
-		if lo, hi = s.x.narrow(s.table, lo, hi, w.sum(offset+i*block, 1), i); lo == hi {
-			s.counts.failed.Add(1)
-			return offset, nil
-		}
-	}
-	first := int(s.table.ids[lo])
-	for i := range s.seq {
-		at := offset + i*block
-		if err := s.foundBlock(first+i, w.buf[at:at+block]); err != nil {
-			return offset, err
-		}
-	}
-	end := offset + s.reach
-	for _, id := range s.table.ids[lo:min(hi, lo+maxCandidates)] {
-		if to, err := w.follow(int(id)+s.seq, end); err != nil || to > end {
-			return to, err
-		}
-	}
-	return end, nil
-}
-
-// maxCandidates is how many of the places of a block in the target are tried for
-// how a run goes on.
-const maxCandidates = 16
-
-// wanted says whether one of the ids, or of the blocks after them, is missing; and
-// of many always.
-func (w *worker) wanted(lo, hi int) bool {
-	if hi-lo > maxCandidates {
-		return true
-	}
-	for _, id := range w.s.table.ids[lo:hi] {
-		for i := range w.s.seq {
-			if w.s.missing.Has(format.BlockID(int(id) + i)) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// sum is the strong checksums of count blocks from offset on.
-func (w *worker) sum(offset, count int) []byte {
-	x := w.s.x
-	block := int(x.geometry.BlockSize)
-	w.s.counts.strong.Add(int64(count))
-	w.digests = x.strong.SumBlocks(w.digests[:0], w.buf[offset:offset+count*block], block)
-	return w.digests
-}
-
-// maxRun is how many blocks of a run are checked at once.
-const maxRun = 32
-
-// follow takes blocks from id on that lie at offset and behind. It returns the
-// offset after the last one.
-func (w *worker) follow(id, offset int) (int, error) {
-	x := w.s.x
-	block := int(x.geometry.BlockSize)
-	for step := 1; offset < w.limit; step = min(2*step, maxRun) {
-		count := min(step, x.count-id, (w.limit-offset+block-1)/block, (len(w.buf)-offset)/block)
-		n := w.matching(id, offset, count)
-		for i := range n {
-			if err := w.s.foundBlock(id+i, w.buf[offset+i*block:offset+(i+1)*block]); err != nil {
-				return offset, err
-			}
-		}
-		id, offset = id+n, offset+n*block
-		if n < count || n == 0 {
-			break
-		}
-	}
-	return offset, nil
-}
-
-// matching is how many of count blocks from id on lie at offset.
-func (w *worker) matching(id, offset, count int) int {
-	x := w.s.x
-	block := int(x.geometry.BlockSize)
-	n := 0
-	for n < count && checksum.RsumBlock(w.buf[offset+n*block:offset+(n+1)*block], block).Uint32()&x.mask == x.rsumOf(id+n) {
-		n++
-	}
-	if n == 0 {
-		return 0
-	}
-	digests, size := w.sum(offset, n), x.strong.Size()
-	for i := range n {
-		if !bytes.Equal(digests[i*size:i*size+x.length], x.strongOf(id+i)) {
-			return i
-		}
-	}
-	return n
-}
+// mergeGap is how far what was jumped over may lie apart to be taken as one, in
+// bytes: reading a little twice is cheaper than many small reads.
+const mergeGap = 64 << 10

@@ -1,0 +1,117 @@
+//go:build unix
+
+package seed
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"syscall"
+	"testing"
+
+	"github.com/zsyncfs/zsyncfs/format"
+	"github.com/zsyncfs/zsyncfs/format/checksum"
+)
+
+// randomBytes are n bytes that nothing else has.
+func randomBytes(seed byte, n int) []byte {
+	out := make([]byte, n)
+	rand.NewChaCha8([32]byte{seed}).Read(out)
+	return out
+}
+
+// randomRecords is a target of which only the records are there: they match nothing.
+func randomRecords(length int64, blockSize int, l format.Lengths) target {
+	h := &format.Header{BlockSize: int64(blockSize), Length: length,
+		SeqMatches: l.SeqMatches, RsumLength: l.Rsum, StrongLength: l.Strong}
+	return target{header: h, records: randomBytes(9, int(h.Geometry().BlockCount()*h.RecordSize()))}
+}
+
+// perCPU reports the bytes of each round per second of the process's CPU time: the
+// clock on the wall says little on a machine that does other things.
+func perCPU(b *testing.B, bytes int) func() {
+	start := cpuTime()
+	return func() {
+		b.ReportMetric(float64(bytes)*float64(b.N)/1e6/(cpuTime()-start), "MB/cpu-s")
+	}
+}
+
+// cpuTime is how many seconds of CPU this process took.
+func cpuTime() float64 {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		panic(err)
+	}
+	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
+}
+
+// benchScan scans seed on one core, for all blocks each time.
+func benchScan(b *testing.B, t target, seed []byte) {
+	x := t.index(b)
+	b.SetBytes(int64(len(seed)))
+	defer perCPU(b, len(seed))()
+	var stats Stats
+	for b.Loop() {
+		missing := NewMissing(t.header.Geometry().BlockCount())
+		var err error
+		stats, err = x.Scan(context.Background(), bytes.NewReader(seed), int64(len(seed)), missing,
+			func(format.BlockID, []byte) error { return nil }, Options{Workers: 1})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(100*float64(stats.Found)/float64(t.header.Length), "%found")
+}
+
+var benchLengths = []format.Lengths{{SeqMatches: 1, Rsum: 4, Strong: 16}, {SeqMatches: 2, Rsum: 3, Strong: 5}}
+
+func BenchmarkNoMatch(b *testing.B) {
+	seed := randomBytes(1, 64<<20)
+	for _, length := range []int64{64 << 20, 512 << 20, 5 << 30} {
+		for _, block := range []int{2048, 4096} {
+			for _, l := range benchLengths {
+				b.Run(fmt.Sprintf("target=%dMiB/block=%d/seq=%d", length>>20, block, l.SeqMatches), func(b *testing.B) {
+					benchScan(b, randomRecords(length, block, l), seed)
+				})
+			}
+		}
+	}
+}
+
+func BenchmarkAllMatch(b *testing.B) {
+	for _, block := range []int{2048, 4096} {
+		for _, l := range benchLengths {
+			b.Run(fmt.Sprintf("block=%d/seq=%d", block, l.SeqMatches), func(b *testing.B) {
+				data := randomBytes(1, 64<<20)
+				benchScan(b, newTarget(data, block, checksum.MD4, l), data)
+			})
+		}
+	}
+}
+
+// BenchmarkChanged has 2 % of the blocks overwritten.
+func BenchmarkChanged(b *testing.B) {
+	for _, l := range benchLengths {
+		b.Run(fmt.Sprintf("seq=%d", l.SeqMatches), func(b *testing.B) {
+			data := randomBytes(1, 64<<20)
+			t := newTarget(data, 4096, checksum.MD4, l)
+			seed := bytes.Clone(data)
+			for i := 0; i < len(seed); i += 50 * 4096 {
+				copy(seed[i:], randomBytes(byte(i), 4096))
+			}
+			benchScan(b, t, seed)
+		})
+	}
+}
+
+func BenchmarkIndex(b *testing.B) {
+	for _, l := range benchLengths {
+		b.Run(fmt.Sprintf("seq=%d", l.SeqMatches), func(b *testing.B) {
+			t := randomRecords(5<<30, 4096, l)
+			for b.Loop() {
+				t.index(b)
+			}
+		})
+	}
+}
