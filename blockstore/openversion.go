@@ -152,7 +152,7 @@ func (s *Store) loadVersion(key Key, place Place, raw []byte, h *format.Header, 
 		if err := os.Mkdir(v.path(), 0o700); err != nil {
 			return nil, writeError("make a version", err)
 		}
-		// Only needed when the meta file is lost, so not worth a failure.
+		// Only needed for Entries and when the meta file is lost, so not worth a failure.
 		_ = os.WriteFile(filepath.Join(v.path(), placeName), []byte(place), 0o600)
 	}
 	l, err := loadParts(v.path(), key, h, s.options.Warn)

@@ -1,0 +1,170 @@
+package blockstore
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/zsyncfs/zsyncfs/format"
+)
+
+// Entry is a version of the store, open or not, as the index and its folder
+// tell; Reopen finds out whether that is so.
+type Entry struct {
+	Key   Key
+	Place Place
+	// Bytes of blocks that are here; of a version that is not open, at its last
+	// checkpoint.
+	Bytes int64
+	// Used is when it was last written to, of a version that is not open.
+	Used time.Time
+}
+
+// Entries are the versions that have blocks, in no order. One whose place was
+// lost is left out. It reads a small file for each version that is not open.
+//
+// Errors: ErrClosed. Safe for concurrent use.
+func (s *Store) Entries() ([]Entry, error) {
+	if err := s.enter(); err != nil {
+		return nil, err
+	}
+	defer s.leave()
+	var out []Entry
+	open := map[Key]bool{}
+	for _, v := range s.versions() {
+		open[v.key] = true
+		if n := v.knownBytes(); n > 0 {
+			out = append(out, Entry{Key: v.key, Place: v.place, Bytes: n, Used: time.Now()})
+		}
+	}
+	names := map[string]account{}
+	err := s.index.each(indexVersion, func(name string, value []byte) {
+		if a, ok := decodeAccount(value); ok && a.data > 0 && !open[a.key] {
+			names[name] = a
+		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("blockstore: read the index: %w", err)
+	}
+	for name, a := range names {
+		if _, _, _, ok := parseName(name); !ok {
+			continue
+		}
+		place, err := readSmall(filepath.Join(s.versionsDir(), name, placeName), maxPlace)
+		if err != nil {
+			continue // lost, or renamed this moment
+		}
+		out = append(out, Entry{Key: a.key, Place: Place(place), Bytes: a.data, Used: time.Unix(a.used, 0)})
+	}
+	return out, nil
+}
+
+// knownBytes is the length of the blocks that are here.
+func (v *Version) knownBytes() int64 {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	t := v.table
+	return blockBytes(t.geometry, t.count, t.count > 0 && t.own.has(t.blocks-1))
+}
+
+// Reopen is OpenVersion of a version that the store has, with the header that
+// is kept there.
+//
+// Errors: ErrNotFound when it has none of this key, or none of which header and
+// place can be read; those of OpenVersion. Safe for concurrent use.
+func (s *Store) Reopen(key Key) (*Version, error) {
+	if err := s.enter(); err != nil {
+		return nil, err
+	}
+	defer s.leave()
+	e := s.lockSlot(key)
+	defer e.opening.Unlock()
+	if v := e.version.Load(); v != nil {
+		e.refs++
+		return v, nil
+	}
+	v, err := s.reload(key, e)
+	if err != nil {
+		s.leaveSlot(key, e)
+		return nil, err
+	}
+	e.refs = 1
+	e.version.Store(v)
+	return v, nil
+}
+
+// reload loads the version of key by its own files.
+func (s *Store) reload(key Key, e *slot) (*Version, error) {
+	name, err := s.findFolder(key)
+	if err != nil {
+		return nil, err
+	}
+	if name == "" {
+		return nil, ErrNotFound
+	}
+	raw, h, place, err := readOwnHeader(filepath.Join(s.versionsDir(), name))
+	if err != nil {
+		return nil, fmt.Errorf("%w: its header cannot be read: %w", ErrNotFound, err)
+	}
+	if HeaderKey(raw, h, place) != key || !plausible(h.Geometry()) {
+		return nil, fmt.Errorf("%w: its header is another's", ErrNotFound)
+	}
+	return s.loadVersion(key, place, raw, h, e)
+}
+
+// readOwnHeader reads the header and the place that a version's folder has.
+func readOwnHeader(dir string) (raw []byte, h *format.Header, place Place, err error) {
+	text, err := readSmall(filepath.Join(dir, placeName), maxPlace)
+	if err != nil {
+		return nil, nil, "", err
+	}
+	f, err := openFile(filepath.Join(dir, controlName), os.O_RDONLY)
+	if err != nil {
+		return nil, nil, "", err
+	}
+	defer f.Close()
+	h, err = format.ReadHeader(bufio.NewReader(f))
+	if err != nil {
+		return nil, nil, "", err
+	}
+	raw = make([]byte, h.Size)
+	_, err = io.ReadFull(io.NewSectionReader(f, 0, h.Size), raw)
+	return raw, h, Place(text), err
+}
+
+// OpenData opens the file that holds the target from its first byte to its
+// last, for reading: to clone it, or to have the kernel read it. The file may be
+// longer than the target. Its bytes stay as they are as long as the version
+// keeps its blocks; they are those of ReadAt only if every block was read, and
+// so checked, since Open.
+//
+// Errors: ErrUnknownBlock when blocks are missing; of the disk; ErrClosed. Safe
+// for concurrent use.
+func (v *Version) OpenData() (*os.File, error) {
+	if v.nowhere || v.KnownCount() != v.geometry().BlockCount() {
+		return nil, ErrUnknownBlock
+	}
+	v.folder.Lock()
+	defer v.folder.Unlock()
+	if v.parts == nil {
+		return nil, ErrClosed
+	}
+	f, err := openFile(filepath.Join(v.path(), dataName), os.O_RDONLY)
+	if err != nil {
+		return nil, fmt.Errorf("blockstore: %w", err)
+	}
+	mine, err := v.parts.data.Stat()
+	theirs, err2 := f.Stat()
+	if err = errors.Join(err, err2); err == nil && !os.SameFile(mine, theirs) {
+		err = fmt.Errorf("%s was replaced", f.Name())
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("blockstore: %w", err)
+	}
+	return f, nil
+}
