@@ -17,6 +17,9 @@ func testRsumOffsets(t *testing.T, data []byte) {
 	for shift := uint(0); shift < 15; shift++ {
 		size := 1 << shift
 		for _, n := range []int{0, 1, 2, 3, 33, 64, 65, 66, 79, 97, 129, 1000, 3001} {
+			if n*size > 4<<20 {
+				continue // the definition is slow
+			}
 			dst := make([]uint32, n+1)
 			dst[n] = 12345
 			RsumOffsets(dst[:n], data[5:5+max(n-1+size, 0)], shift)
