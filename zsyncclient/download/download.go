@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"sync/atomic"
+	"time"
 
 	"github.com/zsyncfs/zsyncfs/format"
 	"github.com/zsyncfs/zsyncfs/zsyncclient/seed"
@@ -24,6 +25,8 @@ type Download struct {
 	unfetched *seed.Missing // blocks that did not come over the network in this run
 	out       *os.File      // Path.part, locked; nil while planning and when closed
 	sparse    bool          // what was not written reads as zeros
+	fresh     bool          // Path.part had nothing in it when this run began
+	written   atomic.Bool   // now it has
 	setAside  []string      // files to be removed at the end
 	follow    *follower
 
@@ -45,6 +48,12 @@ func New(o Options) (*Download, error) {
 	}
 	if o.Step == nil {
 		o.Step = func(Step) {}
+	}
+	if o.Patience <= 0 {
+		o.Patience = defaultPatience
+	}
+	if o.FailingSince == nil {
+		o.FailingSince = func() time.Time { return time.Unix(0, 0) }
 	}
 	if o.Warn == nil {
 		o.Warn = func(error) {}
@@ -74,7 +83,8 @@ func (d *Download) begin(kind Kind, name string, total int64) {
 }
 
 // Run makes the file. When it fails, what was found and fetched stays in
-// Path.part for the next run; without any of that, nothing is left.
+// Path.part for the next run, and Result.Part says so; without any of that,
+// nothing is left.
 //
 // Errors: ErrBusy; ErrNotRegular; those of the files, as *fs.PathError and the
 // like; a *FetchError for what could not be fetched; a *VerifyError when the whole
@@ -91,10 +101,10 @@ func (d *Download) Run(ctx context.Context) (Result, error) {
 	if err == nil {
 		r.Old, r.UpToDate, err = d.finish()
 	}
-	d.closePart()
-	if err != nil && d.local.Load()+d.fetched.Load() == 0 {
-		os.Remove(d.partPath()) // there is nothing in it
+	if err != nil && !d.removeEmpty() && refuseOdd(d.partPath(), false) == nil {
+		r.Part = d.partPath()
 	}
+	d.closePart()
 	return r, err
 }
 
@@ -158,8 +168,7 @@ func (d *Download) write(first format.BlockID, data []byte) error {
 // writeAt writes data at off, but not zeros where zeros are.
 func (d *Download) writeAt(data []byte, off int64) error {
 	if !d.sparse {
-		_, err := d.out.WriteAt(data, off)
-		return err
+		return d.writeData(data, off)
 	}
 	size := int(d.geo.BlockSize)
 	for start := 0; start < len(data); {
@@ -168,7 +177,7 @@ func (d *Download) writeAt(data []byte, off int64) error {
 			end = min(end+size, len(data))
 		}
 		if end > start {
-			if _, err := d.out.WriteAt(data[start:end], off+int64(start)); err != nil {
+			if err := d.writeData(data[start:end], off+int64(start)); err != nil {
 				return err
 			}
 		}
@@ -178,6 +187,14 @@ func (d *Download) writeAt(data []byte, off int64) error {
 		start = end
 	}
 	return nil
+}
+
+func (d *Download) writeData(data []byte, off int64) error {
+	n, err := d.out.WriteAt(data, off)
+	if n > 0 {
+		d.written.Store(true)
+	}
+	return err
 }
 
 // raise makes a at least n.

@@ -39,10 +39,13 @@ func (d *Download) fetch(ctx context.Context) error {
 		return d.fetchError(ErrNoSource)
 	}
 	d.begin(Fetching, url, d.missingBytes())
-	err := d.o.Source.FetchRuns(ctx, runs, zsyncclient.Foreground, d.records, d.arrived)
-	if errors.Is(err, zsyncclient.ErrNoRanges) {
-		err = d.o.Source.FetchAll(ctx, d.records, d.arrived)
-	}
+	err := d.patiently(ctx, func(ctx context.Context) error {
+		err := d.o.Source.FetchRuns(ctx, runs, zsyncclient.Foreground, d.records, d.arrived)
+		if errors.Is(err, zsyncclient.ErrNoRanges) {
+			err = d.o.Source.FetchAll(ctx, d.records, d.arrived)
+		}
+		return err
+	})
 	switch {
 	case err == nil:
 		return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"runtime"
 	"time"
 )
 
@@ -17,11 +18,13 @@ func (d *Download) finish() (old string, same bool, err error) {
 		err := d.keepPath(before)
 		return "", err == nil, err
 	}
+	if runtime.GOOS == "windows" {
+		d.closePart() // open files keep their names there, and change their times
+	}
 	mode := os.FileMode(0)
 	if exists && before.Mode().IsRegular() {
 		mode = before.Mode().Perm() // a program stays one
 	}
-	d.closePart()
 	if mode != 0 {
 		if err := os.Chmod(d.partPath(), mode); err != nil {
 			d.o.Warn(err)
@@ -32,29 +35,44 @@ func (d *Download) finish() (old string, same bool, err error) {
 			d.o.Warn(err)
 		}
 	}
-	if _, err := os.Lstat(d.o.Path); err == nil {
-		if old, err = d.keepOld(); err != nil {
-			return "", false, err
-		}
-	}
-	if err := os.Rename(d.partPath(), d.o.Path); err != nil {
-		return old, false, err
+	old, err = d.replacePath()
+	if err != nil {
+		return "", false, err
 	}
 	d.removeSetAside()
 	return old, false, nil
 }
 
-// keepOld leaves the file at Path under a second name. At no time is there
-// nothing at Path, unless the file system has no links.
-func (d *Download) keepOld() (string, error) {
-	old := d.o.Path + ".zs-old"
-	if err := os.Remove(old); err != nil && !isMissingFile(err) {
+// replacePath gives Path.part the name Path, and what was there the name old.
+func (d *Download) replacePath() (old string, err error) {
+	// Where open files can be renamed, the lock is held until the file has its
+	// name: who opened it under the old one does not write to the finished file.
+	moved := false
+	if _, err := os.Lstat(d.o.Path); err == nil {
+		if old, moved, err = d.keepOld(); err != nil {
+			return "", err
+		}
+	}
+	if err := os.Rename(d.partPath(), d.o.Path); err != nil {
+		if moved {
+			err = errors.Join(err, os.Rename(old, d.o.Path))
+		}
 		return "", err
 	}
-	if os.Link(d.o.Path, old) == nil {
-		return old, nil
+	return old, nil
+}
+
+// keepOld leaves the file at Path under a second name. At no time is there
+// nothing at Path, unless the file system has no links: then moved is true.
+func (d *Download) keepOld() (old string, moved bool, err error) {
+	old = d.oldPath()
+	if err := os.Remove(old); err != nil && !isMissingFile(err) {
+		return "", false, err
 	}
-	return old, os.Rename(d.o.Path, old)
+	if os.Link(d.o.Path, old) == nil {
+		return old, false, nil
+	}
+	return old, true, os.Rename(d.o.Path, old)
 }
 
 // sameAsPath compares Path with the finished file.
@@ -81,11 +99,13 @@ func (d *Download) sameAsPath(info os.FileInfo) bool {
 
 // keepPath leaves the file at Path, for it is the target, and removes the rest.
 func (d *Download) keepPath(info os.FileInfo) error {
-	d.closePart()
 	if !d.h.MTime.IsZero() && !info.ModTime().Equal(d.h.MTime) {
 		if err := os.Chtimes(d.o.Path, time.Now(), d.h.MTime); err != nil {
 			d.o.Warn(err)
 		}
+	}
+	if runtime.GOOS == "windows" {
+		d.closePart()
 	}
 	if err := os.Remove(d.partPath()); err != nil {
 		return err

@@ -3,6 +3,7 @@ package download
 import (
 	"net/url"
 	"path"
+	"path/filepath"
 	"runtime"
 	"strings"
 
@@ -29,7 +30,7 @@ func TargetName(h *format.Header, location string) string {
 	if plainName(name) && (name == own || prefix != "" && strings.HasPrefix(name, prefix)) {
 		return name
 	}
-	if prefix != "" && len(prefix) <= maxNameLength {
+	if plainName(prefix) {
 		return prefix
 	}
 	return fallbackName
@@ -60,7 +61,7 @@ func plainName(name string) bool {
 	switch {
 	case name == "", name == ".", name == "..", len(name) > maxNameLength:
 		return false
-	case strings.ContainsAny(name, "/\x00"):
+	case strings.ContainsAny(name, "/\x00"), !filepath.IsLocal(name): // NUL, COM1 ...
 		return false
 	case runtime.GOOS == "windows" && (strings.ContainsAny(name, `\:*?"<>|`) || strings.HasSuffix(name, ".") || strings.HasSuffix(name, " ")):
 		return false

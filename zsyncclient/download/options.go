@@ -2,6 +2,7 @@ package download
 
 import (
 	"errors"
+	"time"
 
 	"github.com/zsyncfs/zsyncfs/format"
 	"github.com/zsyncfs/zsyncfs/zsyncclient"
@@ -30,6 +31,12 @@ type Options struct {
 	Seeds []string
 	// Source is where missing blocks are fetched from. Default: nowhere.
 	Source *zsyncclient.Source
+	// Patience is how long fetching goes on while nothing arrives. Default: 30 s.
+	Patience time.Duration
+	// FailingSince is since when a host of Source has not answered well; the zero
+	// time while all do. Then a slow line is no reason to give up. Default: they
+	// are taken to fail whenever nothing arrives.
+	FailingSince func() time.Time
 	// Force makes the file anew even if Path is the target already.
 	Force bool
 	// Workers is how many cores a scan uses at most. Default: all.
@@ -98,4 +105,6 @@ type Result struct {
 	UpToDate bool
 	// Old is where the file that was at Path is now; "" when there was none.
 	Old string
+	// Part is what a run that failed left for the next one; "" when nothing.
+	Part string
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"runtime"
 
 	"github.com/zsyncfs/zsyncfs/format"
 )
@@ -12,6 +13,7 @@ import (
 const maxSetAside = 9
 
 func (d *Download) partPath() string { return d.o.Path + ".part" }
+func (d *Download) oldPath() string  { return d.o.Path + ".zs-old" }
 
 // openPart opens Path.part for this run alone, and makes it when there is none.
 func (d *Download) openPart() error {
@@ -20,6 +22,11 @@ func (d *Download) openPart() error {
 	}
 	if err := refuseOdd(d.partPath(), false); err != nil {
 		return err
+	}
+	if _, err := os.Lstat(d.o.Path); err == nil {
+		if err := refuseOdd(d.oldPath(), true); err != nil {
+			return err
+		}
 	}
 	return d.openLocked(os.O_RDWR | os.O_CREATE)
 }
@@ -41,6 +48,18 @@ func (d *Download) openLocked(flags int) error {
 	}
 	d.out = f
 	return nil
+}
+
+// removeEmpty removes Path.part when there is nothing in it. The lock is still
+// held, so no other process has begun with it.
+func (d *Download) removeEmpty() bool {
+	if d.out == nil || !d.fresh || d.written.Load() {
+		return false
+	}
+	if runtime.GOOS == "windows" { // open files are not removed there
+		d.closePart()
+	}
+	return os.Remove(d.partPath()) == nil
 }
 
 func (d *Download) closePart() {
@@ -81,7 +100,7 @@ func (d *Download) resume(ctx context.Context) error {
 	}
 	d.listSetAside()
 	if info.Size() == 0 {
-		d.sparse = true
+		d.sparse, d.fresh = true, true
 		return d.out.Truncate(d.geo.Length)
 	}
 	odd := info.Size() > d.geo.Length
@@ -114,7 +133,7 @@ func (d *Download) replacePart() error {
 	if err := d.openLocked(os.O_RDWR | os.O_CREATE | os.O_EXCL); err != nil {
 		return err
 	}
-	d.sparse = true
+	d.sparse, d.fresh = true, true
 	return d.out.Truncate(d.geo.Length)
 }
 
