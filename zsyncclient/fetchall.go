@@ -61,7 +61,7 @@ func (t *try) wholeBody(ctx context.Context) error {
 	}
 	r := io.Reader(a.body)
 	if t.cand.gzip {
-		r = &gunzip{b: a.body, size: a.length, most: maxPacked(s.geo.Length)}
+		r = &gunzip{b: a.body, size: a.length, most: maxPacked(s.geo.Length), want: s.geo.Length}
 	}
 	if _, err := io.CopyN(io.Discard, r, s.geo.Offset(t.runs[0].Start)); err != nil {
 		return t.shortBody(a, a.body.broke(err))

@@ -19,11 +19,13 @@ type gunzip struct {
 	b    *body
 	size int64 // of the body; -1 unknown
 	most int64
+	want int64 // that the target has
+	got  int64 // decompressed so far
 	z    *gzip.Reader
 }
 
-// Read decompresses on. Errors: io.EOF after the last member; io.ErrUnexpectedEOF
-// where the connection may have broken; a refusal for what is not gzip; the body's.
+// Read decompresses on. Errors: io.EOF after the last member; *LengthError when
+// that comes before the target's end; io.ErrUnexpectedEOF where the connection may have broken; a refusal for what is not gzip; the body's.
 func (g *gunzip) Read(p []byte) (int, error) {
 	var err error
 	if g.z == nil {
@@ -33,7 +35,11 @@ func (g *gunzip) Read(p []byte) (int, error) {
 		}
 	}
 	n, err := g.z.Read(p)
-	if err != nil && err != io.EOF {
+	g.got += int64(n)
+	switch {
+	case err == io.EOF && g.got < g.want:
+		err = &LengthError{Want: g.want, Got: g.got}
+	case err != nil && err != io.EOF:
 		err = g.explain(err)
 	}
 	return n, err
