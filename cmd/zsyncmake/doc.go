@@ -16,7 +16,7 @@
 //
 //	-b, --block-size=SIZE     bytes in a block: a power of two from 512 to 16M; K
 //	                          and M may follow. 0 is the default: 2048, from 100
-//	                          million bytes on 4096, and 2048 for streams.
+//	                          million bytes on 4096, and 2048 for pipes.
 //	-f, --filename=NAME       the name that the target gets, instead of FILE's.
 //	                          The control file is then NAME.zsync; for standard
 //	                          input too. One FILE only.
@@ -48,6 +48,8 @@
 // length, SHA-1, and SHA-256 in "File-Hash", which "Safe" lets older readers
 // ignore. It has 20 bytes for each block where 0.6.2 writes 5 to 9, and in return
 // every single block of a seed can be used, and false matches cannot happen.
+// Those 20 bytes for each block, and some MiB for reading, are also the memory
+// that is taken.
 //
 // With --compat=0.6.2 the output is that of zsyncmake 0.6.2, to the byte: short
 // checksums (the "Hash-Lengths" that it calculates), SHA-1 only, URLs and names

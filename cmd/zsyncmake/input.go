@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -15,9 +16,11 @@ import (
 // input is a target that can be read.
 type input struct {
 	file *os.File
-	// state is that of a regular file; length and changes are known.
+	// regular says that it is a regular file, read from its start, and that state
+	// is its state: changes are noticed.
 	regular bool
-	state   making.Fingerprint
+	// state has no more than a guess at the length when it is not regular.
+	state making.Fingerprint
 	// mtime is the zero time for standard input.
 	mtime time.Time
 	// head are the first bytes, at most two, which a stream has lost.
@@ -27,7 +30,8 @@ type input struct {
 // gzip says whether the input starts like a gzip file.
 func (in *input) gzip() bool { return len(in.head) == 2 && in.head[0] == 0x1f && in.head[1] == 0x8b }
 
-// length is the number of bytes, and 0 when it is not known.
+// length is the number of bytes, and 0 when it is not known; it serves to choose
+// the block size.
 func (in *input) length() int64 { return in.state.Length }
 
 // feed writes all of the input to w.
@@ -35,20 +39,18 @@ func (in *input) feed(ctx context.Context, w io.Writer) error {
 	if in.regular {
 		return making.Feed(ctx, w, in.file, in.state)
 	}
-	if len(in.head) > 0 {
-		if _, err := w.Write(in.head); err != nil {
-			return err
-		}
-	}
-	return making.FeedStream(ctx, w, in.file)
+	return making.FeedStream(ctx, w, io.MultiReader(bytes.NewReader(in.head), in.file))
 }
 
 // openInput opens the target of j. The caller closes it, but not standard
 // input. It returns at once when ctx ends.
 func (m *maker) openInput(ctx context.Context, j job) (*input, error) {
 	if j.stdin() {
-		in := &input{file: m.stdin}
-		return in, in.readHead(ctx)
+		in, err := describe(ctx, m.stdin)
+		if in != nil {
+			in.mtime = time.Time{}
+		}
+		return in, err
 	}
 	// A pipe is opened only when somebody writes to it.
 	f, err := await(ctx, func() (*os.File, error) { return os.Open(j.file) })
@@ -74,6 +76,12 @@ func describe(ctx context.Context, f *os.File) (*input, error) {
 	case info.IsDir():
 		return nil, &fs.PathError{Op: "read", Path: f.Name(), Err: syscall.EISDIR}
 	case !info.Mode().IsRegular():
+		return in, in.readHead(ctx)
+	}
+	// Somebody else may have read the start of standard input. Then what is left
+	// is a stream, of which 0.6.2 takes the length of the whole for its length.
+	if at, err := f.Seek(0, io.SeekCurrent); err != nil || at > 0 {
+		in.state.Length = info.Size()
 		return in, in.readHead(ctx)
 	}
 	in.regular = true
