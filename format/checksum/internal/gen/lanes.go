@@ -14,7 +14,7 @@ import (
 type lanes struct {
 	width
 	algorithm
-	sets []set
+	sets [sets]set
 	rows []reg.VecPhysical // four, while words are made
 	k    reg.VecPhysical   // a step's constant
 }
@@ -23,7 +23,7 @@ type lanes struct {
 type set struct {
 	state []reg.VecPhysical
 	saved []operand.Mem   // state before the 64 bytes
-	words [16]operand.Op  // of the 64 bytes, in registers or on the stack
+	words [16]operand.Mem // of the 64 bytes
 	t, u  reg.VecPhysical // within one step
 	first int             // block
 }
@@ -34,16 +34,18 @@ var (
 	base   = reg.RSI // the next bytes of the block at offset 0
 	at     = reg.RDX // the offsets of blocks
 	count  = reg.RCX // of 64 bytes left
-	stack  = reg.RBX // words, aligned, where they do not fit into registers
+	stack  = reg.RBX // words, aligned
 	offset = reg.R8  // of one block
-
 )
+
+// sets of blocks of a kernel. More find no registers.
+const sets = 2
 
 func sumLanes(w width, a algorithm) {
 	constants := data(a.name+"Constants", len(a.steps), func(i int) operand.Constant {
 		return operand.U32(a.steps[i].constant)
 	})
-	n := 4 * w.parts * w.sets
+	n := 4 * w.parts * sets
 	TEXT(a.name+w.name, 0, "func(state *[128]uint32, base *byte, at *[32]int, count int)")
 	Pragma("noescape")
 	Doc(fmt.Sprintf("%s%s feeds %d blocks' states count times 64 bytes each; those of block i start", a.name, w.name, n),
@@ -91,36 +93,25 @@ func (l *lanes) place() {
 		next += count
 		return l.regs(next-count, count)
 	}
-	l.sets = make([]set, l.width.sets)
-	for i := range l.sets {
-		l.sets[i].first = i * 4 * l.parts
-		if l.width.sets == 1 && l.wide() {
-			for j, r := range take(16) {
-				l.sets[i].words[j] = r
-			}
-		}
-		l.sets[i].state = take(4)
-		r := take(2)
-		l.sets[i].t, l.sets[i].u = r[0], r[1]
-		for j := range 4 {
-			row := j*len(l.sets) + i
-			l.sets[i].saved = append(l.sets[i].saved, operand.Mem{Base: states, Disp: row * l.bytes()})
-		}
-	}
-	l.rows = take(4)
-	l.k = l.rows[0]
-	if l.sets[0].words[0] != nil {
-		return
-	}
-	size := l.width.sets * 16 * l.bytes()
-	memory := AllocLocal(size + l.bytes())
+	size := 16 * l.bytes()
+	memory := AllocLocal(sets*size + l.bytes())
 	LEAQ(memory.Offset(l.bytes()-1), stack)
 	ANDQ(operand.I8(-l.bytes()), stack)
 	for i := range l.sets {
-		for j := range 16 {
-			l.sets[i].words[j] = operand.Mem{Base: stack, Disp: (16*i + j) * l.bytes()}
+		s := &l.sets[i]
+		s.first = i * 4 * l.parts
+		s.state = take(4)
+		s.t, s.u = take(1)[0], take(1)[0]
+		for j := range 4 {
+			s.saved = append(s.saved, operand.Mem{Base: states, Disp: (j*sets + i) * l.bytes()})
+		}
+		for j := range s.words {
+			s.words[j] = operand.Mem{Base: stack, Disp: i*size + j*l.bytes()}
 		}
 	}
+	// Rows are needed while words are made, constants after that.
+	l.rows = take(4)
+	l.k = l.rows[0]
 }
 
 // load makes the sixteen words of the next 64 bytes of each block of a set.
@@ -149,10 +140,7 @@ func (l *lanes) address(block, disp int) operand.Mem {
 // exchanges parts: register 4*quarter + i has that quarter of the blocks i, 4+i,
 // 8+i and 12+i.
 func (l *lanes) loadParts(s set) {
-	all := l.regs(0, 16)
-	if l.width.sets > 1 {
-		all = l.regs(16, 16)
-	}
+	all := l.regs(16, 16) // place took none of them
 	for i, r := range all {
 		from := l.address(s.first+i, 0)
 		// The CPU follows so many blocks badly. Past the end it does nothing.
@@ -162,10 +150,7 @@ func (l *lanes) loadParts(s set) {
 	const low, high, even, odd = operand.U8(0x44), operand.U8(0xee), operand.U8(0x88), operand.U8(0xdd)
 	for i := range 4 {
 		r := []reg.VecPhysical{all[i], all[4+i], all[8+i], all[12+i]}
-		t := l.regs(12, 4)
-		if l.width.sets == 1 {
-			t = l.rows
-		}
+		t := l.rows
 		VSHUFI32X4(low, r[1], r[0], t[0])
 		VSHUFI32X4(high, r[1], r[0], t[1])
 		VSHUFI32X4(low, r[3], r[2], t[2])
@@ -182,7 +167,7 @@ func (l *lanes) loadParts(s set) {
 
 // transpose exchanges rows and columns of words within each part of r, and puts
 // them where they belong.
-func (l *lanes) transpose(r []reg.VecPhysical, words []operand.Op, s set) {
+func (l *lanes) transpose(r []reg.VecPhysical, words []operand.Mem, s set) {
 	t, u := s.t, s.u
 	VPUNPCKLDQ(r[1], r[0], t)
 	VPUNPCKHDQ(r[1], r[0], u)
@@ -193,13 +178,11 @@ func (l *lanes) transpose(r []reg.VecPhysical, words []operand.Op, s set) {
 	VPUNPCKHQDQ(r[0], t, r[1])
 	VPUNPCKLQDQ(r[0], t, r[0])
 	for i := range r {
-		if words[i] != operand.Op(r[i]) {
-			l.move(r[i], words[i])
-		}
+		l.move(r[i], words[i])
 	}
 }
 
-// step is one step of all sets. A step's result is b of the next; what depends
+// step is step i of all sets. A step's result is b of the next; what depends
 // on b comes last.
 func (l *lanes) step(i int, step step) {
 	each := func(f func(s set, a, b, c, d reg.VecPhysical)) {

@@ -43,8 +43,8 @@ func rsumOffsets() {
 	VPSHUFB(o.last, o.b, o.b)
 
 	Label("loop")
-	w.gather(o.stretches(out, 1, 0), o.x)
-	w.gather(o.stretches(in, 1, 0), o.y)
+	o.gather(out, o.x)
+	o.gather(in, o.y)
 	o.eight(VPUNPCKLBW, w.regs(7, 4), 0)
 	o.eight(VPUNPCKHBW, w.regs(11, 4), 32)
 	ADDQ(operand.U8(16), out)
@@ -79,6 +79,13 @@ func (o *offsetsKernel) stretches(base reg.Register, size uint8, disp int) []ope
 		{Base: base, Disp: disp},
 		{Base: base, Disp: disp, Index: stride, Scale: size},
 	}
+}
+
+// gather loads 16 bytes of each stretch.
+func (o *offsetsKernel) gather(base reg.Register, to reg.VecPhysical) {
+	from := o.stretches(base, 1, 0)
+	VMOVDQU(from[0], to.AsX())
+	VINSERTI128(operand.U8(1), from[1], to, to)
 }
 
 // eight rolls over eight bytes, the half of x and y that widen takes. free are

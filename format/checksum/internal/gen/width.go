@@ -10,12 +10,11 @@ import (
 type width struct {
 	name  string // as it ends the names of kernels
 	parts int    // the number of 128-bit parts of a register
-	sets  int    // how many sets of blocks a strong checksum's kernel has
 }
 
 var (
-	avx2   = width{"AVX2", 2, 2}
-	avx512 = width{"AVX512", 4, 2}
+	avx2   = width{"AVX2", 2}
+	avx512 = width{"AVX512", 4}
 )
 
 // wide says whether w is AVX-512, which also has more registers and rotates,
@@ -65,17 +64,4 @@ func (w width) clear(r reg.VecPhysical) {
 		return
 	}
 	VPXOR(r, r, r)
-}
-
-// gather loads 16 bytes from each of addresses, one for each part of to.
-func (w width) gather(addresses []operand.Mem, to reg.VecPhysical) {
-	if !w.wide() {
-		VMOVDQU(addresses[0], to.AsX())
-		VINSERTI128(operand.U8(1), addresses[1], to, to)
-		return
-	}
-	VMOVDQU32(addresses[0], to.AsX())
-	for i := 1; i < 4; i++ {
-		VINSERTI32X4(operand.U8(uint8(i)), addresses[i], to, to)
-	}
 }
