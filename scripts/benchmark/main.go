@@ -120,7 +120,7 @@ func runRows(ctx context.Context, f flags, res *resources, chosen []row) error {
 	}
 	fmt.Printf("\nfigures: %s\n", f.json)
 	if missed := report.missed(); len(missed) != 0 {
-		return fmt.Errorf("%w: %s", errGoal, strings.Join(missed, ", "))
+		return fmt.Errorf("%w:\n  %s", errGoal, strings.Join(missed, "\n  "))
 	}
 	if left := report.unmeasured(); len(left) != 0 {
 		fmt.Println("bench: no goal was missed, but nothing was measured in: " + strings.Join(left, ", "))

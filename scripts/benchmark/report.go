@@ -37,6 +37,7 @@ type result struct {
 	Name    string        `json:"name"`
 	Title   string        `json:"title"`
 	Skipped string        `json:"skipped,omitempty"` // why nothing was measured
+	Once    bool          `json:"once,omitempty"`    // measured once, not as often as other rows
 	Tools   []*toolResult `json:"tools"`
 	Metrics []*judged     `json:"metrics"`
 }
@@ -106,7 +107,7 @@ func debianName(program string) string {
 }
 
 func (b *bench) newResult(r row) *result {
-	out := &result{Name: r.name, Title: r.title}
+	out := &result{Name: r.name, Title: r.title, Once: r.once}
 	for _, t := range r.tools {
 		_, err := b.path(t)
 		out.Tools = append(out.Tools, &toolResult{

@@ -19,7 +19,8 @@ func (r *report) heading() string {
 	fmt.Fprintf(&b, "\nmedians of %d; images of %d, %d and %d MiB; the line: delay %v (measured round trip %.1f ms), %v MB/s; the slow line: %v MB/s\n",
 		r.Repetitions, r.Sizes.Sparse/mib, r.Sizes.Bulk/mib, r.Sizes.Line/mib, roundTrip,
 		r.Line.RoundTripSeconds*1e3, lineRate/1e6, float64(slowRate)/1e6)
-	fmt.Fprintf(&b, "artifacts of the list: %d\n", r.Sizes.Artifacts)
+	fmt.Fprintf(&b, "artifacts of the list: %d; updated image: %d MiB; scanned seed: %d MiB; image to make a control file of: %d MiB\n",
+		r.Sizes.Artifacts, r.Sizes.Mixed/mib, r.Sizes.Seed/mib, r.Sizes.Make/mib)
 	b.WriteString("\"x peer\", \"x limit\": how many times as good the program of this project, in the first column,\n" +
 		"is as the best peer and as the limit (curl or a local file); 1 is equal, more is better.\n" +
 		"\"!\" marks a goal that was missed.\n")
@@ -30,6 +31,9 @@ func (r *report) heading() string {
 func (r *result) table() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n%s: %s\n", r.Name, r.Title)
+	if r.Once {
+		b.WriteString("  measured once\n")
+	}
 	if r.Skipped != "" {
 		fmt.Fprintf(&b, "  left out: %s\n", r.Skipped)
 		return b.String()
