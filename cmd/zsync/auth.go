@@ -19,7 +19,7 @@ func (o *options) origins(typed *url.URL) ([]*url.URL, error) {
 	for _, text := range o.auth {
 		u, err := parseAuth(text, typed)
 		if err != nil {
-			return nil, usageError(err, "-A takes HOST=USER:PASSWORD")
+			return nil, usageError(err, "the form is -A HOST=USER:PASSWORD")
 		}
 		list = append(list, u)
 	}
@@ -41,7 +41,7 @@ func parseAuth(text string, typed *url.URL) (*url.URL, error) {
 	user, password, ok2 := strings.Cut(login, ":")
 	if !ok || !ok2 || host == "" || user == "" {
 		// The text may hold a password: it is not repeated.
-		return nil, errors.New("-A is not of the form HOST=USER:PASSWORD")
+		return nil, errors.New("-A lacks a host, a user or a password")
 	}
 	scheme := "http"
 	if typed != nil {

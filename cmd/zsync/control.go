@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/zsyncfs/zsyncfs/cmd/internal/making"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/report"
 	"github.com/zsyncfs/zsyncfs/zsyncclient"
 )
 
@@ -44,11 +45,13 @@ func (o *options) loadControl(ctx context.Context, c *zsyncclient.Client, typed 
 // nil.
 func readControl(path string, from *url.URL) (*zsyncclient.Control, error) {
 	info, err := os.Stat(path)
-	if err != nil {
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, report.WithHint(err, "give the URL or the path of a control file; URLs begin with http:// or https://")
+	case err != nil:
 		return nil, err
-	}
-	if info.IsDir() {
-		return nil, fmt.Errorf("%s is a directory, not a control file", path)
+	case info.IsDir():
+		return nil, report.WithCode(exitFile, fmt.Errorf("%s is a directory, not a control file", path))
 	}
 	f, err := os.Open(path)
 	if err != nil {

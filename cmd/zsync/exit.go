@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
 	iofs "io/fs"
@@ -18,24 +17,23 @@ import (
 
 // The exit codes are those of zsync 0.6.2; scripts rely on them.
 const (
-	exitControl     report.Code = 1
-	exitFile        report.Code = 2
-	exitFetch       report.Code = 3
-	exitInterrupted report.Code = 130
+	exitControl report.Code = 1
+	exitFile    report.Code = 2
+	exitFetch   report.Code = 3
 )
 
-// exitChanged is what -j says; errExit ends without a message.
-var errChanged = errors.New("the file has changed on the server")
+// errChanged is what -j says.
+var errChanged = errors.New("the file is not up to date")
 
 var program = report.Program{Name: "zsync", Table: []report.Translation{
 	report.When(report.Is(errChanged), exitControl, "run zsync without -j to update it"),
-	report.When(report.Is(context.Canceled), exitInterrupted, ""),
+	report.When(report.As[*signalError], 0, ""), // it has its own code
 	report.When(report.Is(download.ErrBusy), exitFile, "wait for it, or choose another file with -o"),
 	report.When(report.Is(download.ErrNotRegular), exitFile, "choose another file with -o"),
 	report.When(report.As[*download.VerifyError], exitFile, "the control file and the file on the server do not belong together, or the seeds misled: remove the .part file and try again without -i, or tell the publisher"),
 	report.When(report.Is(download.ErrNoSource), exitFetch, "-u URL says where a local control file came from"),
 	report.When(report.Is(zsyncclient.ErrForbiddenAddress), exitFetch, "--allow-private lets control files and redirects lead to private addresses"),
-	report.When(report.As[*download.FetchError], exitFetch, "run zsync again to go on: what is here is kept"),
+	report.When(report.As[*download.FetchError], exitFetch, ""),
 	report.When(report.As[*format.ParseError], exitControl, "the fault is the publisher's: a good control file is made with zsyncmake"),
 	report.When(report.As[*format.ShortError], exitControl, "the control file is not complete: fetch it again"),
 	report.When(status(http.StatusUnauthorized, http.StatusForbidden), exitFetch, "-A HOST=USER:PASSWORD says who asks"),
@@ -46,7 +44,7 @@ var program = report.Program{Name: "zsync", Table: []report.Translation{
 	report.When(report.As[*net.OpError], exitFetch, "check the URL, and whether the server can be reached from here"),
 	report.When(report.Is(zsyncclient.ErrStalled), exitFetch, ""),
 	report.When(report.Is(zsyncclient.ErrTargetChanged), exitFetch, "try again: it was replaced meanwhile"),
-	report.When(report.Is(syscall.ENOSPC), exitFile, "make room, and run zsync again: what is here is kept"),
+	report.When(report.Is(syscall.ENOSPC), exitFile, "make room on the disk"),
 	report.When(report.As[*iofs.PathError], exitFile, ""),
 }}
 

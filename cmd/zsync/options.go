@@ -43,36 +43,36 @@ type options struct {
 	control string
 }
 
-const usageLine = "Usage: zsync [OPTION]... {CONTROLFILE | URL}"
-
+// flags are those that helpText describes.
 func (o *options) flags() *pflag.FlagSet {
 	s := pflag.NewFlagSet("zsync", pflag.ContinueOnError)
 	s.SetOutput(io.Discard)
 	s.Usage = func() {}
-	s.SortFlags = false
-	s.StringArrayVarP(&o.seeds, "seed-file", "i", nil, "look for blocks in `FILE`, too; repeatable")
-	s.StringVarP(&o.output, "output", "o", "", "make `FILE` instead of what the control file names")
-	s.StringVarP(&o.keep, "copy-zsync-file-to", "k", "", "keep the control file as `FILE`, and fetch it only if it changed since")
-	s.StringVarP(&o.referer, "url", "u", "", "`URL` that a local control file came from")
-	s.StringArrayVarP(&o.auth, "auth", "A", nil, "`HOST=USER:PASSWORD` for a host; repeatable. HOST may have a scheme and port;\notherwise those of the control file's URL, or the usual port, are meant")
-	s.BoolVarP(&o.quiet, "quiet", "q", false, "print nothing but errors")
-	s.BoolVarP(&o.silent, "silent", "s", false, "the same")
-	s.BoolVarP(&o.verbose, "verbose", "v", false, "say more")
-	s.Var(&o.progress, "progress", "how to show progress: auto, bar, lines, json or none")
-	s.BoolVarP(&o.check, "check-for-changes", "j", false, "only say whether the file is up to date: exit code 0 if it is, 1 if not")
-	s.BoolVarP(&o.dryRun, "dry-run", "n", false, "only say how much would be fetched")
-	s.BoolVarP(&o.resolve, "resolve-redirection", "r", false, "only print where the URL is redirected to")
-	s.BoolVar(&o.force, "force-update", false, "make the file anew even if it is up to date")
-	s.BoolVarP(&o.insecure, "no-check-certificate", "I", false, "do not check the server's certificate (also --insecure)")
+	s.StringArrayVarP(&o.seeds, "seed-file", "i", nil, "")
+	s.StringVarP(&o.output, "output", "o", "", "")
+	s.StringVarP(&o.referer, "url", "u", "", "")
+	s.StringArrayVar(&o.mirrors, "mirror", nil, "")
+	s.StringVarP(&o.keep, "copy-zsync-file-to", "k", "", "")
+
+	s.StringArrayVarP(&o.auth, "auth", "A", nil, "")
+	s.StringVar(&o.netrc, "netrc", "", "")
+	s.StringArrayVar(&o.header, "header", nil, "")
+	s.StringVar(&o.caCert, "cacert", "", "")
+	s.BoolVarP(&o.insecure, "no-check-certificate", "I", false, "")
 	s.BoolVar(&o.insecure, "insecure", false, "")
-	s.BoolVar(&o.allowPrivate, "allow-private", false, "let control files and redirects lead to private and loopback addresses")
-	s.StringVar(&o.netrc, "netrc", "", "`FILE` with passwords by host (default: $NETRC or ~/.netrc)")
-	s.StringVar(&o.caCert, "cacert", "", "PEM `FILE` of certificate authorities to trust")
-	s.StringArrayVar(&o.header, "header", nil, "\"`NAME: VALUE`\" to send to the URL's host; repeatable")
-	s.StringArrayVar(&o.mirrors, "mirror", nil, "`URL` of the target, or of a folder that has it, tried last; repeatable")
-	s.BoolVarP(&o.version, "version", "V", false, "print the version")
-	s.BoolVarP(&o.help, "help", "h", false, "print this")
-	_ = s.MarkHidden("insecure")
+	s.BoolVar(&o.allowPrivate, "allow-private", false, "")
+
+	s.BoolVarP(&o.check, "check-for-changes", "j", false, "")
+	s.BoolVarP(&o.dryRun, "dry-run", "n", false, "")
+	s.BoolVarP(&o.resolve, "resolve-redirection", "r", false, "")
+	s.BoolVar(&o.force, "force-update", false, "")
+
+	s.BoolVarP(&o.quiet, "quiet", "q", false, "")
+	s.BoolVarP(&o.silent, "silent", "s", false, "")
+	s.BoolVarP(&o.verbose, "verbose", "v", false, "")
+	s.Var(&o.progress, "progress", "")
+	s.BoolVarP(&o.version, "version", "V", false, "")
+	s.BoolVarP(&o.help, "help", "h", false, "")
 	return s
 }
 
@@ -111,24 +111,4 @@ func isURL(arg string) bool {
 		return strings.HasPrefix(lower, "http://") || strings.HasPrefix(lower, "https://")
 	}
 	return u.Host != "" && (strings.EqualFold(u.Scheme, "http") || strings.EqualFold(u.Scheme, "https"))
-}
-
-func printHelp(w io.Writer) {
-	fmt.Fprintf(w, `%s
-
-Downloads the file that a control file (.zsync) describes into the current
-directory, and of it only what no local file has. Blocks come from NAME.part,
-which an interrupted run left, from the seeds given with -i, and from the file
-NAME itself; the rest comes from the URLs in the control file. NAME is replaced
-when the whole file was verified; the old one is then NAME.zs-old.
-
-Options:
-%s
-Exit codes:
-    0  success (with -j: the file is up to date)
-    1  the control file cannot be used (with -j: the file has changed)
-    2  the file cannot be written, or is not what the control file describes
-    3  wrong usage, or the data cannot be fetched
-  130  interrupted; what was fetched is in NAME.part
-`, usageLine, new(options).flags().FlagUsages())
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/dustin/go-humanize"
 
@@ -38,8 +39,8 @@ func zsync(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		fmt.Fprintf(stdout, "zsync %s (zsyncfs)\n", buildversion.String(version))
 		return nil
 	case c.help:
-		printHelp(stdout)
-		return nil
+		_, err := io.WriteString(stdout, helpText)
+		return err
 	}
 	if err := c.connect(); err != nil {
 		return err
@@ -146,10 +147,11 @@ func (c *command) get(ctx context.Context, ctl *zsyncclient.Control) error {
 	c.printer = progress.New(out, mode)
 	d, err := download.New(download.Options{
 		Header: ctl.Header, Records: ctl.Records, Path: c.target(ctl), Seeds: c.seeds,
-		Source: c.client.NewSource(ctl, mirrors),
-		Force:  c.force,
-		Step:   c.printer.Step,
-		Warn:   c.warn,
+		Source:       c.client.NewSource(ctl, mirrors),
+		FailingSince: c.failingSince,
+		Force:        c.force,
+		Step:         c.printer.Step,
+		Warn:         c.warn,
 	})
 	if err != nil {
 		return report.WithCode(exitControl, err)
@@ -165,18 +167,34 @@ func (c *command) get(ctx context.Context, ctl *zsyncclient.Control) error {
 	r, err := d.Run(ctx)
 	c.printer.Stop()
 	if err != nil {
-		return c.failed(err)
+		return c.failed(err, r)
 	}
 	c.succeeded(r)
 	return nil
 }
 
 // failed adds to err what is left for the next run.
-func (c *command) failed(err error) error {
-	if errors.Is(err, context.Canceled) {
-		return fmt.Errorf("interrupted: %w", err)
+func (c *command) failed(err error, r download.Result) error {
+	_, hint := program.Translate(err)
+	var wrong *download.VerifyError
+	if r.Part == "" || errors.As(err, &wrong) {
+		return err
 	}
-	return err
+	kept := fmt.Sprintf("what is here is kept in %s: run zsync again to go on", r.Part)
+	if hint != "" {
+		kept = hint + "; " + kept
+	}
+	return report.WithHint(err, "%s", kept)
+}
+
+// failingSince is since when a server has not answered well.
+func (c *command) failingSince() (since time.Time) {
+	for _, h := range c.client.Stats().Hosts {
+		if since.IsZero() || !h.FailingSince.IsZero() && h.FailingSince.Before(since) {
+			since = h.FailingSince
+		}
+	}
+	return since
 }
 
 // succeeded says how it went.
