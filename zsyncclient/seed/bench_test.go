@@ -6,27 +6,12 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"syscall"
 	"testing"
 
 	"github.com/zsyncfs/zsyncfs/format"
 	"github.com/zsyncfs/zsyncfs/format/checksum"
 )
-
-// randomBytes are n bytes that nothing else has.
-func randomBytes(seed byte, n int) []byte {
-	out := make([]byte, n)
-	rand.NewChaCha8([32]byte{seed}).Read(out)
-	return out
-}
-
-// randomRecords is a target of which only the records are there: they match nothing.
-func randomRecords(length int64, blockSize int, l format.Lengths) target {
-	h := &format.Header{BlockSize: int64(blockSize), Length: length,
-		SeqMatches: l.SeqMatches, RsumLength: l.Rsum, StrongLength: l.Strong}
-	return target{header: h, records: randomBytes(9, int(h.Geometry().BlockCount()*h.RecordSize()))}
-}
 
 // perCPU reports the bytes of each round per second of the process's CPU time: the
 // clock on the wall says little on a machine that does other things.
@@ -63,8 +48,6 @@ func benchScan(b *testing.B, t target, seed []byte) {
 	}
 	b.ReportMetric(100*float64(stats.Found)/float64(t.header.Length), "%found")
 }
-
-var benchLengths = []format.Lengths{{SeqMatches: 1, Rsum: 4, Strong: 16}, {SeqMatches: 2, Rsum: 3, Strong: 5}}
 
 func BenchmarkNoMatch(b *testing.B) {
 	seed := randomBytes(1, 64<<20)
@@ -113,5 +96,16 @@ func BenchmarkIndex(b *testing.B) {
 				t.index(b)
 			}
 		})
+	}
+}
+
+func BenchmarkAdversary(b *testing.B) {
+	for name, make := range adversaries() {
+		for _, l := range benchLengths {
+			b.Run(fmt.Sprintf("%s/seq=%d", name, l.SeqMatches), func(b *testing.B) {
+				t, seed := make(l)
+				benchScan(b, t, bytes.Repeat(seed, 8))
+			})
+		}
 	}
 }

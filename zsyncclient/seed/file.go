@@ -13,7 +13,9 @@ import (
 
 // ScanFile scans the regular file at path. What gzip compressed is scanned
 // decompressed, unless targetName shows by .gz or .tgz that the target is
-// compressed as well; when nothing was found so, the file is scanned as it is.
+// compressed as well. When blocks are still missing then, it is scanned as it is:
+// that costs little beside decompressing, and names do not always tell. Stats has
+// the bytes of both scans.
 //
 // A compressed file that cannot be decompressed to its end is no error: see
 // Stats.Broken. Errors beside those of Scan: *NotRegularError; of opening path.
@@ -26,15 +28,17 @@ func (x *Index) ScanFile(ctx context.Context, path, targetName string, missing *
 	if isCompressedName(targetName) || !isGzip(f) {
 		return x.Scan(ctx, f, size, missing, deliver, o)
 	}
-	stats, found, err := x.scanGzip(ctx, io.NewSectionReader(f, 0, size), missing, deliver, o)
-	if err != nil || found {
+	z := &gzipReader{source: bufio.NewReaderSize(io.NewSectionReader(f, 0, size), 256<<10)}
+	stats, err := x.ScanReader(ctx, z, missing, deliver, o)
+	stats.Broken = z.broken
+	if err != nil || missing.Count() == 0 {
 		return stats, err
 	}
+	if progress := o.Progress; progress != nil {
+		o.Progress = func(scanned int64) { progress(stats.Scanned + scanned) }
+	}
 	raw, err := x.Scan(ctx, f, size, missing, deliver, o)
-	raw.Found += stats.Found
-	raw.Scanned += stats.Scanned
-	raw.Broken = stats.Broken
-	return raw, err
+	return Stats{Scanned: stats.Scanned + raw.Scanned, Found: stats.Found + raw.Found, Broken: stats.Broken}, err
 }
 
 // openRegular opens what is a regular file, and waits for nothing else.
@@ -73,22 +77,6 @@ func isGzip(f io.ReaderAt) bool {
 	var magic [2]byte
 	n, _ := f.ReadAt(magic[:], 0)
 	return n == len(magic) && magic == [2]byte{0x1f, 0x8b}
-}
-
-// scanGzip scans what r is decompressed. found says whether any block came from
-// it, beside those of zeros.
-func (x *Index) scanGzip(ctx context.Context, r io.Reader, missing *Missing, deliver Deliver, o Options) (stats Stats, found bool, err error) {
-	s := x.newScan(wholeSeed, missing, deliver, o)
-	if !s.begin(ctx) {
-		stats, err = s.result(ctx)
-		return stats, true, err
-	}
-	before := s.found.Load()
-	z := &gzipReader{source: bufio.NewReaderSize(r, 256<<10)}
-	s.stream(ctx, z)
-	stats, err = s.result(ctx)
-	stats.Broken = z.broken
-	return stats, s.found.Load() > before, err
 }
 
 // gzipReader decompresses source. A fault of the compressed data is an end, and

@@ -28,8 +28,8 @@ const (
 // newFilter is an empty filter for about keys of them.
 func newFilter(keys int64) *filter {
 	f := &filter{near: new([nearWords]uint64), small: keys <= smallKeys, shift: 64 - 10}
-	// 64 bits a key, as long as there is room.
-	for f.shift > farShift && keys > 1<<(64-f.shift) {
+	// 32 bits a key, as long as there is room.
+	for f.shift > farShift && keys > 2<<(64-f.shift) {
 		f.shift--
 	}
 	f.far = make([]uint64, 1<<(64-f.shift))
@@ -51,10 +51,21 @@ func (f *filter) add(key uint64) {
 	f.far[h>>f.shift] |= 1 << (h & 63)
 }
 
+// countKeys is how many keys newFilter has, at most.
+func (s *scan) countKeys() int64 {
+	n := s.missing.Count()
+	if s.seq > 1 {
+		for range s.missing.Runs() {
+			n++
+		}
+	}
+	return n
+}
+
 // newFilter has the keys of what is missing: every block, and in pairs also those
 // of which only the second is.
 func (s *scan) newFilter() *filter {
-	f := newFilter(s.missing.Count() * int64(s.seq))
+	f := newFilter(s.countKeys())
 	for r := range s.missing.Runs() {
 		if s.seq > 1 {
 			r.Start = max(r.Start-1, 0)

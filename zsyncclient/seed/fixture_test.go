@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"testing"
 
@@ -161,4 +162,22 @@ func naive(t target, seed []byte, known map[format.BlockID]bool, seq int) map[fo
 func sumsOfZeros(h *format.Header) string {
 	digest := h.Strong.SumBlocks(nil, []byte{0}, int(h.BlockSize))
 	return string(make([]byte, h.RsumLength)) + string(digest[:h.StrongLength])
+}
+
+// benchLengths are those that make one block a match, and those of a large file of
+// zsyncmake 0.6.2.
+var benchLengths = []format.Lengths{{SeqMatches: 1, Rsum: 4, Strong: 16}, {SeqMatches: 2, Rsum: 3, Strong: 5}}
+
+// randomBytes are n bytes that nothing else has.
+func randomBytes(seed byte, n int) []byte {
+	out := make([]byte, n)
+	rand.NewChaCha8([32]byte{seed}).Read(out)
+	return out
+}
+
+// randomRecords is a target of which only the records are there: they match nothing.
+func randomRecords(length int64, blockSize int, l format.Lengths) target {
+	h := &format.Header{BlockSize: int64(blockSize), Length: length,
+		SeqMatches: l.SeqMatches, RsumLength: l.Rsum, StrongLength: l.Strong}
+	return target{header: h, records: randomBytes(9, int(h.Geometry().BlockCount()*h.RecordSize()))}
 }

@@ -56,13 +56,13 @@ func (w *worker) narrowAll(items []postponed, step int) []postponed {
 		at := it.offset + step*w.block
 		p.data = append(p.data, w.buf[at:at+w.block]...)
 	}
-	s.counts.strong.Add(int64(len(items)))
+	w.counts.strong += int64(len(items))
 	w.digests = s.x.strong.SumBlocks(w.digests[:0], p.data, w.block)
 	left, size := items[:0], s.x.strong.Size()
 	for i, it := range items {
 		lo, hi := s.x.narrow(s.table, it.lo, it.hi, w.digests[i*size:(i+1)*size], step)
 		if lo == hi {
-			s.counts.failed.Add(1)
+			w.counts.failed++
 			continue
 		}
 		left = append(left, postponed{it.offset, lo, hi})

@@ -16,6 +16,7 @@ func (w *worker) probe(offset int, key uint64) (int, error) {
 		return offset, nil
 	}
 	w.budget.spend(lookupCost)
+	w.counts.lookups++
 	lo, hi := s.table.lookup(key, s.key)
 	if lo == hi {
 		return offset, nil
@@ -31,7 +32,7 @@ func (w *worker) probe(offset int, key uint64) (int, error) {
 	for i := range s.seq {
 		w.budget.spend(int64(w.block))
 		if lo, hi = s.x.narrow(s.table, lo, hi, w.sum(offset+i*w.block, 1), i); lo == hi {
-			s.counts.failed.Add(1)
+			w.counts.failed++
 			return offset, nil
 		}
 	}
@@ -103,7 +104,7 @@ func (w *worker) promising(offset, lo, hi int) bool {
 // sum is the strong checksums of count blocks from offset on.
 func (w *worker) sum(offset, count int) []byte {
 	x := w.s.x
-	w.s.counts.strong.Add(int64(count))
+	w.counts.strong += int64(count)
 	w.digests = x.strong.SumBlocks(w.digests[:0], w.buf[offset:offset+count*w.block], w.block)
 	return w.digests
 }

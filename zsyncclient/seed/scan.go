@@ -67,15 +67,24 @@ type scan struct {
 	// all blocks were delivered.
 	done []atomic.Uint64
 
-	counts counts
-
-	mu  sync.Mutex
-	err error // guarded by mu: the first
+	mu     sync.Mutex
+	err    error  // guarded by mu: the first
+	counts counts // guarded by mu
 }
 
 // counts are for tests: they assert what work was done.
 type counts struct {
-	strong, failed atomic.Int64 // blocks whose strong checksum was computed; and in vain
+	lookups        int64 // in a table
+	strong, failed int64 // blocks whose strong checksum was computed; matches that it refused
+}
+
+// add counts what a worker did.
+func (s *scan) add(c counts) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.counts.lookups += c.lookups
+	s.counts.strong += c.strong
+	s.counts.failed += c.failed
 }
 
 // wholeSeed is the length that a seed of unknown length counts as, in bytes, when
@@ -168,8 +177,14 @@ func (s *scan) addScanned(n int64) {
 // io.ErrUnexpectedEOF.
 func (x *Index) Scan(ctx context.Context, r io.ReaderAt, size int64, missing *Missing, deliver Deliver, o Options) (Stats, error) {
 	s := x.newScan(size, missing, deliver, o)
+	s.file(ctx, r, size)
+	return s.result(ctx)
+}
+
+// file is Scan, with s as what it knows.
+func (s *scan) file(ctx context.Context, r io.ReaderAt, size int64) {
 	if !s.begin(ctx) || size <= 0 {
-		return s.result(ctx)
+		return
 	}
 	var jumped []span
 	for start := int64(0); start < size && !s.stop.Load(); start += stretch {
@@ -188,7 +203,6 @@ func (x *Index) Scan(ctx context.Context, r io.ReaderAt, size int64, missing *Mi
 		s.pass(ctx, r, size, work, true)
 		s.filter = s.newFilter()
 	}
-	return s.result(ctx)
 }
 
 // stretch is how much of a seed is scanned before what was jumped over in it is:
@@ -233,6 +247,7 @@ func (s *scan) pass(ctx context.Context, r io.ReaderAt, size int64, work []span,
 	for range min(s.workers, len(work)) {
 		wg.Go(func() {
 			w := s.newWorker(thorough)
+			defer func() { s.add(w.counts) }()
 			var buf []byte
 			for !s.stop.Load() && ctx.Err() == nil && s.missing.Count() > 0 {
 				i := next.Add(1) - 1

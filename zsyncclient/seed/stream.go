@@ -35,6 +35,7 @@ func (s *scan) stream(ctx context.Context, r io.Reader) {
 	for range s.workers {
 		wg.Go(func() {
 			w := s.newWorker(false)
+			defer func() { s.add(w.counts) }()
 			for win := range full {
 				if err := s.streamWindow(ctx, w, win); err != nil {
 					s.fail(err)

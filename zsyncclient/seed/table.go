@@ -2,6 +2,7 @@ package seed
 
 import (
 	"bytes"
+	"cmp"
 	"math/bits"
 	"slices"
 	"sort"
@@ -38,28 +39,31 @@ func newTable(count int, key func(int) uint64, compare func(a, b int) int) *tabl
 	t := &table{bits: uint(min(max(bits.Len(uint(count))-1, 1), 28))}
 	t.start = make([]uint32, 1<<t.bits+1)
 	t.ids, t.tags = make([]uint32, count), make([]uint8, count)
-	places := make([]uint32, count)
+	hashes := make([]uint64, count)
 	inTwo(count, func(from, to int) {
 		for id := from; id < to; id++ {
-			places[id] = t.place(hashKey(key(id)))
+			hashes[id] = hashKey(key(id))
 		}
 	})
-	for _, p := range places {
-		t.start[p+1]++
+	for _, h := range hashes {
+		t.start[t.place(h)+1]++
 	}
 	for i := 1; i < len(t.start); i++ {
 		t.start[i] += t.start[i-1]
 	}
 	// Each id moves the start of its place on, in the end to the next one's.
-	for id, p := range places {
-		t.ids[t.start[p]] = uint32(id)
-		t.start[p]++
+	for id, h := range hashes {
+		at := &t.start[t.place(h)]
+		t.ids[*at], t.tags[*at] = uint32(id), t.tag(h)
+		*at++
 	}
 	copy(t.start[1:], t.start)
 	t.start[0] = 0
 	inTwo(len(t.start)-1, func(from, to int) {
 		for i := from; i < to; i++ {
-			t.sortPlace(int(t.start[i]), int(t.start[i+1]), key, compare)
+			if lo, hi := t.start[i], t.start[i+1]; hi-lo > 1 {
+				t.sortPlace(int(lo), int(hi), hashes, compare)
+			}
 		}
 	})
 	return t
@@ -73,24 +77,21 @@ func inTwo(n int, work func(from, to int)) {
 	wg.Wait()
 }
 
-// sortPlace sorts the ids lo to hi, which have one place.
-func (t *table) sortPlace(lo, hi int, key func(int) uint64, compare func(a, b int) int) {
+// sortPlace sorts the ids lo to hi, which have one place. Hashes are as good an
+// order as keys, since no two keys have the same.
+func (t *table) sortPlace(lo, hi int, hashes []uint64, compare func(a, b int) int) {
 	ids := t.ids[lo:hi]
-	if len(ids) > 1 {
-		slices.SortFunc(ids, func(a, b uint32) int {
-			if ka, kb := key(int(a)), key(int(b)); ka < kb {
-				return -1
-			} else if ka > kb {
-				return 1
-			}
-			if c := compare(int(a), int(b)); c != 0 {
-				return c
-			}
-			return int(a) - int(b)
-		})
-	}
+	slices.SortFunc(ids, func(a, b uint32) int {
+		if ha, hb := hashes[a], hashes[b]; ha != hb {
+			return cmp.Compare(ha, hb)
+		}
+		if c := compare(int(a), int(b)); c != 0 {
+			return c
+		}
+		return cmp.Compare(a, b)
+	})
 	for i, id := range ids {
-		t.tags[lo+i] = t.tag(hashKey(key(int(id))))
+		t.tags[lo+i] = t.tag(hashes[id])
 	}
 }
 
@@ -103,7 +104,7 @@ func (t *table) lookup(want uint64, key func(int) uint64) (lo, hi int) {
 	p := t.place(h)
 	lo, hi = int(t.start[p]), int(t.start[p+1])
 	if hi-lo > smallRange {
-		return t.search(lo, hi, want, key)
+		return t.search(lo, hi, h, key)
 	}
 	tag := t.tag(h)
 	for ; lo < hi; lo++ {
@@ -118,11 +119,11 @@ func (t *table) lookup(want uint64, key func(int) uint64) (lo, hi int) {
 	return lo, end
 }
 
-// search is lookup among many.
-func (t *table) search(lo, hi int, want uint64, key func(int) uint64) (int, int) {
+// search is lookup of the hash h among many.
+func (t *table) search(lo, hi int, h uint64, key func(int) uint64) (int, int) {
 	n := hi - lo
-	first := sort.Search(n, func(i int) bool { return key(int(t.ids[lo+i])) >= want })
-	end := first + sort.Search(n-first, func(i int) bool { return key(int(t.ids[lo+first+i])) > want })
+	first := sort.Search(n, func(i int) bool { return hashKey(key(int(t.ids[lo+i]))) >= h })
+	end := first + sort.Search(n-first, func(i int) bool { return hashKey(key(int(t.ids[lo+first+i]))) > h })
 	return lo + first, lo + end
 }
 

@@ -30,6 +30,7 @@ type worker struct {
 	budget       budget
 	barren       [64]uint64 // keys of which no block is missing, by hash
 	pending      pending
+	counts       counts
 }
 
 const (
