@@ -21,7 +21,7 @@
 //     which is faster than the scalar code from two blocks on; AVX512 leaves 16
 //     or fewer to AVX2. SHA-224 has instructions of its own in the CPU, which
 //     the Go library uses.
-//   - The rsum of a block (rsumOf): bytes are added up in fours of eight
+//   - The rsum of a block (rsumOf): bytes are added up by eights
 //     (VPSADBW), and weighed in pairs (VPMADDUBSW). All arithmetic may wrap at 16
 //     bits.
 //   - The rsum at every offset (RsumOffsets): eight offsets in each 128-bit part
@@ -29,7 +29,7 @@
 //     done side by side, so that nothing crosses the parts. There is none for
 //     AVX512: it was slower than this one.
 //
-// Not one reads or writes beyond its slices, or runs for more than some 50
+// None reads or writes beyond its slices, or runs for more than some 100
 // microseconds, because a goroutine cannot be stopped within it.
 //
 // "go generate" writes kernels_amd64.s and kernels_amd64.go, by the program in
