@@ -1,0 +1,154 @@
+package whole
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/zsyncfs/zsyncfs/blockstore"
+)
+
+// ErrNotRegular: what an export should replace is no regular file.
+var ErrNotRegular = errors.New("not a regular file")
+
+// Export makes the file at path of the first length bytes of src, which
+// Fill.OpenData or blockstore.Version.OpenData opened. It shares the blocks on
+// the disk where the file system can (reflink); else it copies them, but not the
+// holes. A file at path is replaced, in one step, when the new one is complete;
+// its permissions stay. When path is a symbolic link, what it leads to is
+// replaced. modified is the new file's time of change; zero: now.
+//
+// Errors: ErrNotRegular (wrapped); those of the files; ctx's. Then nothing has
+// changed.
+func Export(ctx context.Context, src *os.File, length int64, path string, modified time.Time) error {
+	path, mode, err := exportPlace(path)
+	if err != nil {
+		return err
+	}
+	out, err := makeBeside(path)
+	if err != nil {
+		return err
+	}
+	err = fill(ctx, out, src, length)
+	if err == nil && mode != 0 {
+		err = out.Chmod(mode)
+	}
+	if cerr := out.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil && !modified.IsZero() {
+		err = os.Chtimes(out.Name(), time.Now(), modified)
+	}
+	if err == nil {
+		err = os.Rename(out.Name(), path)
+	}
+	if err != nil {
+		os.Remove(out.Name())
+	}
+	return err
+}
+
+// exportPlace is path without symbolic links at its end, and the permissions of
+// the file that is there; 0 when there is none.
+func exportPlace(path string) (string, fs.FileMode, error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return path, 0, nil
+	}
+	if err != nil {
+		return "", 0, err
+	}
+	if !info.Mode().IsRegular() {
+		return "", 0, fmt.Errorf("%s: %w", path, ErrNotRegular)
+	}
+	path, err = filepath.EvalSymlinks(path)
+	return path, info.Mode().Perm(), err
+}
+
+// makeBeside makes a file in the folder of path, with a name like it.
+func makeBeside(path string) (*os.File, error) {
+	const tries = 100
+	dir, name := filepath.Split(path)
+	name = name[:min(len(name), 200)] // a name has at most 255 bytes
+	for try := 1; ; try++ {
+		temp := filepath.Join(dir, "."+name+"."+strconv.FormatUint(rand.Uint64(), 36)+".part")
+		out, err := os.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+		if !errors.Is(err, fs.ErrExist) || try == tries {
+			return out, err
+		}
+	}
+}
+
+// fill makes out, which is empty, the first length bytes of src.
+func fill(ctx context.Context, out, src *os.File, length int64) error {
+	if length == 0 {
+		return nil
+	}
+	if clone(out, src) == nil {
+		return out.Truncate(length)
+	}
+	// It has its full length from the start, so that what is not copied is a hole.
+	if err := out.Truncate(length); err != nil {
+		return err
+	}
+	for off := int64(0); off < length; {
+		start, end := nextData(src, off, length)
+		if err := copyRange(ctx, out, src, start, end); err != nil {
+			return err
+		}
+		off = end
+	}
+	return nil
+}
+
+// copyStep is how much is copied between two looks at ctx, in bytes.
+const copyStep = 16 << 20
+
+// copyRange copies bytes [off, end).
+func copyRange(ctx context.Context, out, src *os.File, off, end int64) error {
+	inKernel := true
+	for off < end {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		want := min(end-off, copyStep)
+		n := int64(0)
+		if inKernel {
+			n = copyInKernel(out, src, off, want)
+			inKernel = n > 0
+		}
+		if n == 0 {
+			var err error
+			n, err = io.Copy(io.NewOffsetWriter(out, off), io.NewSectionReader(src, off, want))
+			if err == nil && n < want {
+				err = io.ErrUnexpectedEOF
+			}
+			if err != nil {
+				return err
+			}
+		}
+		off += n
+	}
+	return nil
+}
+
+// OpenData opens the file that holds the whole target, after Run succeeded.
+//
+// Errors: ErrNotComplete; those of the disk.
+func (f *Fill) OpenData() (*os.File, error) {
+	if f.version == nil {
+		return nil, ErrNotComplete
+	}
+	data, err := f.version.OpenData()
+	if errors.Is(err, blockstore.ErrUnknownBlock) {
+		err = fmt.Errorf("%w: %w", ErrNotComplete, err)
+	}
+	return data, err
+}

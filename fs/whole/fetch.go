@@ -1,0 +1,97 @@
+package whole
+
+import (
+	"context"
+	"errors"
+
+	"github.com/zsyncfs/zsyncfs/format"
+	"github.com/zsyncfs/zsyncfs/zsyncclient"
+	"github.com/zsyncfs/zsyncfs/zsyncclient/download"
+)
+
+// fetch brings the blocks that are still missing into the store.
+func (f *Fill) fetch(ctx context.Context) error {
+	f.takeKnown() // a reader of a mount may have fetched some meanwhile
+	var runs []format.BlockRange
+	for r := range f.missing.Runs() {
+		runs = append(runs, r)
+	}
+	if len(runs) == 0 {
+		return nil
+	}
+	need := f.missingBytes()
+	if err := f.room(need); err != nil {
+		return err
+	}
+	url := ""
+	if f.o.Source != nil {
+		url = f.o.Source.URL()
+	}
+	if url == "" {
+		return &download.FetchError{Missing: need, Err: download.ErrNoSource}
+	}
+	f.begin(download.Fetching, url, need)
+	err := f.o.Source.FetchRuns(ctx, runs, f.o.Priority, f.records, f.arrived)
+	if errors.Is(err, zsyncclient.ErrNoRanges) {
+		err = f.o.Source.FetchAll(ctx, f.records, f.arrived)
+	}
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case isStoreError(err):
+		return err
+	}
+	return &download.FetchError{Missing: f.missingBytes(), Err: err}
+}
+
+// room says whether need bytes fit on the disk. After blocks were forgotten
+// nobody knows: their room is still theirs.
+func (f *Fill) room(need int64) error {
+	free := f.o.Store.Stats().FreeBytes
+	if f.forgotten || free <= 0 || need <= free {
+		return nil
+	}
+	return &RoomError{Dir: f.o.Store.Dir(), Need: need, Free: free}
+}
+
+func (f *Fill) missingBytes() (n int64) {
+	for r := range f.missing.Runs() {
+		n += f.geo.Bytes(r).Length()
+	}
+	return n
+}
+
+// records are those of blocks r, for the source.
+func (f *Fill) records(_ context.Context, r format.BlockRange) ([]byte, error) {
+	size := f.h.RecordSize()
+	return f.o.Control.Records[int64(r.Start)*size : int64(r.End)*size], nil
+}
+
+// arrived takes verified blocks of the source, of which some may be here
+// already; several goroutines call it at once.
+func (f *Fill) arrived(first format.BlockID, data []byte) error {
+	for len(data) > 0 {
+		taken, id := int64(0), first // a run of blocks that were missing
+		for taken < int64(len(data)) && f.missing.Take(id) {
+			taken += f.geo.BlockLength(id)
+			id++
+		}
+		if taken == 0 {
+			skip := min(f.geo.BlockLength(first), int64(len(data)))
+			first, data = first+1, data[skip:]
+			continue
+		}
+		if err := f.put(first, data[:taken]); err != nil {
+			return err
+		}
+		for got := first; got < id; got++ {
+			f.unfetched.Take(got)
+		}
+		f.fetched.Add(taken)
+		f.done.Add(taken)
+		first, data = id, data[taken:]
+	}
+	return nil
+}

@@ -1,0 +1,93 @@
+package whole
+
+import (
+	"errors"
+	"io"
+	"sort"
+	"sync/atomic"
+
+	"github.com/zsyncfs/zsyncfs/blockstore"
+	"github.com/zsyncfs/zsyncfs/format"
+)
+
+// knownReader reads the blocks that a version had when it was made, one after
+// the other without what is between them: a scan would only lose time there.
+// Safe for concurrent use.
+type knownReader struct {
+	version *blockstore.Version
+	geo     format.Geometry
+	size    int64 // bytes in all
+	runs    []knownRun
+}
+
+// knownRun is bytes [at, at+bytes.Length()) of a knownReader.
+type knownRun struct {
+	at    int64
+	bytes format.Range // of the target
+}
+
+func newKnownReader(v *blockstore.Version) *knownReader {
+	r := &knownReader{version: v, geo: v.Header().Geometry()}
+	end := r.geo.All().End
+	for b := format.BlockID(0); b < end; {
+		run, missing := v.Known(b, end)
+		if run > 0 {
+			bytes := r.geo.Bytes(format.BlockRange{Start: b, End: b + format.BlockID(run)})
+			r.runs = append(r.runs, knownRun{at: r.size, bytes: bytes})
+			r.size += bytes.Length()
+		}
+		b += format.BlockID(max(run, missing, 1))
+	}
+	return r
+}
+
+// ReadAt is that of io.ReaderAt. Blocks that were lost meanwhile read as zeros.
+func (r *knownReader) ReadAt(p []byte, off int64) (int, error) {
+	n := 0
+	i := sort.Search(len(r.runs), func(i int) bool { return r.runs[i].at > off }) - 1
+	for ; n < len(p) && i >= 0 && i < len(r.runs); i++ {
+		run := r.runs[i]
+		skip := off + int64(n) - run.at
+		part := p[n:][:min(int64(len(p)-n), run.bytes.Length()-skip)]
+		if err := r.read(part, run.bytes.Start+skip); err != nil {
+			return n, err
+		}
+		n += len(part)
+	}
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// read fills p from byte off of the target.
+func (r *knownReader) read(p []byte, off int64) error {
+	for len(p) > 0 {
+		n, err := r.version.ReadAt(p, off)
+		p, off = p[n:], off+int64(n)
+		var damaged *blockstore.DamagedError
+		switch {
+		case len(p) == 0:
+			return nil
+		case errors.Is(err, blockstore.ErrUnknownBlock), errors.As(err, &damaged):
+			lost := min(r.geo.Offset(r.geo.Block(off)+1)-off, int64(len(p)))
+			clear(p[:lost])
+			p, off = p[lost:], off+lost
+		case err == nil:
+			return io.ErrUnexpectedEOF
+		default:
+			return err
+		}
+	}
+	return nil
+}
+
+// raise makes a at least n.
+func raise(a *atomic.Int64, n int64) {
+	for {
+		old := a.Load()
+		if old >= n || a.CompareAndSwap(old, n) {
+			return
+		}
+	}
+}
