@@ -10,7 +10,7 @@ import (
 // says whether any of them was missing.
 func (s *scan) foundBlock(id int, data []byte) (bool, error) {
 	if !s.x.isRepeated(id) {
-		if !s.missing.Take(format.BlockID(id)) {
+		if !s.take(id, data) {
 			return false, nil
 		}
 		return true, s.give(id, 1, data)
@@ -22,7 +22,7 @@ func (s *scan) foundBlock(id int, data []byte) (bool, error) {
 	}
 	isNew := false
 	for _, member := range s.x.single.ids[lo:hi] {
-		if !s.missing.Take(format.BlockID(member)) {
+		if !s.take(int(member), data) {
 			continue
 		}
 		isNew = true
@@ -38,7 +38,7 @@ func (s *scan) foundRun(id, n int, data []byte) error {
 	block := int(s.x.geometry.BlockSize)
 	for i := 0; i < n; {
 		taken := 0
-		for i+taken < n && !s.x.isRepeated(id+i+taken) && s.missing.Take(format.BlockID(id+i+taken)) {
+		for i+taken < n && !s.x.isRepeated(id+i+taken) && s.take(id+i+taken, data[(i+taken)*block:(i+taken+1)*block]) {
 			taken++
 		}
 		if taken > 0 {
@@ -54,6 +54,20 @@ func (s *scan) foundRun(id, n int, data []byte) error {
 		i++
 	}
 	return nil
+}
+
+// take takes block id, whose content is data, from the set. The target's last block
+// is cut when it is delivered: what is cut off must be the zeros that its checksums
+// stand for, which a control file made for it could have otherwise.
+func (s *scan) take(id int, data []byte) bool {
+	if id == s.x.count-1 {
+		for _, c := range data[s.x.geometry.BlockLength(format.BlockID(id)):] {
+			if c != 0 {
+				return false
+			}
+		}
+	}
+	return s.missing.Take(format.BlockID(id))
 }
 
 // give delivers count blocks from id on, which were taken from the set.

@@ -8,10 +8,9 @@ import "github.com/zsyncfs/zsyncfs/format"
 // for what is left. It lets all keys through that were added, and few others. It
 // must not be asked while keys are added.
 type filter struct {
-	near *[nearWords]uint64
-	// small says that only the first smallWords of near are used: they stay in the
-	// first cache.
-	small bool
+	// One of them is there: small, for few keys, stays in the first cache.
+	near  *[nearWords]uint64
+	small *[smallWords]uint64
 	far   []uint64
 	shift uint // of a hash, to the index of a word of far
 }
@@ -27,7 +26,12 @@ const (
 
 // newFilter is an empty filter for about keys of them.
 func newFilter(keys int64) *filter {
-	f := &filter{near: new([nearWords]uint64), small: keys <= smallKeys, shift: 64 - 10}
+	f := &filter{shift: 64 - 10}
+	if keys <= smallKeys {
+		f.small = new([smallWords]uint64)
+	} else {
+		f.near = new([nearWords]uint64)
+	}
 	// 32 bits a key, as long as there is room.
 	for f.shift > farShift && keys > 2<<(64-f.shift) {
 		f.shift--
@@ -42,8 +46,8 @@ func farHash(h uint64) uint64 { return (h ^ h>>29) * 0xBF58476D1CE4E5B9 }
 // add puts key in.
 func (f *filter) add(key uint64) {
 	h := hashKey(key)
-	if f.small {
-		f.near[h>>smallShift] |= 1 << (h & 63)
+	if f.small != nil {
+		f.small[h>>smallShift] |= 1 << (h & 63)
 	} else {
 		f.near[h>>nearShift] |= 1 << (h & 63)
 	}
@@ -83,12 +87,12 @@ func (s *scan) newFilter() *filter {
 func (f *filter) hits(dst, lo, hi []uint32, mask uint64) int {
 	n := 0
 	switch {
-	case hi == nil && f.small:
-		n = singlesSmall((*[smallWords]uint64)(f.near[:smallWords]), dst, lo, mask, hashFactor)
+	case hi == nil && f.small != nil:
+		n = singlesSmall(f.small, dst, lo, mask, hashFactor)
 	case hi == nil:
 		n = singlesNear(f.near, dst, lo, mask, hashFactor)
-	case f.small:
-		n = pairsSmall((*[smallWords]uint64)(f.near[:smallWords]), dst, lo, hi, mask, hashFactor)
+	case f.small != nil:
+		n = pairsSmall(f.small, dst, lo, hi, mask, hashFactor)
 	default:
 		n = pairsNear(f.near, dst, lo, hi, mask, hashFactor)
 	}
