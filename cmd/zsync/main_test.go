@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -359,4 +360,13 @@ func TestHelpIsComplete(t *testing.T) {
 			t.Errorf("%d columns: %s", len(line), line)
 		}
 	}
+}
+
+func gzipped(t *testing.T, data []byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	_, err := w.Write(data)
+	must(t, errors.Join(err, w.Close()))
+	return b.Bytes()
 }

@@ -230,7 +230,7 @@ func TestPatience(t *testing.T) {
 	f := newFixture(t, noise(60*blockSize, 14))
 	f.srv.Stop()
 	var fetch *FetchError
-	_, err := f.fails(t.Context(), func(o *Options) { o.Patience = 50 * time.Millisecond })
+	_, err := f.fails(t.Context(), func(o *Options) { o.Patience = 150 * time.Millisecond })
 	if !errors.As(err, &fetch) || errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "nothing arrived for 50ms: ") {
 		t.Error(err)
 	}

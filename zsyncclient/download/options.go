@@ -31,7 +31,8 @@ type Options struct {
 	Seeds []string
 	// Source is where missing blocks are fetched from. Default: nowhere.
 	Source *zsyncclient.Source
-	// Patience is how long fetching goes on while nothing arrives. Default: 30 s.
+	// Patience is how long fetching goes on while nothing arrives; a
+	// third of it before the first block. Default: 30 s.
 	Patience time.Duration
 	// FailingSince is since when a host of Source has not answered well; the zero
 	// time while all do. Then a slow line is no reason to give up. Default: they

@@ -14,41 +14,45 @@ const defaultPatience = 30 * time.Second
 // ends that when nothing arrives any more.
 func (d *Download) patiently(ctx context.Context, fetch func(context.Context) error) error {
 	inner, cancel := context.WithCancel(ctx)
-	gaveUp := false // the goroutine's until it has ended
+	var gaveUp time.Duration // the goroutine's until it has ended
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if gaveUp = d.waitForNothing(inner); gaveUp {
+		if gaveUp = d.waitForNothing(inner); gaveUp > 0 {
 			cancel()
 		}
 	})
 	err := fetch(inner)
 	cancel()
 	wg.Wait()
-	if gaveUp && err != nil && ctx.Err() == nil && !isWriteError(err) {
-		return fmt.Errorf("nothing arrived for %v: %w", d.o.Patience, lastFailure(err))
+	if gaveUp > 0 && err != nil && ctx.Err() == nil && !isWriteError(err) {
+		return fmt.Errorf("nothing arrived for %v: %w", gaveUp, lastFailure(err))
 	}
 	return err
 }
 
-// waitForNothing returns true when no block came for as long as patience lasts
-// while a host was failing, and false when ctx ended.
-func (d *Download) waitForNothing(ctx context.Context) bool {
+// waitForNothing returns how long no block came when that is as long as patience
+// lasts and a host was failing meanwhile, and 0 when ctx ended.
+func (d *Download) waitForNothing(ctx context.Context) time.Duration {
 	tick := time.NewTicker(max(d.o.Patience/8, time.Millisecond))
 	defer tick.Stop()
 	fetched, since := d.fetched.Load(), time.Now()
+	patience := d.o.Patience
+	if fetched == 0 {
+		patience /= 3 // likely there is nothing to be waited for
+	}
 	for {
 		select {
 		case <-ctx.Done():
-			return false
+			return 0
 		case <-tick.C:
 		}
 		if now := d.fetched.Load(); now != fetched {
-			fetched, since = now, time.Now()
+			fetched, since, patience = now, time.Now(), d.o.Patience
 			continue
 		}
 		failing := d.o.FailingSince()
-		if !failing.IsZero() && time.Since(failing) >= d.o.Patience && time.Since(since) >= d.o.Patience {
-			return true
+		if !failing.IsZero() && time.Since(failing) >= patience && time.Since(since) >= patience {
+			return patience
 		}
 	}
 }
