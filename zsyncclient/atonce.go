@@ -1,8 +1,6 @@
 package zsyncclient
 
-import (
-	"errors"
-)
+import "errors"
 
 // How many ranges a request has.
 const (
@@ -26,11 +24,13 @@ type atOnce struct {
 	doubt  bool // most is 1, but a single range has to show that the number was the fault
 }
 
-// share is how many of runs the next request asks for, where a host gets most
-// (more than 1) at once and trying requests are under way: evenly, over as many
-// requests as run side by side and are no more than fewRanges in each would take.
-func share(runs, most, trying int) int {
-	requests := max(ceil(runs, most), min(severalBeside-trying, ceil(runs, fewRanges)), 1)
+// share is how many of runs (2 or more) the next request asks for, where a host
+// gets most (more than 1) at once and begun requests were made before: evenly, over
+// as many requests as may run side by side and are no more than fewRanges in each
+// would take. A last run that zsync would ask for alone, which spares the frame of
+// a part but costs the header of an answer, takes no request more.
+func share(runs, most, begun int) int {
+	requests := max(ceil(runs, most), min(severalBeside-begun, ceil(runs-1, fewRanges)), 1)
 	return ceil(runs, requests)
 }
 

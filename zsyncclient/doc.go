@@ -5,9 +5,10 @@
 //
 // An origin is scheme, host and port of a URL that the user typed; only origins
 // get credentials and may lie in private address ranges. A candidate is one
-// place where a target may be; the candidates of a target are a Source. A host
-// is host:port of one server. A try is one request to one host. A visit is a
-// try from the moment the host's gate let it in to the end of its body. The
+// place where a target may be; the candidates of a target are a Source. A gzip
+// copy is a candidate that has the target compressed. A host is host:port of one
+// server. A run is a range of blocks. A try is one request to one host. A visit is
+// a try from the moment the host's gate let it in to the end of its body. The
 // host's gate is shut after a failed try: then one try at a time is let in, at
 // the end of each backoff slot, however many callers wait.
 //
@@ -31,18 +32,39 @@
 // is found again without a new mount. Control file headers and listings are
 // tried for a few seconds only, ranges until the caller's context ends.
 //
+// # Several ranges in one request
+//
+// FetchRuns asks for up to 100 ranges at once and reads the multipart/byteranges
+// answer as it streams. Each part must be one of the ranges asked for, in their
+// order, or several that the server joined. What a host answers is learned and
+// kept for as long as the Client knows the host. Until a second part was right,
+// one such request is under way for a call. A host that refuses is asked for 20
+// ranges, then for one, whose answer shows whether the number was the reason; one
+// whose answer breaks the rules, or that knows the first range only, gets single
+// ranges from then on; one that sends the first parts and leaves out the others
+// (lighttpd sends 10) is asked for no more than came. A failure after such a proof
+// is treated like one of a single range. Nothing that arrived and was right is
+// asked for again.
+//
+// The requests are no more than zsync 0.6.2's, which asks for 20 ranges at once,
+// and the bytes sent, the headers of the answers among them, no more either: a
+// part's frame costs about 100 bytes, an answer's header more than twice that.
+//
+// # Gzip copies
+//
+// They serve whole bodies only, decompressed as they stream, when no plain
+// candidate can be used; Fetch and FetchRuns give ErrNoRanges where only they are
+// left. Reading parts of them by the control file's Z-Map2 will be a third kind of
+// try beside ranged and wholeBody: it needs points of the map to start from and
+// what was decompressed before them, so its share of the runs is cut at the map's
+// points in fetch.take.
+//
 // # Imports and concurrency
 //
 // It imports format and listing, and knows neither the store nor FUSE. Client
 // and Source are safe for concurrent use. Locks: Client.mu before host.mu;
-// no other two are held together, and none is held during I/O or a callback. The only goroutines are those of net/http; they end
-// when a body is closed, and Client.Close ends all of them.
-//
-// # Plan
-//
-// Several ranges in one request, for scattered runs on hosts that proved they
-// answer multipart/byteranges well, find their place beside the single range in
-// ranges.go and a flag in host; seed matching gets a folder of its own, as
-// listing has. The compressed copies (Header.ZURLs) become candidates of a
-// second kind in candidate.go.
+// fetch.mu is of one call; no other two are held together, and none is held
+// during I/O or a callback. The goroutines of FetchRuns end with the call. All
+// others are those of net/http; they end when a body is closed, and Client.Close
+// ends all of them.
 package zsyncclient

@@ -22,7 +22,7 @@ type fetch struct {
 
 	mu      sync.Mutex
 	todo    []format.BlockRange // not delivered and not being fetched, ascending; guarded by mu
-	trying  int                 // tries under way; guarded by mu
+	begun   int                 // tries so far; guarded by mu
 	plain   bool                // one request without Range is still to be tried; guarded by mu
 	last    error               // the last failure; guarded by mu
 	wrongAt format.BlockID      // the block that had wrong bytes; -1 none; guarded by mu
@@ -88,11 +88,11 @@ func (f *fetch) take(cand *candidate, whole bool) *try {
 	}
 	n := 1
 	if most > 1 {
-		n = share(len(f.todo), most, f.trying)
+		n = share(len(f.todo), most, f.begun)
 	}
 	t.runs = slices.Clone(f.todo[:n])
 	f.todo = f.todo[n:]
-	f.trying++
+	f.begun++
 	t.whole = whole || f.plain
 	f.plain = false
 	return t
@@ -102,7 +102,6 @@ func (f *fetch) take(cand *candidate, whole bool) *try {
 func (f *fetch) giveBack(t *try) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.trying--
 	if len(t.runs) == 0 {
 		return
 	}

@@ -85,7 +85,7 @@ func runsFixture(t *testing.T) *fixture {
 }
 
 func TestRunsRequests(t *testing.T) {
-	for n, want := range map[int]int{1: 1, 2: 1, 20: 1, 21: 2, 40: 2, 41: 3, 60: 3, 200: 3, 300: 3, 301: 4, 1000: 10} {
+	for n, want := range map[int]int{1: 1, 2: 1, 20: 1, 21: 1, 40: 2, 41: 2, 60: 3, 62: 3, 200: 3, 300: 3, 301: 4, 1000: 10} {
 		f := runsFixture(t)
 		if _, err := f.fetchRuns(context.Background(), f.source(), everyOther(n)); err != nil {
 			t.Fatal(err)

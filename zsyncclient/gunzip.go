@@ -25,7 +25,8 @@ type gunzip struct {
 }
 
 // Read decompresses on. Errors: io.EOF after the last member; *LengthError when
-// that comes before the target's end; io.ErrUnexpectedEOF where the connection may have broken; a refusal for what is not gzip; the body's.
+// that comes before the target's end; io.ErrUnexpectedEOF where the connection
+// may have broken; a refusal for what is not gzip; the body's.
 func (g *gunzip) Read(p []byte) (int, error) {
 	var err error
 	if g.z == nil {

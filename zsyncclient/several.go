@@ -44,7 +44,9 @@ func (t *try) several(ctx context.Context) error {
 			return &LengthError{Want: s.geo.Length, Got: a.length}
 		}
 		if !strings.EqualFold(a.header.Get("Accept-Ranges"), "bytes") {
-			return t.onlySingle(a) // it may know no ranges at all
+			// It may know no ranges at all.
+			t.refusedAt(a, 1)
+			return errAskAgain
 		}
 	case http.StatusRequestedRangeNotSatisfiable:
 		var length *LengthError
@@ -76,9 +78,11 @@ func (t *try) severalFailed(ctx context.Context, err error) error {
 }
 
 // refused: the hosts did not answer so many ranges.
-func (t *try) refused(a *answer) {
+func (t *try) refused(a *answer) { t.refusedAt(a, len(t.runs)) }
+
+func (t *try) refusedAt(a *answer, ranges int) {
 	for _, h := range t.hosts(a) {
-		h.refusedRanges(len(t.runs))
+		h.refusedRanges(ranges)
 	}
 }
 
@@ -149,9 +153,7 @@ func (t *try) severalBroke(ctx context.Context, a *answer, asked int, err error)
 	}
 	if errors.Is(err, ErrWrongBlocks) {
 		// Perhaps only the parts are mixed up: a single range tells.
-		for _, h := range t.hosts(a) {
-			h.refusedRanges(1)
-		}
+		t.refusedAt(a, 1)
 	} else if temporary(err) && len(t.runs) == asked {
 		t.refused(a)
 	}

@@ -15,6 +15,7 @@
 //	hostile    the server of the hostile control files in testdata/hostile
 //	daemon     the program: built with -race, started, killed, cleaned up
 //	readcheck  a file in the mount against the original
+//	ranges     tests of scattered runs of blocks, without a mount
 //
 // # Running
 //
