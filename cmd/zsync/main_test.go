@@ -127,10 +127,10 @@ func (r result) wants(t *testing.T, code int, texts ...string) result {
 	t.Helper()
 	for _, text := range texts {
 		if !strings.Contains(r.stdout, text) && !strings.Contains(r.stderr, text) {
-			t.Errorf("%q was not printed", text)
+			t.Fatalf("%q was not printed: %v", text, r)
 		}
 	}
-	if r.code != code || t.Failed() {
+	if r.code != code {
 		t.Fatalf("want exit code %d: %v", code, r)
 	}
 	return r
