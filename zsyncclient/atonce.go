@@ -94,16 +94,18 @@ func (h *host) refusedRanges(n int) {
 	}
 }
 
-// answeredOneRange: a request with one range had the outcome err.
+// answeredOneRange: a request with one range had the outcome err. When it failed
+// as well, the number of ranges was not the reason.
 func (h *host) answeredOneRange(err error) {
+	var status *StatusError
+	var backoff *backoffError
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	var status *StatusError
 	switch {
-	case !h.atOnce.doubt:
+	case !h.atOnce.doubt || errors.As(err, &backoff) || errors.Is(err, ErrWrongBlocks):
 	case err == nil:
 		h.atOnce.doubt = false
-	case errors.As(err, &status):
+	case temporary(err) || errors.As(err, &status):
 		h.atOnce = atOnce{}
 	}
 }

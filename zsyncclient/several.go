@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -71,10 +72,21 @@ func (t *try) severalFailed(ctx context.Context, err error) error {
 	if errors.Is(err, errEncoded) {
 		return t.onlySingle(nil)
 	}
-	if _, proved := t.host.rangesAtOnce(); temporary(err) && proved < len(t.runs) {
+	if _, proved := t.host.rangesAtOnce(); aboutRanges(err) && proved < len(t.runs) {
 		t.refused(nil)
 	}
 	return err
+}
+
+// aboutRanges says whether the number of ranges may be why a request failed: not
+// when it never reached the server, or was one too many in a row.
+func aboutRanges(err error) bool {
+	var status *StatusError
+	if errors.As(err, &status) {
+		return status.Code >= http.StatusInternalServerError
+	}
+	var op *net.OpError
+	return temporary(err) && !(errors.As(err, &op) && op.Op == "dial")
 }
 
 // refused: the hosts did not answer so many ranges.

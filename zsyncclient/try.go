@@ -36,10 +36,11 @@ func (t *try) make(ctx context.Context) error {
 	case len(t.runs) > 1:
 		return t.several(ctx)
 	}
-	hosts := t.hosts(nil)
 	err := t.ranged(ctx)
-	for _, h := range append(hosts, t.hosts(nil)...) {
-		h.answeredOneRange(err)
+	if ctx.Err() == nil {
+		for _, h := range t.hosts(nil) {
+			h.answeredOneRange(err)
+		}
 	}
 	return err
 }
