@@ -180,7 +180,7 @@ func (c *command) failed(err error, r download.Result) error {
 	if r.Part == "" || errors.As(err, &wrong) {
 		return err
 	}
-	kept := fmt.Sprintf("what is here is kept in %s: run zsync again to go on", r.Part)
+	kept := fmt.Sprintf("run zsync again to go on: what is here is kept in %s", r.Part)
 	if hint != "" {
 		kept = hint + "; " + kept
 	}
