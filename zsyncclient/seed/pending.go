@@ -14,7 +14,7 @@ type postponed struct{ offset, lo, hi int }
 // maxPending is how many offsets wait at most; their blocks take up to
 // pendingBytes, but for two that always may.
 const (
-	maxPending   = 16
+	maxPending   = 32
 	pendingBytes = 1 << 20
 )
 

@@ -130,9 +130,16 @@ const (
 // 2^20 such seeds has an offset with both checksums of any block. Of the rsum at
 // most 28 bits count, since the sum of the bytes of a block does not spread over
 // all of its 16 bits.
+//
+// With less than the whole rsum that is done for small targets only: too many
+// offsets would have the rsum of some block, and need a strong checksum, which
+// costs more than single blocks are worth.
 func (x *Index) singleSuffices(size int64) bool {
+	if x.rsum < format.MaxRsumLength && x.geometry.Length > 1<<(8*x.rsum-2) {
+		return false
+	}
 	have := 8*x.length + min(8*x.rsum, 28)
-	return have >= bits.Len64(uint64(size))+bits.Len(uint(x.count))+20
+	return have >= bits.Len64(uint64(max(size, 0)))+bits.Len(uint(x.count))+20
 }
 
 // fail keeps the first error and ends the scan.
