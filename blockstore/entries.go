@@ -12,6 +12,13 @@ import (
 	"github.com/zsyncfs/zsyncfs/format"
 )
 
+// Exists says whether dir is a store, without a look at what is in it: Open would
+// make one otherwise.
+func Exists(dir string) bool {
+	_, err := os.Lstat(filepath.Join(dir, formatName))
+	return err == nil
+}
+
 // Entry is a version of the store, open or not, as the index and its folder
 // tell; Reopen finds out whether that is so.
 type Entry struct {

@@ -12,7 +12,13 @@ import (
 func TestEntriesAndReopen(t *testing.T) {
 	dir := t.TempDir()
 	m, other := makeTarget(t, 1, 10000, 1024), makeTarget(t, 2, 5000, 1024)
+	if Exists(dir) {
+		t.Error("an empty folder is a store")
+	}
 	s, _ := openStore(t, dir)
+	if !Exists(dir) {
+		t.Error("a store is none")
+	}
 	v := m.open(t, s)
 	must(t, v.PutControl(m.control, 0))
 	must(t, v.Put(8, m.blocks(8, m.count())))
