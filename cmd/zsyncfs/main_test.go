@@ -44,6 +44,8 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 	"get":    getCommand,
 	"agrees": agreesCommand,
 	"exits":  exitsCommand,
+	"append": appendCommand,
+	"spoil":  spoilCommand,
 }
 
 // exits CODE PROGRAM...: the program must end with the code.

@@ -89,17 +89,10 @@ func mount(ctx context.Context, f mountFlags, spec daemon.Spec, store string) er
 
 // mountError gives err the words of the command.
 func mountError(spec daemon.Spec, err error) error {
-	var failure *daemon.Failure
-	if errors.As(err, &failure) {
-		err = withCode(exitCode(failure.Code), errors.New(failure.Message))
-		if failure.Hint != "" {
-			err = withHint(err, "%s", failure.Hint)
-		}
-	}
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("mount %s: %w", spec.Dir, err)
+	return fmt.Errorf("mount %s: %w", spec.Dir, fromDaemon(err))
 }
 
 // clearMountPoint checks that dir can be mounted on, and takes away what a

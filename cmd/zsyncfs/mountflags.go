@@ -26,11 +26,7 @@ type mountFlags struct {
 	uid, gid              int64
 	umask                 string
 
-	user, netrc       string
-	header, mirrors   []string
-	caCert, cert, key string
-	insecure          bool
-	allowPrivate      bool
+	access accessFlags
 }
 
 func (f *mountFlags) add(s *pflag.FlagSet) {
@@ -45,15 +41,7 @@ func (f *mountFlags) add(s *pflag.FlagSet) {
 	s.Int64Var(&f.uid, "uid", -1, "owner of everything (default: who mounts)")
 	s.Int64Var(&f.gid, "gid", -1, "group of everything (default: who mounts)")
 	s.StringVar(&f.umask, "umask", "0", "permission bits to take away, octal")
-	s.StringVar(&f.user, "user", "", "NAME:PASSWORD for the source (basic authentication)")
-	s.StringVar(&f.netrc, "netrc", "", "netrc file with credentials by host")
-	s.StringArrayVar(&f.header, "header", nil, "\"Name: value\" to send to the source, repeatable")
-	s.StringVar(&f.caCert, "cacert", "", "PEM file of certificate authorities to trust")
-	s.StringVar(&f.cert, "cert", "", "PEM file of the client certificate")
-	s.StringVar(&f.key, "key", "", "PEM file of the client certificate's key")
-	s.BoolVar(&f.insecure, "insecure", false, "do not check the server's certificate")
-	s.BoolVar(&f.allowPrivate, "allow-private", false, "let control files and redirects lead to private and loopback addresses")
-	s.StringArrayVar(&f.mirrors, "mirror", nil, "URL of a directory with the same artifacts, tried after their own URLs, repeatable")
+	f.access.add(s)
 }
 
 func (f *mountFlags) checkArgs(args []string) error {
@@ -77,11 +65,6 @@ func (f *mountFlags) spec(args []string) (daemon.Spec, error) {
 		Refresh:      f.refresh,
 		ReadDeadline: f.readDeadline,
 		AllowOther:   f.allowOther,
-		User:         f.user,
-		Header:       f.header,
-		Insecure:     f.insecure,
-		AllowPrivate: f.allowPrivate,
-		Mirrors:      f.mirrors,
 		Debug:        f.debug && f.foreground,
 	}
 	if f.indexFile == "" {
@@ -94,14 +77,9 @@ func (f *mountFlags) spec(args []string) (daemon.Spec, error) {
 	if !strings.Contains(s.IndexFile, "://") {
 		s.IndexFile, err = absolute(s.IndexFile)
 	}
-	for _, p := range []struct {
-		to   *string
-		path string
-	}{{&s.Netrc, f.netrc}, {&s.CACert, f.caCert}, {&s.Cert, f.cert}, {&s.Key, f.key}} {
-		var perr error
-		*p.to, perr = absolute(p.path)
-		err = errors.Join(err, perr)
-	}
+	var aerr error
+	s.Access, aerr = f.access.access()
+	err = errors.Join(err, aerr)
 	if err != nil {
 		return s, err
 	}
@@ -141,14 +119,6 @@ func parseID(flag string, n int64) (*uint32, error) {
 	}
 	id := uint32(n)
 	return &id, nil
-}
-
-// absolute is the absolute form of path; "" stays "".
-func absolute(path string) (string, error) {
-	if path == "" {
-		return "", nil
-	}
-	return filepath.Abs(path)
 }
 
 // mountPoint is dir without symbolic links, as the kernel will name it.

@@ -10,7 +10,8 @@ const rootLong = `zsyncfs mounts a remote directory of zsync control files (NAME
 local directory of read-only files. A file can be opened at once, however large
 it is: blocks are fetched when they are read, verified, and kept on disk.
 
-It can also make the control files of a directory, and serve one over HTTP.
+It can also download a file with the help of what is on disk (get), make the
+control files of a directory, and serve one over HTTP.
 `
 
 // newRoot is the whole command tree.
@@ -31,6 +32,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.SetUsageTemplate(usageTemplate)
 	root.AddCommand(newMountCommand(), newUmountCommand(), newStatusCommand(), newDaemonCommand())
+	root.AddCommand(newGetCommand(), newDiffCommand())
 	root.AddCommand(newMakeCommand(), newServeCommand(), newVersionCommand())
 	return root
 }

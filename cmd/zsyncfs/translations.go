@@ -17,6 +17,7 @@ import (
 	"github.com/zsyncfs/zsyncfs/fs"
 	"github.com/zsyncfs/zsyncfs/fs/target"
 	"github.com/zsyncfs/zsyncfs/zsyncclient"
+	"github.com/zsyncfs/zsyncfs/zsyncclient/download"
 	"github.com/zsyncfs/zsyncfs/zsyncclient/listing"
 )
 
@@ -35,6 +36,7 @@ var translations = []report.Translation{
 	report.When(report.As[*blockstore.LockedError], exitStoreLocked, "another zsyncfs works with this cache directory; choose another with --cache-dir"),
 	report.When(report.As[*blockstore.LayoutError], exitStoreDamaged, hintStore),
 	report.When(report.Is(blockstore.ErrNotStore), exitStoreDamaged, "--cache-dir must be a new or empty directory, or one that zsyncfs made"),
+	report.When(report.Is(daemon.ErrRoom), exitFailure, "make room there, choose a directory on another disk with --cache-dir, or use \"zsync URL\", which needs no block store"),
 	report.When(report.Is(blockstore.ErrFull), exitFailure, "make room on the disk of the cache directory, or choose another with --cache-dir"),
 
 	report.When(report.Is(daemon.ErrNoDaemon), exitNoDaemon, "a daemon runs as long as something is mounted; see \"zsyncfs mount --help\""),
@@ -62,6 +64,7 @@ var translations = []report.Translation{
 	report.When(report.As[*tls.CertificateVerificationError], exitSource, "--cacert names the authority that signed the server's certificate"),
 	report.When(report.As[*net.DNSError], exitSource, "check the spelling of the host, and the name servers of this machine"),
 	report.When(report.As[*zsyncclient.SourceError], exitSource, ""),
+	report.When(report.Is(download.ErrNoSource), exitSource, ""),
 	report.When(report.Is(zsyncclient.ErrNoRanges), exitSource, ""),
 	report.When(report.Is(zsyncclient.ErrStalled), exitSource, hintConnection),
 	report.When(report.Is(target.ErrStalled), exitSource, hintConnection),

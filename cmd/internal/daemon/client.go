@@ -22,7 +22,8 @@ const answerLimit = 256 << 20
 
 // Client talks to the daemon of a store.
 type Client struct {
-	http *http.Client
+	store string
+	http  *http.Client
 }
 
 // NewClient is a client for the daemon that owns the store in dir, whether one
@@ -36,7 +37,7 @@ func NewClient(dir string) *Client {
 		defer store.Close()
 		return new(net.Dialer).DialContext(ctx, "unix", byDescriptor(store, socketName))
 	}
-	return &Client{http: &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}
+	return &Client{store: dir, http: &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}
 }
 
 // Status asks for a snapshot. Errors: ErrNoDaemon.
@@ -70,10 +71,7 @@ func (c *Client) call(ctx context.Context, method, path string, body, out any) e
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		return fmt.Errorf("%w: %w", ErrNoDaemon, err)
+		return noDaemon(ctx, err)
 	}
 	defer resp.Body.Close()
 	answer := json.NewDecoder(io.LimitReader(resp.Body, answerLimit))

@@ -44,10 +44,12 @@ type Daemon struct {
 
 	ctx      context.Context // ends when the daemon is told to end
 	cancel   context.CancelFunc
-	mounting sync.WaitGroup // Mounts under way; added to under mu, and not once ending
+	mounting sync.WaitGroup // Mounts and Gets under way; added to under mu, and not once ending
 
 	mu     sync.Mutex
 	mounts map[string]*mounted // guarded by mu; by mount point, nil while one is being mounted
+	served bool                // guarded by mu; a mount was asked for
+	gets   int                 // guarded by mu; Gets under way
 	ending bool                // guarded by mu
 	idle   chan struct{}       // closed when the last mount is gone
 }
@@ -159,6 +161,7 @@ func (d *Daemon) tryReserve(spec Spec) (leaving *mounted, err error) {
 		}
 	}
 	d.mounts[spec.Dir] = nil
+	d.served = true
 	d.mounting.Add(1)
 	return nil, nil
 }
@@ -200,15 +203,15 @@ func (d *Daemon) await(m *mounted) {
 	d.settle()
 }
 
-// settle begins the end when no mount is left. d.mu is held.
+// settle begins the end when no mount is left, and no Get. d.mu is held.
 func (d *Daemon) settle() {
-	if len(d.mounts) == 0 && !d.ending {
+	if len(d.mounts) == 0 && d.gets == 0 && !d.ending {
 		d.ending = true
 		close(d.idle)
 	}
 }
 
-// Serve returns when the last mount is gone or ctx has ended, with everything
+// Serve returns when the last mount and the last Get are gone or ctx has ended, with everything
 // unmounted, the store checkpointed and the socket gone.
 func (d *Daemon) Serve(ctx context.Context) error {
 	select {

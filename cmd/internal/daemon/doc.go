@@ -5,8 +5,9 @@
 //
 // One daemon runs per store. The first "zsyncfs mount" starts it, later ones
 // reach it through the socket; it ends when its last mount is gone, whoever
-// unmounted it, or on SIGTERM and SIGINT. Its end unmounts (detaching mounts
-// that have open files), ends all fetches, checkpoints the store and unlocks it.
+// unmounted it, and no get is under way, or on SIGTERM and SIGINT. Its end
+// unmounts (detaching mounts that have open files), ends all fetches, checkpoints
+// the store and unlocks it.
 //
 // # The socket
 //
@@ -16,9 +17,17 @@
 //
 //	GET    /v1/status  -> Status
 //	POST   /v1/mounts  Spec -> 200, or Failure
+//	POST   /v1/get     GetSpec -> lines of JSON: steps, progress, warnings, and at
+//	                   last where the target's bytes are, or a Failure
 //
 // A Failure carries message, hint and exit code, so that a mount that a running
 // daemon refuses reads like one that was refused at once.
+//
+// A get ends when its client hangs up. What it brought is made a file by the
+// client, which may be another user with other rights, from the store's own file:
+// the daemon holds the version open until the client has hung up. A get keeps the
+// daemon from ending with its last mount. Without a daemon, the command calls Get
+// with a store that it opened itself.
 //
 // # Imports and locks
 //

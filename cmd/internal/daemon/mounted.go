@@ -46,11 +46,8 @@ func open(ctx context.Context, spec Spec, store *blockstore.Store, userAgent str
 	log = log.With("mount", spec.Dir)
 	m := &mounted{spec: spec, since: time.Now(), gone: make(chan struct{})}
 	warn := func(err error) { log.Warn(err.Error()) }
-	o, err := spec.clientOptions(userAgent, warn)
-	if err != nil {
-		return nil, err
-	}
-	if m.client, err = zsyncclient.New(o); err != nil {
+	var err error
+	if m.client, err = spec.NewClient(userAgent, warn, spec.Source, spec.IndexFile); err != nil {
 		return nil, err
 	}
 	if err := m.build(ctx, store, log); err != nil {

@@ -72,6 +72,7 @@ func listen(d *Daemon) (*socket, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", s.status)
 	mux.HandleFunc("POST /v1/mounts", s.mount)
+	mux.HandleFunc("POST /v1/get", s.get)
 	s.server = &http.Server{
 		Handler:           http.MaxBytesHandler(mux, requestLimit),
 		ReadHeaderTimeout: 10 * time.Second,

@@ -3,7 +3,6 @@ package daemon
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -26,14 +25,7 @@ type Spec struct {
 	UID, GID              *uint32
 	Umask                 uint32
 
-	User         string // NAME:PASSWORD
-	Netrc        string
-	Header       []string // "Name: value"
-	CACert       string
-	Cert, Key    string
-	Insecure     bool
-	AllowPrivate bool
-	Mirrors      []string
+	Access
 
 	Debug bool // print every FUSE request
 }
@@ -51,16 +43,7 @@ func (s *Spec) Check() error {
 			return fmt.Errorf("%w: %w", ErrSource, err)
 		}
 	}
-	if s.User != "" && !strings.Contains(s.User, ":") {
-		return errors.New("the user is not of the form NAME:PASSWORD")
-	}
-	for _, m := range s.Mirrors {
-		if _, err := webURL(m); err != nil {
-			return fmt.Errorf("mirror: %w", err)
-		}
-	}
-	_, err := s.header()
-	return err
+	return s.Access.Check()
 }
 
 // name is the source without what may be secret.
@@ -93,57 +76,4 @@ func webURL(s string) (*url.URL, error) {
 		return nil, fmt.Errorf("%s names no host", s)
 	}
 	return u, nil
-}
-
-// header turns the "Name: value" lines into a header.
-func (s *Spec) header() (http.Header, error) {
-	h := http.Header{}
-	for _, line := range s.Header {
-		name, value, ok := strings.Cut(line, ":")
-		if name = strings.TrimSpace(name); !ok || name == "" {
-			return nil, fmt.Errorf("a header is not of the form \"Name: value\"") // not shown: it may be a password
-		}
-		h.Add(name, strings.TrimSpace(value))
-	}
-	return h, nil
-}
-
-// clientOptions are the options of the mount's HTTP client.
-func (s *Spec) clientOptions(userAgent string, warn func(error)) (zsyncclient.Options, error) {
-	header, err := s.header()
-	if err != nil {
-		return zsyncclient.Options{}, err
-	}
-	o := zsyncclient.Options{
-		AllowPrivate: s.AllowPrivate,
-		Header:       header,
-		Netrc:        s.Netrc,
-		CACert:       s.CACert,
-		ClientCert:   s.Cert,
-		ClientKey:    s.Key,
-		Insecure:     s.Insecure,
-		UserAgent:    userAgent,
-		Warn:         warn,
-	}
-	if s.User != "" {
-		name, password, _ := strings.Cut(s.User, ":")
-		o.User = url.UserPassword(name, password)
-	}
-	for _, typed := range append([]string{s.Source, s.IndexFile}, s.Mirrors...) {
-		if u, err := webURL(typed); typed != "" && err == nil {
-			o.Origins = append(o.Origins, u)
-		}
-	}
-	return o, nil
-}
-
-// mirrors are the parsed Mirrors; Check has seen them.
-func (s *Spec) mirrors() []*url.URL {
-	var out []*url.URL
-	for _, m := range s.Mirrors {
-		if u, err := webURL(m); err == nil {
-			out = append(out, u)
-		}
-	}
-	return out
 }
