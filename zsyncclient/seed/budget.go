@@ -4,21 +4,25 @@ package seed
 // match and nothing does. One unit is about the work of looking at one offset in
 // vain, a nanosecond or less: looking at an offset earns some, look-ups and strong
 // checks cost what they take. Blocks that are found earn more than they cost.
-// Without credit nothing is looked up, but runs are followed: they cannot fail more
-// often than they succeeded.
+// Without credit offsets are passed over, but runs are followed: they cannot fail
+// more often than they succeeded.
 //
-// Real data spends less than a tenth of what it earns, with 5 GiB of target and one
-// block for a match three tenths.
+// Real data spends a tenth of what it earns, with 5 GiB of target in blocks of 2048
+// bytes up to three quarters.
 type budget struct{ credit int64 }
 
 const (
-	// earned for each offset. A strong check of a byte takes about two units; so a
-	// scan takes at most about four times as long as without.
+	// earned for each offset.
 	earned = 2
+	// hitCost is for one key that the near level of the filter lets through.
+	hitCost = 2
 	// lookupCost is for one look-up in a table that the caches do not hold.
-	lookupCost = 100
-	// lanesGain is how much faster many strong checksums at once are than one.
-	lanesGain = 4
+	lookupCost = 60
+	// searchCost is for finding one's way among many blocks of equal key.
+	searchCost = 300
+	// rsumGain and lanesGain are how much cheaper a byte is than one that is
+	// hashed alone: when it is summed by the rsum, and when it is hashed in lanes.
+	rsumGain, lanesGain = 16, 4
 )
 
 func (b *budget) scanned(offsets int) { b.credit += earned * int64(offsets) }

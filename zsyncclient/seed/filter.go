@@ -68,11 +68,11 @@ func (s *scan) newFilter() *filter {
 }
 
 // hits sets dst to the places in lo of those keys that may be worth a look-up, and
-// returns how many there are. hi has the lower halves of the keys when they are of
+// returns how many there are, and how many the near level let through. hi has the lower halves of the keys when they are of
 // pairs, and is as long as lo and dst.
-func (f *filter) hits(dst, lo, hi []uint32, mask uint64) int {
-	n := f.near.hits(dst, lo, hi, uint32(mask))
-	return f.second(dst[:n], lo, hi, mask)
+func (f *filter) hits(dst, lo, hi []uint32, mask uint64) (n, tried int) {
+	tried = f.near.hits(dst, lo, hi, uint32(mask))
+	return f.second(dst[:tried], lo, hi, mask), tried
 }
 
 // second leaves in hits those that the second level lets through. It does not

@@ -32,7 +32,7 @@ func BenchmarkMicro(b *testing.B) {
 				b.SetBytes(minBatch)
 				defer perCPU(b, minBatch)()
 				for b.Loop() {
-					n = f.hits(dst, sums[:minBatch], hi, s.mask)
+					n, _ = f.hits(dst, sums[:minBatch], hi, s.mask)
 				}
 				b.ReportMetric(float64(n)/float64(minBatch)*100, "%hit")
 			})

@@ -21,12 +21,15 @@ func (w *worker) probe(offset int, key uint64) (int, error) {
 	if lo == hi {
 		return offset, nil
 	}
+	if hi-lo > smallRange {
+		w.budget.spend(searchCost)
+	}
 	if !w.wanted(lo, hi) {
 		*known = key + 1
 		return offset, nil
 	}
 	if !w.promising(offset, lo, hi) {
-		w.budget.spend(int64(w.block) / lanesGain)
+		w.budget.spend(int64(w.s.reach) / lanesGain)
 		return offset, w.postpone(offset, lo, hi)
 	}
 	for i := range s.seq {
@@ -92,6 +95,7 @@ func (w *worker) promising(offset, lo, hi int) bool {
 	if at+w.block > len(w.buf) {
 		return false
 	}
+	w.budget.spend(int64(w.block) / rsumGain)
 	r := checksum.RsumBlock(w.buf[at:at+w.block], w.block).Uint32() & w.s.x.mask
 	for _, id := range w.s.table.ids[lo:min(hi, lo+maxCandidates)] {
 		if next := int(id) + w.s.seq; next < w.s.x.count && w.s.x.rsumOf(next) == r {

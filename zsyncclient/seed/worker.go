@@ -102,8 +102,12 @@ func (w *worker) window(ctx context.Context, buf []byte, n int) (int, error) {
 // offsets looks at m offsets from at on, and returns where a run from one of them
 // ended. n is where the window's offsets end.
 func (w *worker) offsets(at, m, n int) (int, error) {
+	if w.budget.spent() {
+		return at, nil
+	}
 	lo, hi := w.sumsFrom(at, m)
-	found := w.s.filter.hits(w.hits[:m], lo, hi, w.s.mask)
+	found, tried := w.s.filter.hits(w.hits[:m], lo, hi, w.s.mask)
+	w.budget.spend(hitCost * int64(tried))
 	next := at
 	for _, h := range w.hits[:found] {
 		offset := at + int(h)
