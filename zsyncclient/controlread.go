@@ -53,7 +53,7 @@ func (r *controlReader) open(prev Validators, prefix int64) error {
 		h = rangeHeader("", part)
 	}
 	prev.conditional(h)
-	a, err := r.c.get(r.ctx, ask{url: r.url, header: h, class: control, patience: r.patience})
+	a, err := r.c.get(r.ctx, ask{url: r.url, header: h, class: control, patience: r.patience, last: prefix == 0})
 	if err != nil {
 		return err
 	}

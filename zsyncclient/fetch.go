@@ -93,6 +93,7 @@ func (f *fetch) take(cand *candidate, whole bool) *try {
 	t.runs = slices.Clone(f.todo[:n])
 	f.todo = f.todo[n:]
 	f.begun++
+	t.last = f.crew != nil && len(f.todo) == 0
 	t.whole = whole || f.plain
 	f.plain = false
 	return t

@@ -48,7 +48,7 @@ func (s *Source) FetchAll(ctx context.Context,
 // already, and delivers the rest. There is one run, up to the target's end.
 func (t *try) wholeBody(ctx context.Context) error {
 	s := t.f.s
-	a, err := s.c.get(ctx, ask{url: t.cand.url, class: data, pri: t.f.pri, packed: t.cand.gzip})
+	a, err := s.c.get(ctx, ask{url: t.cand.url, class: data, pri: t.f.pri, last: t.last, packed: t.cand.gzip})
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,9 @@ type ask struct {
 	patience time.Duration
 	// packed: the document is a gzip file, which some servers call its encoding.
 	packed bool
+	// last: nothing more is going to be asked of the server for now, so it need
+	// not keep the connection. (Its answer is 5 bytes shorter, too.)
+	last bool
 }
 
 // errEncoded: the body is not as it was asked for.
@@ -117,7 +120,7 @@ func (c *Client) send(ctx context.Context, q ask, u *url.URL) (*answer, error) {
 	b := newBody(c, ctx, v)
 	var tm timing
 	rctx := httptrace.WithClientTrace(context.WithValue(b.ctx, dialRightKey{}, right), tm.trace())
-	r := (&http.Request{Method: http.MethodGet, URL: u, Host: u.Host, Header: c.headerFor(q, u),
+	r := (&http.Request{Method: http.MethodGet, URL: u, Host: u.Host, Header: c.headerFor(q, u), Close: q.last,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}).WithContext(rctx)
 	resp, err := c.transport.RoundTrip(r)
 	if err != nil {

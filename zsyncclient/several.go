@@ -28,7 +28,7 @@ func (t *try) several(ctx context.Context) error {
 		ranges[i] = s.geo.Bytes(r)
 	}
 	etag := s.ifRange(t.cand)
-	a, err := s.c.get(ctx, ask{url: t.cand.url, header: rangeHeader(etag, ranges...), class: data, pri: t.f.pri})
+	a, err := s.c.get(ctx, ask{url: t.cand.url, header: rangeHeader(etag, ranges...), class: data, pri: t.f.pri, last: t.last})
 	if err != nil {
 		return t.severalFailed(ctx, err)
 	}

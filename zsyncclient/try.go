@@ -16,6 +16,7 @@ type try struct {
 	whole     bool                // without Range
 	stream    bool                // and it is FetchAll's way for candidates without ranges
 	runs      []format.BlockRange // not delivered yet, ascending; the first grows shorter
+	last      bool                // nothing is left for another request
 	callerErr error               // of records or deliver
 }
 
@@ -63,7 +64,7 @@ func (t *try) ranged(ctx context.Context) error {
 	s := t.f.s
 	r := s.geo.Bytes(t.runs[0])
 	etag := s.ifRange(t.cand)
-	a, err := s.c.get(ctx, ask{url: t.cand.url, header: rangeHeader(etag, r), class: data, pri: t.f.pri})
+	a, err := s.c.get(ctx, ask{url: t.cand.url, header: rangeHeader(etag, r), class: data, pri: t.f.pri, last: t.last})
 	if err != nil {
 		return err
 	}
