@@ -1,0 +1,72 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/zsyncfs/zsyncfs/format"
+	"github.com/zsyncfs/zsyncfs/zsyncclient/rangetest"
+)
+
+// TestInterruptedGet: a signal has its exit code, leaves no file, and loses
+// nothing of what was fetched.
+func TestInterruptedGet(t *testing.T) {
+	dir := t.TempDir()
+	data := bytes.Repeat([]byte("some text and more"), 100_000)
+	b, err := format.NewBuilder(format.BuilderOptions{Filename: "x", URLs: []string{"x"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Write(data)
+	var control bytes.Buffer
+	if _, err := b.WriteTo(&control); err != nil {
+		t.Fatal(err)
+	}
+	srv := rangetest.New()
+	if err := srv.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer srv.Stop()
+	srv.Put("/x", data)
+	srv.Put("/x.zsync", control.Bytes())
+	srv.Add(rangetest.Rule{Path: "/x", Fault: rangetest.Stall, After: 600_000})
+	get := func(ctx context.Context) (int, string, string) {
+		root := newRoot()
+		var stdout, stderr bytes.Buffer
+		root.SetArgs([]string{"get", srv.URL("/x.zsync"), "-o", filepath.Join(dir, "x"), "--cache-dir", filepath.Join(dir, "store")})
+		root.SetOut(&stdout)
+		root.SetErr(&stderr)
+		code := program.Report(&stderr, root.ExecuteContext(ctx))
+		return code, stdout.String(), stderr.String()
+	}
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	go func() {
+		for srv.Bytes("/x") < 600_000 {
+			time.Sleep(time.Millisecond)
+		}
+		cancel(errors.New("interrupt signal received")) // what os/signal gives as the cause
+	}()
+	code, _, text := get(ctx)
+	if code != int(exitInterrupted) || !strings.Contains(text, "interrupt") {
+		t.Errorf("code %d, %s", code, text)
+	}
+	names, err := os.ReadDir(dir)
+	if err != nil || len(names) != 1 {
+		t.Errorf("left: %v, %v", names, err)
+	}
+	srv.ClearRules()
+	code, out, text := get(context.Background())
+	if code != 0 || strings.HasPrefix(out, "used 0 local") {
+		t.Errorf("again: code %d, %s%s", code, out, text)
+	}
+	if got, err := os.ReadFile(filepath.Join(dir, "x")); err != nil || !bytes.Equal(got, data) {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+}
