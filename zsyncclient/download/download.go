@@ -77,9 +77,9 @@ func (d *Download) Progress() Progress {
 // begin starts a step.
 func (d *Download) begin(kind Kind, name string, total int64) {
 	s := &Step{Kind: kind, Name: name, Total: total}
+	d.o.Step(*s) // who shows progress can still see how the step before ended
 	d.done.Store(0)
 	d.step.Store(s)
-	d.o.Step(*s)
 }
 
 // Run makes the file. When it fails, what was found and fetched stays in

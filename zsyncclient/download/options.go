@@ -42,8 +42,8 @@ type Options struct {
 	Force bool
 	// Workers is how many cores a scan uses at most. Default: all.
 	Workers int
-	// Step is told of each step as it begins. It must not call the Download.
-	// Default: nobody.
+	// Step is told of each step just before it begins: Progress is still that of
+	// the step before. It may call nothing but that. Default: nobody.
 	Step func(Step)
 	// Warn is told what a person should know and that did not end the download
 	// (a seed that cannot be read ...). Default: nobody.

@@ -78,6 +78,7 @@ type Printer struct {
 	show     display                  // guarded by mu, like the rest
 	snapshot func() download.Progress // nil until Watch
 	running  bool                     // a step was begun
+	current  download.Step
 	since    time.Time
 }
 
@@ -126,7 +127,7 @@ func (p *Printer) Watch(snapshot func() download.Progress) {
 func (p *Printer) update(now download.Progress) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.running {
+	if !p.running || now.Step != p.current { // it is just beginning
 		return
 	}
 	rate := 0.0
@@ -136,7 +137,7 @@ func (p *Printer) update(now download.Progress) {
 	p.show.update(now, rate)
 }
 
-// Step is for download.Options.Step.
+// Step is for download.Options.Step: the step s is about to begin.
 func (p *Printer) Step(s download.Step) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -144,11 +145,12 @@ func (p *Printer) Step(s download.Step) {
 		return
 	}
 	p.endStep()
-	now := download.Progress{Step: s}
+	var now download.Progress
 	if p.snapshot != nil {
-		now = p.snapshot()
+		now = p.snapshot() // of the step before
 	}
-	p.running, p.since = true, time.Now()
+	now.Step, now.Done = s, 0
+	p.running, p.current, p.since = true, s, time.Now()
 	p.show.begin(now)
 }
 
