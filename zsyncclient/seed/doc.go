@@ -32,7 +32,7 @@
 // # How
 //
 // A pass goes over slices of 4 MiB, which workers take in order; each reads its own
-// and what look-ups at its end reach beyond it. For 8192 offsets at a time the rsums
+// and what look-ups at its end reach beyond it. For 16384 offsets at a time the rsums
 // are computed, and looked up in the filter, whose near level has a bit for each key
 // (64 bits for each, at most 1 MiB: what stays in the second cache) and whose far
 // level (at most 8 MiB) is asked for what is left. Then the table says exactly which
@@ -57,11 +57,13 @@
 //
 // # Bounds
 //
-// A budget (budget.go) earns two units for each offset and pays for look-ups and
+// A budget (budget.go) earns two units and more for each offset and pays for look-ups and
 // strong checks, so that what matches in vain slows a scan down by about five at
 // most, whatever seed and records are: one weak key for all blocks, constant or
-// periodic data, seeds in which every offset has the rsum of some block. A class is
-// delivered once, in one go.
+// periodic data, seeds in which every offset has the rsum of some block. Where rsums
+// are so short for the target that random bytes match often, more is earned, up to
+// sixteen times as much; such targets are slow to scan for with every seed.
+// A class is delivered once, in one go.
 //
 // Memory: an index takes at most 25 bytes for each block (TestIndexMemory: 8 with
 // seq matches 1, 16 with 2) beside the records, and for a short time 16 more while
@@ -76,11 +78,12 @@
 //
 // Per second of CPU, on two cores with AVX-512 that had other work to do:
 //
-//	nothing matches, target of 64 MiB            730-850 MB
-//	nothing matches, target of 512 MiB           560-590 MB
-//	all matches in order                         3.6-4.2 GB
-//	made to match in vain                        140-200 MB
-//	index of 5 GiB in blocks of 4096 bytes       0.2-0.3 s
+//	nothing matches, target of 64 MiB            680-850 MB
+//	nothing matches, target of 512 MiB           480-650 MB
+//	all matches in order                         3.6-5.0 GB
+//	made to match in vain                        160-230 MB
+//	without instructions for lanes               250-360 MB
+//	index of 5 GiB in blocks of 4096 bytes       0.12-0.2 s
 //
 //	go test -run xxx -bench 'NoMatch|AllMatch|Adversary|Index' ./zsyncclient/seed
 //

@@ -37,7 +37,7 @@ const (
 	// minBatch and maxBatch bound how many offsets are summed before they are
 	// looked up: the sums stay in the first caches, but the first sum of a batch
 	// costs a whole block.
-	minBatch, maxBatch = 8 << 10, 1 << 20
+	minBatch, maxBatch = 16 << 10, 1 << 20
 	// maxRing is up to which block size the sums of a batch are kept for the second
 	// blocks of the pairs of the next; larger ones are summed twice.
 	maxRing = 64 << 10
@@ -56,6 +56,7 @@ func (s *scan) newWorker(thorough bool) *worker {
 	}
 	w.sums, w.hits = make([]uint32, sums), make([]uint32, w.batch)
 	w.budget.credit = int64(64*block) + 1<<20
+	w.budget.rate = min(max(earned, 1.5*s.expectedCost()), mostEarned)
 	return w
 }
 
