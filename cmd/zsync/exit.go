@@ -17,9 +17,9 @@ import (
 
 // The exit codes are those of zsync 0.6.2; scripts rely on them.
 const (
-	exitControl report.Code = 1
-	exitFile    report.Code = 2
-	exitFetch   report.Code = 3
+	exitControl report.Code = 1 // the control file is no good one
+	exitFile    report.Code = 2 // the file could not be made, for whatever reason
+	exitFetch   report.Code = 3 // wrong usage, or the control file cannot be fetched
 )
 
 // errChanged is what -j says.
@@ -31,9 +31,9 @@ var program = report.Program{Name: "zsync", Table: []report.Translation{
 	report.When(report.Is(download.ErrBusy), exitFile, "wait for it, or choose another file with -o"),
 	report.When(report.Is(download.ErrNotRegular), exitFile, "choose another file with -o"),
 	report.When(report.As[*download.VerifyError], exitFile, "the control file and the file on the server do not belong together, or the seeds misled: remove the .part file and try again without -i, or tell the publisher"),
-	report.When(report.Is(download.ErrNoSource), exitFetch, "-u URL says where a local control file came from"),
+	report.When(report.Is(download.ErrNoSource), exitFile, "-u URL says where a local control file came from"),
 	report.When(report.Is(zsyncclient.ErrForbiddenAddress), exitFetch, "--allow-private lets control files and redirects lead to private addresses"),
-	report.When(report.As[*download.FetchError], exitFetch, "try again later, or name another source with --mirror"),
+	report.When(report.As[*download.FetchError], exitFile, "try again later, or name another source with --mirror"),
 	report.When(report.As[*format.ParseError], exitControl, "this is no good control file: check the URL or path, or tell the publisher (zsyncmake makes good ones)"),
 	report.When(report.As[*format.ShortError], exitControl, "the control file is not complete: fetch it again"),
 	report.When(status(http.StatusUnauthorized, http.StatusForbidden), exitFetch, "-A HOST=USER:PASSWORD says who asks"),

@@ -57,8 +57,8 @@ Proxies are taken from http_proxy, https_proxy and no_proxy.
 Exit codes:
     0  the file is there and verified (-j: it is up to date)
     1  the control file cannot be used (-j: the file is not up to date)
-    2  a file cannot be read or written, or the result is not what the control
-       file describes
-    3  wrong usage, or something cannot be fetched
+    2  the file could not be made: it cannot be written, blocks of it cannot be
+       fetched, or the result is not what the control file describes
+    3  wrong usage, or the control file cannot be fetched
   130  interrupted (143: terminated); what was fetched is kept in NAME.part
 `

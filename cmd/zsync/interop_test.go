@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -210,5 +211,69 @@ func TestNoMoreThanOldZsync(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Both end with the same exit codes and leave the same files.
+func TestSameOutcome(t *testing.T) {
+	all := clients(t)
+	root := folder(t)
+	s := webserver.Start(t, webserver.Nginx, webserver.Options{Root: root})
+	target := noise(100_000, 13)
+	good := control(t, target)
+	put := func(name string, data []byte) { write(t, filepath.Join(root, name), data) }
+	put("t.dat", target)
+	put("t.dat.zsync", good)
+	put("html.zsync", []byte("<html>\n<body>no such page</body>\n</html>\n"))
+	put("short.zsync", good[:300])
+	put("gone.zsync", bytes.Replace(good, []byte("URL: t.dat\n"), []byte("URL: gone\n"), 1))
+	sha := bytes.Index(good, []byte("SHA-1: ")) + 7
+	put("wrong.zsync", append(append(bytes.Clone(good[:sha]), bytes.Repeat([]byte("0"), 40)...), good[sha+40:]...))
+	old := append(bytes.Clone(target[:50_000]), noise(50_000, 14)...)
+	for _, tt := range []struct {
+		name string
+		args []string
+	}{
+		{"new", []string{"t.dat.zsync"}},
+		{"update", []string{"t.dat.zsync"}},
+		{"seed", []string{"-i", "seed", "t.dat.zsync"}},
+		{"two seeds", []string{"-i", "seed", "-i", "nothing", "t.dat.zsync"}},
+		{"other name", []string{"-o", "other", "t.dat.zsync"}},
+		{"quiet", []string{"-q", "t.dat.zsync"}},
+		{"kept", []string{"-k", "kept.zsync", "t.dat.zsync"}},
+		{"no such page", []string{"nothing.zsync"}},
+		{"web page", []string{"html.zsync"}},
+		{"short", []string{"short.zsync"}},
+		{"wrong digest", []string{"wrong.zsync"}},
+		{"two", []string{"t.dat.zsync", "t.dat.zsync"}},
+		{"no target", []string{"-o", "gone", "gone.zsync"}},
+	} {
+		var codes []int
+		var left [][]string
+		var said []string
+		for _, c := range all {
+			dir := folder(t)
+			if strings.Contains(tt.name, "seed") {
+				write(t, filepath.Join(dir, "seed"), old)
+			}
+			if tt.name == "update" || tt.name == "quiet" {
+				write(t, filepath.Join(dir, "t.dat"), old)
+			}
+			args := append([]string{}, tt.args...)
+			for i, a := range args {
+				if strings.HasSuffix(a, ".zsync") && a != "kept.zsync" {
+					args[i] = s.URL("/" + a)
+				}
+			}
+			r := finish(t, c.cmd(t, dir, args...))
+			codes = append(codes, r.code)
+			// 0.6.2 keeps a .part also when there is nothing in it.
+			left = append(left, slices.DeleteFunc(listed(t, dir), func(name string) bool { return name == "gone.part" }))
+			said = append(said, r.String())
+		}
+		if codes[0] != codes[1] || !slices.Equal(left[0], left[1]) {
+			t.Errorf("%s: exit code %d and %q, with 0.6.2 %d and %q\nours: %s\n0.6.2: %s", tt.name,
+				codes[0], left[0], codes[1], left[1], said[0], said[1])
+		}
 	}
 }

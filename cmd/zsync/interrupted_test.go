@@ -286,3 +286,25 @@ func TestProgressComesEarly(t *testing.T) {
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
 }
+
+// What was fetched of one version serves the next one, and nothing is left over.
+func TestPartOfAnotherVersion(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, noise(8<<20, 11))
+	first := s.target
+	s.Add(rangetest.Rule{Path: "/t.dat", Fault: rangetest.Stall, After: 5 << 20})
+	dir := folder(t)
+	part := filepath.Join(dir, "t.dat.part")
+	r := start(t, ours(t, dir, s.url()))
+	r.until("the .part grows", func() bool { return onDisk(part) > 4<<20 })
+	r.signal(syscall.SIGKILL)
+	s.ClearRules()
+	s.publish(append([]byte("a new beginning"), first...))
+	s.sent()
+	zsyncIn(t, dir, s.url()).wants(t, 0)
+	s.made(filepath.Join(dir, "t.dat"))
+	wantListed(t, dir, "t.dat")
+	if n := s.sent(); n > 3<<20+window {
+		t.Errorf("%d bytes were sent", n)
+	}
+}

@@ -89,7 +89,7 @@ func TestAuthStaysHome(t *testing.T) {
 			t.Errorf("%s: %d requests to an address that nobody allowed", name, n)
 		}
 		if name == "redirect" {
-			r.wants(t, 3, "hint: --allow-private")
+			r.wants(t, 2, "hint: --allow-private")
 			wantListed(t, dir)
 		}
 		dir = folder(t)
@@ -283,7 +283,7 @@ func TestControlCharacters(t *testing.T) {
 	s.Add(rangetest.Rule{Path: "/t.dat", Fault: rangetest.Redirect, Text: "http://127.0.0.1:1/\u009b2J"})
 	dir := folder(t)
 	r := zsyncIn(t, dir, s.url())
-	if r.code != 3 || strings.ContainsAny(r.String(), "\r\x1b\u009b") {
+	if r.code != 2 || strings.ContainsAny(r.String(), "\r\x1b\u009b") {
 		t.Errorf("%q", r.String())
 	}
 }

@@ -190,11 +190,11 @@ func TestOnlyCompressed(t *testing.T) {
 	s.made(filepath.Join(dir, "t.dat"))
 }
 
-// The server goes away in the middle.
-func TestServerGone(t *testing.T) {
+// The control file is there, and the target is not.
+func TestTargetGone(t *testing.T) {
 	s := newSite(t, noise(200_000, 8))
 	s.Add(rangetest.Rule{Path: "/t.dat", Fault: rangetest.Status, Status: 410})
 	dir := folder(t)
-	zsyncIn(t, dir, s.url()).wants(t, 3, "410 Gone")
+	zsyncIn(t, dir, s.url()).wants(t, 2, "410 Gone", "hint: try again later, or name another source with --mirror")
 	wantListed(t, dir)
 }

@@ -176,15 +176,21 @@ func (c *command) get(ctx context.Context, ctl *zsyncclient.Control) error {
 // failed adds to err what is left for the next run.
 func (c *command) failed(err error, r download.Result) error {
 	_, hint := program.Translate(err)
+	var fetch *download.FetchError
 	var wrong *download.VerifyError
-	if r.Part == "" || errors.As(err, &wrong) {
+	if errors.As(err, &fetch) { // whatever kept a server from sending
+		err = report.WithCode(exitFile, err)
+	}
+	if r.Part != "" && !errors.As(err, &wrong) {
+		if hint != "" {
+			hint += "; "
+		}
+		hint += "run zsync again to go on: what is here is kept in " + r.Part
+	}
+	if hint == "" {
 		return err
 	}
-	kept := fmt.Sprintf("run zsync again to go on: what is here is kept in %s", r.Part)
-	if hint != "" {
-		kept = hint + "; " + kept
-	}
-	return report.WithHint(err, "%s", kept)
+	return report.WithHint(err, "%s", hint)
 }
 
 // failingSince is since when a server has not answered well.
