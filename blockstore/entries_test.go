@@ -76,7 +76,9 @@ func TestReopenOfWhatIsNotThere(t *testing.T) {
 	}
 	for _, spoil := range []func(dir string) error{
 		func(dir string) error { return os.Remove(filepath.Join(dir, placeName)) },
-		func(dir string) error { return os.WriteFile(filepath.Join(dir, placeName), []byte("http://else/"), 0o600) },
+		func(dir string) error {
+			return os.WriteFile(filepath.Join(dir, placeName), []byte("http://else/"), 0o600)
+		},
 		func(dir string) error { return os.Truncate(filepath.Join(dir, controlName), 20) },
 		func(dir string) error { return os.Remove(filepath.Join(dir, controlName)) },
 	} {

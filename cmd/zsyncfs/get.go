@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -246,7 +247,12 @@ func (g *getter) report(out io.Writer, spec daemon.GetSpec) error {
 	return err
 }
 
+// noting is held while a note is written: several goroutines have some.
+var noting sync.Mutex
+
 // note tells what a person should know.
 func note(stderr io.Writer, err error) {
+	noting.Lock()
+	defer noting.Unlock()
 	fmt.Fprintf(stderr, "zsyncfs: note: %s\n", printable(err.Error()))
 }

@@ -50,8 +50,11 @@ type Daemon struct {
 	mounts map[string]*mounted // guarded by mu; by mount point, nil while one is being mounted
 	served bool                // guarded by mu; a mount was asked for
 	gets   int                 // guarded by mu; Gets under way
-	ending bool                // guarded by mu
-	idle   chan struct{}       // closed when the last mount is gone
+	// getting has the sources of those that fetch; guarded by mu. A channel is
+	// closed when its Get has ended.
+	getting map[string]chan struct{}
+	ending  bool          // guarded by mu
+	idle    chan struct{} // closed when the last mount is gone
 }
 
 // New opens the store and its socket. Errors: those of blockstore.Open.
@@ -70,6 +73,7 @@ func New(o Options) (*Daemon, error) {
 		store:   store,
 		started: time.Now(),
 		mounts:  map[string]*mounted{},
+		getting: map[string]chan struct{}{},
 		idle:    make(chan struct{}),
 	}
 	d.ctx, d.cancel = context.WithCancel(context.Background())

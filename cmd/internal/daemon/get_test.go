@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -181,6 +182,34 @@ func TestGetEndsWithItsClientAndItsDaemon(t *testing.T) {
 		})
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// TestGetsOfOneSource: two at the same time fetch it once.
+func TestGetsOfOneSource(t *testing.T) {
+	srv, data := publish(t, 1<<20)
+	store := t.TempDir()
+	d := newDaemon(t, store)
+	defer d.Close()
+	srv.SetRate(4 << 20)
+	var fetched, local atomic.Int64
+	var both sync.WaitGroup
+	for range 2 {
+		both.Go(func() {
+			err := NewClient(store).Get(context.Background(), GetSpec{Source: srv.URL("/x.zsync"), NoFile: true}, GetWatch{},
+				func(r GetResult, _ *os.File) error {
+					fetched.Add(r.Fetched)
+					local.Add(r.Local)
+					return nil
+				})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	both.Wait()
+	if n := int64(len(data)); fetched.Load() != n || local.Load() != n || srv.Bytes("/x") != n {
+		t.Errorf("fetched %d, used %d, sent %d of %d bytes", fetched.Load(), local.Load(), srv.Bytes("/x"), n)
 	}
 }
 

@@ -52,7 +52,12 @@ func (d *Daemon) Get(ctx context.Context, spec GetSpec, w GetWatch, use GetUse) 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(d.ctx, func() { cancel(ErrEnding) })()
-	err := Get(ctx, d.store, spec, "zsyncfs/"+d.options.Version, w, use)
+	done, err := d.takeTurn(ctx, spec)
+	if err != nil {
+		return err
+	}
+	defer done()
+	err = Get(ctx, d.store, spec, "zsyncfs/"+d.options.Version, w, use)
 	if err != nil && d.ctx.Err() != nil {
 		err = fmt.Errorf("%w: %w", ErrEnding, err)
 	}
@@ -78,6 +83,35 @@ func (d *Daemon) endGet() {
 		d.settle()
 	}
 	d.mounting.Done()
+}
+
+// takeTurn waits until no other Get of the same source is under way: what one
+// brings, the next finds. done ends the turn.
+func (d *Daemon) takeTurn(ctx context.Context, spec GetSpec) (done func(), err error) {
+	if spec.DryRun {
+		return func() {}, nil
+	}
+	for {
+		d.mu.Lock()
+		other := d.getting[spec.Source]
+		if other == nil {
+			mine := make(chan struct{})
+			d.getting[spec.Source] = mine
+			d.mu.Unlock()
+			return func() {
+				d.mu.Lock()
+				defer d.mu.Unlock()
+				delete(d.getting, spec.Source)
+				close(mine)
+			}, nil
+		}
+		d.mu.Unlock()
+		select {
+		case <-other:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
 }
 
 // keepOutOfMounts takes files of the daemon's own mounts off spec: a process must
