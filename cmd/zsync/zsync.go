@@ -26,6 +26,7 @@ type command struct {
 	typed          *url.URL // what was asked for, or -u; nil when that is unknown
 	client         *zsyncclient.Client
 	printer        *progress.Printer
+	scanned        bool // a seed was
 }
 
 // zsync carries out one command line.
@@ -101,8 +102,13 @@ func (c *command) connect() (err error) {
 
 // say prints a line for people, unless they want quiet.
 func (c *command) say(format string, args ...any) {
-	if !c.quiet {
-		fmt.Fprintf(c.stderr, format+"\n", args...)
+	line := fmt.Sprintf(format, args...)
+	switch {
+	case c.quiet:
+	case c.printer != nil:
+		c.printer.Print(c.stderr, line)
+	default:
+		fmt.Fprintln(c.stderr, line)
 	}
 }
 
@@ -129,7 +135,7 @@ func (c *command) target(ctl *zsyncclient.Control) string {
 }
 
 // get makes the target, or does what -j and -n ask for.
-func (c *command) get(ctx context.Context, ctl *zsyncclient.Control) error {
+func (c *command) get(ctx context.Context, ctl *zsyncclient.Control) (err error) {
 	mirrors := make([]*url.URL, 0, len(c.mirrors))
 	for _, m := range c.mirrors {
 		if u, err := parseURL(m); err == nil { // origins has seen them
@@ -145,12 +151,13 @@ func (c *command) get(ctx context.Context, ctl *zsyncclient.Control) error {
 		out = c.stdout
 	}
 	c.printer = progress.New(out, mode)
-	d, err := download.New(download.Options{
+	var d *download.Download
+	d, err = download.New(download.Options{
 		Header: ctl.Header, Records: ctl.Records, Path: c.target(ctl), Seeds: c.seeds,
 		Source:       c.client.NewSource(ctl, mirrors),
 		FailingSince: c.failingSince,
 		Force:        c.force,
-		Step:         c.printer.Step,
+		Step:         func(s download.Step) { c.step(s, d) },
 		Warn:         c.warn,
 	})
 	if err != nil {
@@ -171,6 +178,19 @@ func (c *command) get(ctx context.Context, ctl *zsyncclient.Control) error {
 	}
 	c.succeeded(r)
 	return nil
+}
+
+// step is told of each step of d before it begins.
+func (c *command) step(s download.Step, d *download.Download) {
+	switch s.Kind {
+	case download.Scanning:
+		c.scanned = true
+	case download.Fetching:
+		if c.scanned && d.Progress().Known == 0 {
+			c.warn(errors.New("nothing of the file was found in the seeds, so all of it is downloaded"))
+		}
+	}
+	c.printer.Step(s)
 }
 
 // failed adds to err what is left for the next run.

@@ -19,6 +19,7 @@ func (l *lines) begin(p download.Progress) {
 }
 func (l *lines) update(download.Progress, float64) {}
 func (l *lines) end(download.Progress)             {}
+func (l *lines) clear()                            {}
 
 // bar redraws a line.
 type bar struct {
@@ -56,6 +57,8 @@ func (d *bar) end(p download.Progress) {
 	fmt.Fprintln(d.out)
 }
 
+func (d *bar) clear() { _ = d.b.Clear() } // the next update draws it again
+
 // jsonLines is an object a line.
 type jsonLines struct{ out io.Writer }
 
@@ -87,3 +90,4 @@ func (j *jsonLines) update(p download.Progress, rate float64) {
 }
 
 func (j *jsonLines) end(download.Progress) {}
+func (j *jsonLines) clear()                {}

@@ -65,6 +65,8 @@ type display interface {
 	begin(p download.Progress)
 	update(p download.Progress, rate float64)
 	end(p download.Progress)
+	// clear makes room for a line of text.
+	clear()
 }
 
 // Printer shows the progress of one download.
@@ -152,6 +154,17 @@ func (p *Printer) Step(s download.Step) {
 	now.Step, now.Done = s, 0
 	p.running, p.current, p.since = true, s, time.Now()
 	p.show.begin(now)
+}
+
+// Print writes a line of text to out, beside the progress if that goes to the
+// same terminal.
+func (p *Printer) Print(out io.Writer, line string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.running && p.show != nil {
+		p.show.clear()
+	}
+	fmt.Fprintln(out, line)
 }
 
 // endStep completes the step under way; p.mu is held.

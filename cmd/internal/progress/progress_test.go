@@ -22,6 +22,9 @@ func show(mode Mode) string {
 	} {
 		p.Step(s)
 		p.update(download.Progress{Step: s, Done: s.Total / 2, Length: 1000})
+		if mode == Bar {
+			p.Print(&out, "a warning")
+		}
 		now = download.Progress{Step: s, Done: s.Total, Known: 700, Length: 1000}
 	}
 	p.Stop()
@@ -46,6 +49,9 @@ func TestLines(t *testing.T) {
 // Each bar ends full, and on a line of its own.
 func TestBars(t *testing.T) {
 	got := show(Bar)
+	if strings.Count(got, "\ra warning\n") != 3 {
+		t.Errorf("warnings are not on lines of their own: %q", got)
+	}
 	if strings.Contains(got, "\x1b[2J") || strings.Count(got, "100% [############]") != 3 || !strings.HasSuffix(got, "\n") {
 		t.Errorf("%q", got)
 	}
