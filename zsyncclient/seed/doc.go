@@ -48,8 +48,10 @@
 // Runs jump over what they match. If anything is still missing at the end, what was
 // jumped over is scanned at every offset, with a filter of the missing blocks only:
 // the same file can begin elsewhere in another of the target's blocks. So the result
-// never depends on which match came first, and a seed that has everything costs one
-// pass that only hashes. A stream cannot be read twice; its windows are scanned again
+// does not depend on which match came first, and a seed that has everything costs one
+// pass that only hashes. Where more than 128 MiB were jumped over and less than a
+// sixteenth of that is missing, the second pass is left out: it would take most of
+// the time for a share of little. A stream cannot be read twice; its windows are scanned again
 // while they are there.
 //
 // The filter has what is missing when a pass begins. Content that was found in
