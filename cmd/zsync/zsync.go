@@ -27,6 +27,8 @@ type command struct {
 	client         *zsyncclient.Client
 	printer        *progress.Printer
 	scanned        bool // a seed was
+	received       int64
+	receivedAt     time.Time // both are failingSince's own
 }
 
 // zsync carries out one command line.
@@ -213,12 +215,25 @@ func (c *command) failed(err error, r download.Result) error {
 	return report.WithHint(err, "%s", hint)
 }
 
-// failingSince is since when a server has not answered well.
+// enoughBytes are more than error pages and single bytes, between two looks at
+// the counters.
+const enoughBytes = 16 << 10
+
+// failingSince is since when a server has not answered well, and not sent much
+// either: a body that goes on where one broke off has not answered well until its
+// end. Only the download's own goroutine calls it.
 func (c *command) failingSince() (since time.Time) {
-	for _, h := range c.client.Stats().Hosts {
+	stats := c.client.Stats()
+	for _, h := range stats.Hosts {
 		if since.IsZero() || !h.FailingSince.IsZero() && h.FailingSince.Before(since) {
 			since = h.FailingSince
 		}
+	}
+	if stats.BytesReceived-c.received >= enoughBytes {
+		c.received, c.receivedAt = stats.BytesReceived, time.Now()
+	}
+	if !since.IsZero() && c.receivedAt.After(since) {
+		since = c.receivedAt
 	}
 	return since
 }

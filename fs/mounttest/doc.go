@@ -5,7 +5,7 @@
 // # Test-only
 //
 // This package and everything below it is for tests: the folders may hold
-// ordinary Go files that import testing, and no package outside fs/mounttest
+// ordinary Go files that import testing, and outside fs/mounttest only test files
 // may import them (but line and hostile, which do not import testing, and which
 // measuring scripts may use). A check of import rules knows them by the path.
 //

@@ -26,6 +26,17 @@
 //     follows the prefix that is complete, so that little is left at the end.
 //  5. finish.go: time of change, permissions, names.
 //
+// A run ends in one of three ways. The file is there. Or PATH.part stays, with
+// everything that was found and fetched; Result.Part says so. Or nothing new is
+// left, when there was nothing to keep. PATH.part is locked while a run works on
+// it, until it has its final name, so a second run cannot write to a file that the
+// first one has finished.
+//
+// # Servers that stay away
+//
+// A Source asks again for as long as it may. A person who waits wants to know: when
+// no block has come for Options.Patience and the servers fail, fetching ends.
+//
 // # False matches
 //
 // The strong checksums of real control files are cut short, so a block of a seed
@@ -39,5 +50,12 @@
 // A Download belongs to the goroutine that calls Run, except for Progress, which
 // anybody may call. There are no locks: blocks are claimed from sets of package
 // seed, which are safe for concurrent use, and counters are atomic. Goroutines
-// (workers of a scan, requests, the follower) end before Run returns.
+// (workers of a scan, requests, the follower, the one that is patient) end before
+// Run returns.
+//
+// # Plan
+//
+// Targets that are gzip files made of a published plain one need a last step that
+// compresses what verify.go has checked; it belongs between verify.go and
+// finish.go, which then names another file than the one that was filled.
 package download

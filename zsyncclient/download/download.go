@@ -82,7 +82,7 @@ func (d *Download) begin(kind Kind, name string, total int64) {
 	d.step.Store(s)
 }
 
-// Run makes the file. When it fails, what was found and fetched stays in
+// Run makes the file; it is called once. When it fails, what was found and fetched stays in
 // Path.part for the next run, and Result.Part says so; without any of that,
 // nothing is left.
 //

@@ -306,3 +306,33 @@ func TestServerHasOtherVersion(t *testing.T) {
 	}
 	f.holds()
 }
+
+// A server that goes away in the middle: what came is kept, and the next run goes on.
+func TestServerGoesAway(t *testing.T) {
+	f := newFixture(t, noise(3000*blockSize, 20))
+	f.srv.Add(rangetest.Rule{Path: "/t.dat", Fault: rangetest.Stall, After: 2000 * blockSize})
+	d := f.download(func(o *Options) { o.Patience = 200 * time.Millisecond })
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for d.Progress().Known < 1500*blockSize {
+			time.Sleep(time.Millisecond)
+		}
+		f.srv.Stop()
+	}()
+	r, err := d.Run(t.Context())
+	<-stopped
+	var fetch *FetchError
+	if !errors.As(err, &fetch) || fetch.Missing > 1500*blockSize || r.Part != f.path("t.dat.part") {
+		t.Errorf("%+v, %v", r, err)
+	}
+	f.holds("t.dat.part")
+	f.srv.ClearRules()
+	if err := f.srv.Start(); err != nil {
+		t.Fatal(err)
+	}
+	f.publish(f.target) // with a client that knows nothing of the failure
+	if r := f.run(nil); r.Fetched > 1500*blockSize {
+		t.Errorf("%+v", r)
+	}
+}

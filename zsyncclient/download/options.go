@@ -35,8 +35,9 @@ type Options struct {
 	// third of it before the first block. Default: 30 s.
 	Patience time.Duration
 	// FailingSince is since when a host of Source has not answered well; the zero
-	// time while all do. Then a slow line is no reason to give up. Default: they
-	// are taken to fail whenever nothing arrives.
+	// time while all do. Then a slow line is no reason to give up. One goroutine
+	// calls it, a few times while patience lasts. Default: they are taken to fail
+	// whenever nothing arrives.
 	FailingSince func() time.Time
 	// Force makes the file anew even if Path is the target already.
 	Force bool
