@@ -67,13 +67,13 @@ func diff(ctx context.Context, f diffFlags, old []string, control string, stdout
 			return fmt.Errorf("%s: %w", path, whole.ErrNotRegular)
 		}
 	}
-	warn := func(err error) { note(stderr, err) }
+	printer := newProgress(stderr, f.quiet)
+	defer printer.Stop()
+	warn := func(err error) { note(printer, stderr, err) }
 	ctl, err := diffControl(ctx, access, control, warn)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", redacted(control), interrupted(ctx, aboutControl(control, err)))
 	}
-	printer := newProgress(stderr, f.quiet)
-	defer printer.Stop()
 	fill, err := whole.New(whole.Options{Control: ctl, Seeds: old, Step: printer.Step, Warn: warn})
 	if err != nil {
 		return err

@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -153,7 +152,7 @@ func (g *getter) watch() daemon.GetWatch {
 	return daemon.GetWatch{
 		Step:     g.printer.Step,
 		Progress: func(ask func() download.Progress) { g.snapshot.Store(&ask) },
-		Warn:     func(err error) { note(g.stderr, err) },
+		Warn:     func(err error) { note(g.printer, g.stderr, err) },
 	}
 }
 
@@ -194,7 +193,7 @@ func (g *getter) getSomehow(ctx context.Context, store string, spec daemon.GetSp
 func (g *getter) getHere(ctx context.Context, dir string, spec daemon.GetSpec) (err error) {
 	var store *blockstore.Store
 	if !spec.DryRun || blockstore.Exists(dir) {
-		store, err = blockstore.Open(dir, blockstore.Options{Warn: func(err error) { note(g.stderr, err) }})
+		store, err = blockstore.Open(dir, blockstore.Options{Warn: func(err error) { note(g.printer, g.stderr, err) }})
 		if err != nil {
 			return err
 		}
@@ -238,7 +237,7 @@ func (g *getter) report(out io.Writer, spec daemon.GetSpec) error {
 		}{r.File, r.Length, r.Local, r.Fetched, r.UpToDate, !r.Unverified})
 	}
 	if r.Unverified {
-		note(g.stderr, errors.New("the control file has no digest of the whole file; each block was verified"))
+		note(g.printer, g.stderr, errors.New("the control file has no digest of the whole file; each block was verified"))
 	}
 	if r.UpToDate {
 		fmt.Fprintf(out, "%s is up to date\n", printable(r.File))
@@ -247,12 +246,8 @@ func (g *getter) report(out io.Writer, spec daemon.GetSpec) error {
 	return err
 }
 
-// noting is held while a note is written: several goroutines have some.
-var noting sync.Mutex
-
-// note tells what a person should know.
-func note(stderr io.Writer, err error) {
-	noting.Lock()
-	defer noting.Unlock()
-	fmt.Fprintf(stderr, "zsyncfs: note: %s\n", printable(err.Error()))
+// note tells what a person should know, beside the progress. Several goroutines
+// have some.
+func note(p *progress.Printer, stderr io.Writer, err error) {
+	p.Print(stderr, "zsyncfs: note: "+printable(err.Error()))
 }
