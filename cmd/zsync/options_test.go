@@ -54,7 +54,7 @@ func TestAuth(t *testing.T) {
 	s.ResetLog()
 	for _, host := range []string{"localhost", "127.0.0.1:1", "https://127.0.0.1:" + port, "https://127.0.0.1", "example.com"} {
 		dir := folder(t)
-		r := zsyncIn(t, dir, "-A", host+"=me:se:cret=1", u).wants(t, 3, "401 Unauthorized", "hint: -A HOST=USER:PASSWORD")
+		r := zsyncIn(t, dir, "-A", host+"=me:se:cret=1", u).wants(t, 3, "401 Unauthorized", "hint: -A HOST=USER:PASSWORD is a login")
 		if strings.Contains(r.String(), "cret") {
 			t.Errorf("the password is printed: %v", r)
 		}
@@ -63,6 +63,15 @@ func TestAuth(t *testing.T) {
 	if got := s.headers("Authorization"); len(got) != 0 {
 		t.Errorf("sent where it does not belong: %q", got)
 	}
+}
+
+// A login that only the target asks for is hinted at, too.
+func TestAuthOfTarget(t *testing.T) {
+	s := newSite(t, noise(20_000, 12))
+	s.Add(rangetest.Rule{Path: "/t.dat", Fault: rangetest.Status, Status: 401})
+	dir := folder(t)
+	zsyncIn(t, dir, s.url()).wants(t, 2, "20000 bytes could not be fetched", "401 Unauthorized", "hint: -A HOST=USER:PASSWORD is a login")
+	wantListed(t, dir)
 }
 
 // Neither a redirect nor a URL line leads a login to another origin.
