@@ -31,7 +31,7 @@ var program = report.Program{Name: "zsync", Table: []report.Translation{
 	report.When(report.Is(download.ErrBusy), exitFile, "wait for it, or choose another file with -o"),
 	report.When(report.Is(download.ErrNotRegular), exitFile, "choose another file with -o"),
 	report.When(report.As[*download.VerifyError], exitFile, "the control file and the file on the server do not belong together, or the seeds misled: remove the .part file and try again without -i, or tell the publisher"),
-	report.When(report.Is(download.ErrNoSource), exitFile, "-u URL says where a local control file came from"),
+	report.When(report.Is(download.ErrNoSource), exitFile, "-u URL says where a local control file came from; --mirror URL names a source"),
 	report.When(report.Is(zsyncclient.ErrForbiddenAddress), exitFetch, "--allow-private lets control files and redirects lead to private addresses"),
 	report.When(status(http.StatusUnauthorized, http.StatusForbidden), exitFetch, "-A HOST=USER:PASSWORD is a login; HOST with its scheme and port, as in https://example.com:8443, where they are not those of the control file"),
 	report.When(report.As[*tls.CertificateVerificationError], exitFetch, "--cacert names the authority that signed the server's certificate"),

@@ -336,3 +336,14 @@ func TestServerGoesAway(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// Without a URL that could be asked, the error says why there is none.
+func TestNoUsableURL(t *testing.T) {
+	f := newFixture(t, noise(10*blockSize, 21), func(o *format.BuilderOptions) { o.URLs = []string{"gopher://h/x"} })
+	f.control.URL, f.control.Final = nil, nil
+	_, err := f.fails(t.Context())
+	if !errors.Is(err, ErrNoSource) || !strings.Contains(err.Error(), "gopher") {
+		t.Error(err)
+	}
+	f.holds()
+}

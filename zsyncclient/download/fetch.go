@@ -31,12 +31,16 @@ func (d *Download) fetch(ctx context.Context) error {
 	if len(runs) == 0 {
 		return nil
 	}
-	url := ""
-	if d.o.Source != nil {
-		url = d.o.Source.URL()
-	}
-	if url == "" {
+	if d.o.Source == nil {
 		return d.fetchError(ErrNoSource)
+	}
+	url := d.o.Source.URL()
+	if url == "" { // then the source knows why, and makes no request
+		why := d.o.Source.FetchRuns(ctx, runs, zsyncclient.Foreground, d.records, d.arrived)
+		if why == nil {
+			return nil
+		}
+		return d.fetchError(fmt.Errorf("%w: %w", ErrNoSource, why))
 	}
 	d.begin(Fetching, url, d.missingBytes())
 	err := d.patiently(ctx, func(ctx context.Context) error {

@@ -15,7 +15,7 @@ var (
 	// is no regular file.
 	ErrNotRegular = errors.New("not a regular file")
 	// ErrNoSource: blocks are missing, and there is nowhere to fetch them from.
-	ErrNoSource = errors.New("no URL to fetch the missing blocks from is known")
+	ErrNoSource = errors.New("there is no URL to fetch from")
 )
 
 // Options for New. Header, Records and Path are needed; the rest may be zero.
