@@ -46,8 +46,5 @@
 // Headers are a table of fields for reading and one for writing, so a new one is
 // a line in each. The entries of Z-Map2 are kept as raw bytes: decoding them,
 // and writing them while a gzip file is made, belongs into files of its own here
-// that start from Header.ZMap. Checksum kernels for several blocks side by side
-// take their place in package checksum, behind SumBlocks and RsumBlocks, and
-// change nothing here: VerifyBlocks and Builder already give them many blocks at
-// a time.
+// that start from Header.ZMap.
 package format

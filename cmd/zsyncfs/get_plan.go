@@ -10,6 +10,8 @@ import (
 	"os"
 	"strings"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/progress"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/terminal"
@@ -40,7 +42,8 @@ func printPlan(out io.Writer, length int64, r download.Result, asJSON bool) erro
 	if length > 0 {
 		percent = 100 * float64(r.Missing) / float64(length)
 	}
-	_, err := fmt.Fprintf(out, "would fetch %d bytes in %d runs (%.1f %%); %d bytes are here\n", r.Missing, r.MissingRuns, percent, r.Local)
+	_, err := fmt.Fprintf(out, "would fetch %d bytes in %s (%.1f %%); %d bytes are here\n",
+		r.Missing, english.Plural(int(r.MissingRuns), "run", ""), percent, r.Local)
 	return err
 }
 

@@ -2,8 +2,6 @@ package target
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -90,17 +88,8 @@ type Target struct {
 // claim any number before its records were seen. It is 512 GiB in blocks of 4 KiB.
 const MaxBlocks = 1 << 27
 
-// place is where the store is told that ctl came from: its URL, without
-// credentials and without a query, which in signed URLs changes every time.
-func place(ctl *zsyncclient.Control) blockstore.Place {
-	u := url.URL{Scheme: ctl.URL.Scheme, Host: ctl.URL.Host, Path: ctl.URL.Path}
-	text := u.String()
-	if len(text) > 1024 {
-		sum := sha256.Sum256([]byte(text))
-		text = hex.EncodeToString(sum[:])
-	}
-	return blockstore.Place(text)
-}
+// place is where the store is told that ctl came from.
+func place(ctl *zsyncclient.Control) blockstore.Place { return blockstore.Place(ctl.Place()) }
 
 // versionKey is the store's name of ctl's version.
 func versionKey(ctl *zsyncclient.Control) blockstore.Key {

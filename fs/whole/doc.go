@@ -16,7 +16,7 @@
 //
 //  1. version.go: the version is opened, or made, and its control file put.
 //     Readers of a mount that have it open see the same blockstore.Version: each
-//     block is theirs as soon as it is here. Place is what makes it the same.
+//     block is theirs as soon as it is here. The control file's Place makes it the same.
 //  2. local.go: relatives, the likeliest first (relatives.go), then seeds, are
 //     scanned by package seed. Of relatives only the blocks that are here are
 //     read (known.go).

@@ -46,7 +46,7 @@ func New(o Options) (*Fill, error) {
 	if want := count * h.RecordSize(); int64(len(o.Control.Records)) != want || int64(len(o.Control.Raw)) != h.Size {
 		return nil, fmt.Errorf("%w: %d bytes of records, where its header announces %d", ErrControl, len(o.Control.Records), want)
 	}
-	f := &Fill{o: o.withDefaults(), h: h, geo: geo, place: Place(o.Control.URL),
+	f := &Fill{o: o.withDefaults(), h: h, geo: geo, place: blockstore.Place(o.Control.Place()),
 		missing: seed.NewMissing(count), unfetched: seed.NewMissing(count)}
 	f.step.Store(&download.Step{})
 	return f, nil

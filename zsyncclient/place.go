@@ -1,0 +1,26 @@
+package zsyncclient
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"net/url"
+)
+
+// maxPlace is the longest URL that is a place as it is, in bytes.
+const maxPlace = 1024
+
+// Place names where ctl came from: its URL without credentials, and without a
+// query, which in signed URLs changes every time; a digest of that when it is
+// longer than 1024 bytes; "" when the URL is not known.
+func (ctl *Control) Place() string {
+	u := ctl.URL
+	if u == nil {
+		return ""
+	}
+	text := (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+	if len(text) > maxPlace {
+		sum := sha256.Sum256([]byte(text))
+		text = hex.EncodeToString(sum[:])
+	}
+	return text
+}
