@@ -23,6 +23,7 @@ type Download struct {
 	missing   *seed.Missing // blocks that nobody has claimed
 	unwritten *seed.Missing // blocks that are not in the file yet
 	unfetched *seed.Missing // blocks that did not come over the network in this run
+	dense     *seed.Missing // blocks that the file may hold data of: not those left as holes
 	out       *os.File      // Path.part, locked; nil while planning and when closed
 	sparse    bool          // what was not written reads as zeros
 	fresh     bool          // Path.part had nothing in it when this run began
@@ -59,7 +60,8 @@ func New(o Options) (*Download, error) {
 		o.Warn = func(error) {}
 	}
 	d := &Download{o: o, h: o.Header, geo: geo,
-		missing: seed.NewMissing(count), unwritten: seed.NewMissing(count), unfetched: seed.NewMissing(count)}
+		missing: seed.NewMissing(count), unwritten: seed.NewMissing(count), unfetched: seed.NewMissing(count),
+		dense: seed.NewMissing(count)}
 	d.step.Store(&Step{})
 	return d, nil
 }
@@ -182,6 +184,7 @@ func (d *Download) writeAt(data []byte, off int64) error {
 			}
 		}
 		for end < len(data) && allZero(data[end:min(end+size, len(data))]) {
+			d.dense.Take(d.geo.Block(off + int64(end)))
 			end = min(end+size, len(data))
 		}
 		start = end

@@ -48,31 +48,38 @@ func (f *follower) stop() {
 func (f *follower) run(ctx context.Context) {
 	defer close(f.ended)
 	buf := make([]byte, 1<<20)
+	zeros := make([]byte, len(buf))
 	for f.err == nil && f.pos < f.d.geo.Length {
-		if end := f.complete(int64(len(buf))); end > f.pos {
+		end, hole := f.complete(int64(len(buf)))
+		switch {
+		case end > f.pos && hole:
+			f.give(zeros[:end-f.pos])
+		case end > f.pos:
 			f.err = f.take(buf[:end-f.pos])
-			continue
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-f.awake:
+		default:
+			select {
+			case <-ctx.Done():
+				return
+			case <-f.awake:
+			}
 		}
 	}
 }
 
-// complete is where the file ends to be complete, at most limit bytes on.
-func (f *follower) complete(limit int64) int64 {
+// complete is where the file ends to be complete, at most limit bytes on, and
+// whether all of that is a hole: then it is not read, for that costs the kernel
+// more than the digests of zeros.
+func (f *follower) complete(limit int64) (end int64, hole bool) {
 	d := f.d
-	end := f.pos
+	end, hole = f.pos, f.pos < d.geo.Length && !d.dense.Has(d.geo.Block(f.pos))
 	for end < d.geo.Length && end-f.pos < limit {
 		id := d.geo.Block(end)
-		if d.unwritten.Has(id) {
+		if d.unwritten.Has(id) || d.dense.Has(id) == hole {
 			break
 		}
 		end = d.geo.Offset(id) + d.geo.BlockLength(id)
 	}
-	return min(end, f.pos+limit)
+	return min(end, f.pos+limit), hole
 }
 
 // take reads the next len(p) bytes of the file.
@@ -84,8 +91,13 @@ func (f *follower) take(p []byte) error {
 		}
 		return err
 	}
-	f.v.Write(p)
-	f.pos += int64(n)
-	f.d.hashed.Store(f.pos)
+	f.give(p)
 	return nil
+}
+
+// give takes the next bytes of the file, p, into the digests.
+func (f *follower) give(p []byte) {
+	f.v.Write(p)
+	f.pos += int64(len(p))
+	f.d.hashed.Store(f.pos)
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/zsyncfs/zsyncfs/format"
+	"github.com/zsyncfs/zsyncfs/zsyncclient/sparse"
 )
 
 // inPlace is what a file that is being resumed holds, in blocks.
@@ -67,14 +68,18 @@ func (d *Download) checkInPlace(ctx context.Context, kind Kind, f *os.File, size
 }
 
 // checkPiece checks blocks r.
-func (d *Download) checkPiece(f io.ReaderAt, r format.BlockRange, size int64, buf []byte) (inPlace, error) {
+func (d *Download) checkPiece(f *os.File, r format.BlockRange, size int64, buf []byte) (inPlace, error) {
 	bytes := d.geo.Bytes(r)
 	data := buf[:bytes.Length()]
-	n, err := f.ReadAt(data[:min(bytes.End, size)-bytes.Start], bytes.Start)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return inPlace{}, err
+	if sparse.Empty(f, bytes.Start, bytes.End, size) {
+		clear(data)
+	} else {
+		n, err := f.ReadAt(data[:min(bytes.End, size)-bytes.Start], bytes.Start)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return inPlace{}, err
+		}
+		clear(data[n:])
 	}
-	clear(data[n:])
 	record := d.h.RecordSize()
 	var out inPlace
 	for id := r.Start; id < r.End; {

@@ -47,6 +47,7 @@ func (d *Download) refetch(ctx context.Context) error {
 		if d.unfetched.Has(id) {
 			d.missing.Add(id)
 			d.unwritten.Add(id)
+			d.dense.Add(id)
 		}
 	}
 	d.follow = d.newFollower(ctx)

@@ -45,6 +45,8 @@
 // others match by chance, mostly; they wait until 32 of them can be hashed in the
 // lanes of the processor.
 //
+// Stretches of zeros are jumped over: blocks of zeros need no seed.
+//
 // Runs jump over what they match. If anything is still missing at the end, what was
 // jumped over is scanned at every offset, with a filter of the missing blocks only:
 // the same file can begin elsewhere in another of the target's blocks. So the result

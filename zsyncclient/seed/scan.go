@@ -5,11 +5,13 @@ import (
 	"errors"
 	"io"
 	"math/bits"
+	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
 
 	"github.com/zsyncfs/zsyncfs/format"
+	"github.com/zsyncfs/zsyncfs/zsyncclient/sparse"
 )
 
 // Options for the scans. The zero value works.
@@ -196,7 +198,7 @@ func (s *scan) file(ctx context.Context, r io.ReaderAt, size int64) {
 	var jumped []span
 	for start := int64(0); start < size && !s.stop.Load(); start += stretch {
 		end := min(start+stretch, size)
-		jumped = s.pass(ctx, r, size, s.cut(span{start, end}, nil), false)
+		jumped = s.pass(ctx, r, size, s.work(r, span{start, end}, size), false)
 		if s.stop.Load() || s.missing.Count() == 0 || !s.worthAgain(jumped) {
 			continue
 		}
@@ -253,7 +255,29 @@ func (s *scan) begin(ctx context.Context) bool {
 	return true
 }
 
-// cut appends s to work in slices.
+// work is all in slices, without holes of the file r: blocks of zeros need no seed.
+func (s *scan) work(r io.ReaderAt, all span, size int64) (work []span) {
+	f, ok := r.(*os.File)
+	if !ok {
+		return s.cut(all, nil)
+	}
+	done := all.start
+	for at := all.start; at < all.end; {
+		start, end := sparse.Next(f, at, size)
+		at = end
+		// Look-ups at the offsets before an extent reach into it.
+		part := span{max(start-int64(s.reach)+1, done), min(end, all.end)}
+		if start >= all.end || part.start >= part.end {
+			part = span{all.end, all.end}
+		}
+		s.addScanned(part.start - done)
+		done = part.end
+		work = s.cut(part, work)
+	}
+	return work
+}
+
+// cut appends all to work in slices.
 func (s *scan) cut(all span, work []span) []span {
 	for at := all.start; at < all.end; at += int64(s.slice) {
 		work = append(work, span{at, min(at+int64(s.slice), all.end)})

@@ -84,6 +84,11 @@ func (w *worker) window(ctx context.Context, buf []byte, n int) (int, error) {
 		if w.ended(ctx) {
 			return at, w.flush()
 		}
+		if zero := w.zeroOffsets(at, n); zero > 0 {
+			w.budget.scanned(zero)
+			at, after = at+zero, false
+			continue
+		}
 		m := min(w.batch, n-at)
 		if after {
 			// A block that changed in its place is behind us after a block.
