@@ -1,6 +1,7 @@
 package zsyncclient
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -107,7 +108,7 @@ func (f *fetch) giveBack(t *try) {
 		return
 	}
 	f.todo = append(slices.Clone(t.runs), f.todo...)
-	slices.SortFunc(f.todo, func(a, b format.BlockRange) int { return int(a.Start - b.Start) })
+	slices.SortFunc(f.todo, func(a, b format.BlockRange) int { return cmp.Compare(a.Start, b.Start) })
 }
 
 // finish judges the outcome err of t. Its own error ends the fetch.

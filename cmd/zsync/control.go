@@ -72,7 +72,7 @@ func keptSince(path string) zsyncclient.Validators {
 	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
 		return zsyncclient.Validators{}
 	}
-	return zsyncclient.Validators{LastModified: info.ModTime().UTC().Format(http.TimeFormat), Length: -1}
+	return zsyncclient.ModifiedSince(info.ModTime())
 }
 
 // keepControl saves ctl in one step, with the server's time of change, which the

@@ -198,11 +198,8 @@ func (c *command) step(s download.Step, d *download.Download) {
 // failed adds to err what is left for the next run.
 func (c *command) failed(err error, r download.Result) error {
 	_, hint := program.Translate(err)
-	var fetch *download.FetchError
 	var wrong *download.VerifyError
-	if errors.As(err, &fetch) { // whatever kept a server from sending
-		err = report.WithCode(exitFile, err)
-	}
+	err = report.WithCode(exitFile, err) // whatever it was that kept the file from being made
 	if r.Part != "" && !errors.As(err, &wrong) {
 		if hint != "" {
 			hint += "; "

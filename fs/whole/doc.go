@@ -19,7 +19,7 @@
 //     block is theirs as soon as it is here. The control file's Place makes it the same.
 //  2. local.go: relatives, the likeliest first (relatives.go), then seeds, are
 //     scanned by package seed. Of relatives only the blocks that are here are
-//     read (known.go).
+//     read (known.go). Blocks of zeros need neither.
 //  3. fetch.go: what is missing then, through zsyncclient.Source. Blocks that
 //     arrived by a mount meanwhile are left out.
 //  4. verify.go: the digests of the whole, read from the store, so that what is

@@ -3,6 +3,7 @@ package whole
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/zsyncfs/zsyncfs/format"
 	"github.com/zsyncfs/zsyncfs/zsyncclient"
@@ -23,14 +24,13 @@ func (f *Fill) fetch(ctx context.Context) error {
 	if err := f.room(need); err != nil {
 		return err
 	}
-	url := ""
-	if f.o.Source != nil {
-		url = f.o.Source.URL()
-	}
-	if url == "" {
+	if f.o.Source == nil {
 		return &download.FetchError{Missing: need, Err: download.ErrNoSource}
 	}
-	f.begin(download.Fetching, url, need)
+	url := f.o.Source.URL()
+	if url != "" { // else the source knows why, and makes no request
+		f.begin(download.Fetching, url, need)
+	}
 	err := f.o.Source.FetchRuns(ctx, runs, f.o.Priority, f.records, f.arrived)
 	if errors.Is(err, zsyncclient.ErrNoRanges) {
 		err = f.o.Source.FetchAll(ctx, f.records, f.arrived)
@@ -42,6 +42,8 @@ func (f *Fill) fetch(ctx context.Context) error {
 		return context.Cause(ctx)
 	case isStoreError(err):
 		return err
+	case url == "":
+		err = fmt.Errorf("%w: %w", download.ErrNoSource, err)
 	}
 	return &download.FetchError{Missing: f.missingBytes(), Err: err}
 }

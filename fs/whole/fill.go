@@ -74,9 +74,9 @@ func (f *Fill) Progress() download.Progress {
 // begin starts a step.
 func (f *Fill) begin(kind download.Kind, name string, total int64) {
 	s := &download.Step{Kind: kind, Name: name, Total: total}
+	f.o.Step(*s) // who shows progress can still see how the step before ended
 	f.done.Store(0)
 	f.step.Store(s)
-	f.o.Step(*s)
 }
 
 // Run brings every block into the store and verifies the whole. When it fails,

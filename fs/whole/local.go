@@ -1,6 +1,7 @@
 package whole
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -33,7 +34,20 @@ func (f *Fill) scan(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return f.scanNothing(ctx)
+}
+
+// scanNothing finds what needs no seed, blocks of zeros, where nothing could be
+// scanned.
+func (f *Fill) scanNothing(ctx context.Context) error {
+	if f.missing.Count() == 0 {
+		return nil
+	}
+	if err := f.makeIndex(); err != nil {
+		return err
+	}
+	_, err := f.index.Scan(ctx, bytes.NewReader(nil), 0, f.missing, f.found, f.scanOptions())
+	return err
 }
 
 // scanned is the error of a scan that must end the Fill; others are only told.

@@ -39,8 +39,8 @@ type Options struct {
 	Relatives int
 	// Workers is how many cores a scan uses at most. Default: all.
 	Workers int
-	// Step is told of each step as it begins. It must not call the Fill.
-	// Default: nobody.
+	// Step is told of each step just before it begins: Progress is still that of
+	// the step before. It may call nothing but that. Default: nobody.
 	Step func(download.Step)
 	// Warn is told what a person should know and that ended nothing (a seed that
 	// cannot be read ...). It may be called by several goroutines at once.

@@ -19,8 +19,8 @@
 // # The steps
 //
 //  1. part.go: PATH.part, block by block in place.
-//  2. local.go: PATH and the seeds, in order, through package seed; each block is
-//     taken from the first that has it.
+//  2. local.go: the seeds in order, PATH, and what was set aside, through package
+//     seed; each block is taken from the first that has it.
 //  3. fetch.go: the missing runs, through zsyncclient.Source.
 //  4. verify.go: the digests of the whole. They are computed by a goroutine that
 //     follows the prefix that is complete, so that little is left at the end.

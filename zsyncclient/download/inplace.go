@@ -24,6 +24,10 @@ type inPlace struct {
 // pieceLength is about how many bytes are checked at a time.
 const pieceLength = 1 << 20
 
+// piecesMemory is what the pieces that are checked side by side may take together,
+// in bytes: a block may be as long as 16 MiB, and a machine have many cores.
+const piecesMemory = 64 << 20
+
 // checkInPlace checks each block of the first size bytes of f where it stands.
 func (d *Download) checkInPlace(ctx context.Context, kind Kind, f *os.File, size int64) (inPlace, error) {
 	d.begin(kind, f.Name(), size)
@@ -43,9 +47,10 @@ func (d *Download) checkInPlace(ctx context.Context, kind Kind, f *os.File, size
 		next = r.End
 		return r, r.Start < r.End && first == nil && ctx.Err() == nil
 	}
-	for range d.workers() {
+	piece := int64(per) * d.geo.BlockSize
+	for range min(int64(d.workers()), max(piecesMemory/piece, 1)) {
 		wg.Go(func() {
-			buf := make([]byte, int64(per)*d.geo.BlockSize)
+			buf := make([]byte, piece)
 			for r, ok := take(); ok; r, ok = take() {
 				got, err := d.checkPiece(f, r, size, buf)
 				d.done.Add(d.geo.Bytes(r).Length())

@@ -47,10 +47,10 @@ func (d *Download) scanSeeds(ctx context.Context) error {
 	return d.scanNothing(ctx)
 }
 
-// scanNothing finds what needs no seed, blocks of zeros, when no seed was there
-// to be scanned.
+// scanNothing finds what needs no seed, blocks of zeros, where no seed could be
+// scanned.
 func (d *Download) scanNothing(ctx context.Context) error {
-	if d.index != nil || d.missing.Count() == 0 {
+	if d.missing.Count() == 0 {
 		return nil
 	}
 	if err := d.makeIndex(); err != nil {

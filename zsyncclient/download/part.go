@@ -111,8 +111,13 @@ func (d *Download) resume(ctx context.Context) error {
 		}
 		odd = found.other > 16+found.right/64
 		if !odd {
+			// First its full length: blocks beyond the end are right when they are
+			// zeros, and who follows reads them as soon as they are accepted.
+			if err := d.out.Truncate(d.geo.Length); err != nil {
+				return err
+			}
 			d.accept(found.known)
-			return d.out.Truncate(d.geo.Length)
+			return nil
 		}
 	}
 	return d.replacePart()
@@ -125,12 +130,21 @@ func (d *Download) replacePart() error {
 	if err != nil {
 		return err
 	}
-	d.closePart() // some systems do not rename open files
+	before := d.out
+	if runtime.GOOS == "windows" { // open files keep their names there
+		d.closePart()
+	}
+	// Elsewhere it stays locked until it has its new name: who opened it under the
+	// old one must not go on with it, and then name this run's file as his.
 	if err := os.Rename(d.partPath(), aside); err != nil {
 		return err
 	}
 	d.setAside = append(d.setAside, aside)
-	if err := d.openLocked(os.O_RDWR | os.O_CREATE | os.O_EXCL); err != nil {
+	err = d.openLocked(os.O_RDWR | os.O_CREATE | os.O_EXCL)
+	if d.out != before {
+		before.Close()
+	}
+	if err != nil {
 		return err
 	}
 	d.sparse, d.fresh = true, true

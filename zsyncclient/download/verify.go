@@ -64,8 +64,11 @@ func (d *Download) verifyOnce(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	if f.err != nil {
+	switch {
+	case f.err != nil:
 		return f.err
+	case f.pos < d.geo.Length: // it ended with ctx, and that says nothing of the file
+		return ctx.Err()
 	}
 	err := f.v.Check()
 	if err == nil || errors.Is(err, format.ErrNoFileHash) {

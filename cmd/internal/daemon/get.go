@@ -55,7 +55,8 @@ type GetResult struct {
 
 // GetWatch is told how a Get goes. Its functions may be nil.
 type GetWatch struct {
-	// Step is told of each step as it begins.
+	// Step is told of each step just before it begins: the snapshot is still that
+	// of the step before.
 	Step func(download.Step)
 	// Progress is told where to ask how far it is; the last one counts.
 	Progress func(snapshot func() download.Progress)
