@@ -317,6 +317,57 @@ func TestSharedWithMounts(t *testing.T) {
 	}
 }
 
+// Blocks of zeros are not fetched, also when there is nothing to be scanned.
+func TestZeros(t *testing.T) {
+	f := newFixture(t)
+	data := append(make([]byte, 90*blockSize), randomBytes(9, 10*blockSize)...)
+	f.publish("/z.img", data, nil)
+	plan, err := f.fill("/z.img", nil).Plan(context.Background())
+	if err != nil || plan.Missing != 10*blockSize || plan.MissingRuns != 1 {
+		t.Errorf("%+v, %v", plan, err)
+	}
+	if r, _ := f.run("/z.img", data, nil); r.Fetched != 10*blockSize {
+		t.Errorf("%+v", r)
+	}
+}
+
+// Who is told of a step can see how the one before ended.
+func TestStepsEnd(t *testing.T) {
+	f := newFixture(t)
+	first, second := versions()
+	f.publish("/disk-2.img", second, nil)
+	var kinds []download.Kind
+	var fill *Fill
+	fill = f.fill("/disk-2.img", func(o *Options) {
+		o.Seeds = []string{f.file(first)}
+		o.Step = func(s download.Step) {
+			kinds = append(kinds, s.Kind)
+			if p := fill.Progress(); len(kinds) > 1 && (p.Step.Kind == s.Kind || p.Done != p.Step.Total) {
+				t.Errorf("before %v: %+v", s.Kind, p)
+			}
+		}
+	})
+	_, err := fill.Run(context.Background())
+	must(t, err)
+	if want := []download.Kind{download.Scanning, download.Fetching, download.Verifying}; !slices.Equal(kinds, want) {
+		t.Errorf("%v", kinds)
+	}
+}
+
+// Why there is no URL is said, not only that there is none.
+func TestNoUsableURL(t *testing.T) {
+	f := newFixture(t)
+	f.publish("/x.img", randomBytes(3, 5*blockSize), nil)
+	_, err := f.fill("/x.img", func(o *Options) {
+		ctl := *o.Control
+		ctl.URL, ctl.Final = nil, nil
+		o.Source = f.client.NewSource(&ctl, nil)
+	}).Run(context.Background())
+	if !errors.Is(err, download.ErrNoSource) || !strings.Contains(err.Error(), "relative URL") {
+		t.Error(err)
+	}
+}
+
 func TestEmptyTarget(t *testing.T) {
 	f := newFixture(t)
 	f.publish("/x", nil, nil)

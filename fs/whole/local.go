@@ -47,6 +47,9 @@ func (f *Fill) scanNothing(ctx context.Context) error {
 		return err
 	}
 	_, err := f.index.Scan(ctx, bytes.NewReader(nil), 0, f.missing, f.found, f.scanOptions())
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	return err
 }
 

@@ -195,8 +195,14 @@ func TestSteps(t *testing.T) {
 	f := newFixture(t, target)
 	f.put("t.dat", edited(target, 9))
 	var kinds []string
-	d := f.download(func(o *Options) {
-		o.Step = func(s Step) { kinds = append(kinds, s.Kind.String()) }
+	var d *Download
+	d = f.download(func(o *Options) {
+		o.Step = func(s Step) {
+			kinds = append(kinds, s.Kind.String())
+			if p := d.Progress(); len(kinds) > 1 && (p.Step.Kind == s.Kind || p.Done != p.Step.Total) {
+				t.Errorf("before %v: %+v", s.Kind, p)
+			}
+		}
 	})
 	if _, err := d.Run(t.Context()); err != nil {
 		t.Fatal(err)

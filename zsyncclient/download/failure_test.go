@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -86,6 +87,70 @@ func TestLongerPart(t *testing.T) {
 	f.put("t.dat.part", append(bytes.Clone(target), "more"...))
 	if r := f.run(nil); r.Fetched != 0 {
 		t.Errorf("%+v", r)
+	}
+}
+
+// A part that ends within the zeros of a block: they are no bytes of the file yet
+// when its blocks are checked.
+func TestPartEndsInZeros(t *testing.T) {
+	target := append(noise(3*blockSize, 8), make([]byte, blockSize)...)
+	target = append(target, noise(blockSize, 9)...)
+	f := newFixture(t, target)
+	for range 50 {
+		f.put("t.dat.part", target[:3*blockSize+10])
+		f.run(nil)
+		if err := os.Remove(f.path("t.dat")); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A part that is set aside stays locked until it has its other name: a process
+// that waits at the old one must not take the new file for its own.
+func TestSetAsideIsBusy(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("open files are not renamed")
+	}
+	f := newFixture(t, noise(40*blockSize, 6))
+	f.put("t.dat.part", noise(100*blockSize, 7))
+	d := f.download()
+	if err := d.openPart(); err != nil {
+		t.Fatal(err)
+	}
+	defer d.closePart()
+	// Another process has opened it, and asks for the lock all the time.
+	other, err := os.OpenFile(f.path("t.dat.part"), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	before := d.out
+	if err := d.replacePart(); err != nil {
+		t.Fatal(err)
+	}
+	if d.out == before || !stillThere(d.out, f.path("t.dat.part")) || stillThere(other, f.path("t.dat.part")) {
+		t.Error("the part is the one before")
+	}
+	if _, err := before.Stat(); err == nil {
+		t.Error("the file before is still open")
+	}
+	if err := f.download().openPart(); !errors.Is(err, ErrBusy) {
+		t.Errorf("the new part: %v", err)
+	}
+}
+
+// Who is interrupted while the digests are computed is not told that they are wrong.
+func TestCancelledWhileVerifying(t *testing.T) {
+	f := newFixture(t, noise(40*blockSize, 6))
+	d := f.download()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	d.follow = d.newFollower(ctx)
+	<-d.follow.ended
+	for range 20 { // ctx and the follower have both ended, in any order
+		if err := d.verifyOnce(ctx); !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
 	}
 }
 
