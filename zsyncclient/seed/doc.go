@@ -45,7 +45,8 @@
 // others match by chance, mostly; they wait until 32 of them can be hashed in the
 // lanes of the processor.
 //
-// Stretches of zeros are jumped over: blocks of zeros need no seed.
+// Stretches of zeros are jumped over, and larger holes of files are not read: blocks
+// of zeros need no seed.
 //
 // Runs jump over what they match. If anything is still missing at the end, what was
 // jumped over is scanned at every offset, with a filter of the missing blocks only:
@@ -103,7 +104,7 @@
 //
 // # Imports
 //
-// format, format/checksum, klauspost/compress/gzip, x/sys/cpu and the standard
+// format, format/checksum, package sparse beside it, klauspost/compress/gzip, x/sys/cpu and the standard
 // library.
 //
 // # What comes later

@@ -261,20 +261,36 @@ func (s *scan) work(r io.ReaderAt, all span, size int64) (work []span) {
 	if !ok {
 		return s.cut(all, nil)
 	}
-	done := all.start
+	holes := all.end - all.start
+	for _, part := range s.withoutHoles(f, all, size) {
+		holes -= part.end - part.start
+		work = s.cut(part, work)
+	}
+	if holes > 0 {
+		s.addScanned(holes)
+	}
+	return work
+}
+
+// withoutHoles are the offsets of all whose look-ups reach data of f. Small holes
+// stay: each slice has to read as much as a look-up reaches beyond it.
+func (s *scan) withoutHoles(f *os.File, all span, size int64) (parts []span) {
+	gap := max(mergeGap, 4*int64(s.reach))
 	for at := all.start; at < all.end; {
 		start, end := sparse.Next(f, at, size)
 		at = end
 		// Look-ups at the offsets before an extent reach into it.
-		part := span{max(start-int64(s.reach)+1, done), min(end, all.end)}
-		if start >= all.end || part.start >= part.end {
-			part = span{all.end, all.end}
+		part := span{max(start-int64(s.reach)+1, all.start), min(end, all.end)}
+		if start >= size || part.start >= all.end {
+			break
 		}
-		s.addScanned(part.start - done)
-		done = part.end
-		work = s.cut(part, work)
+		if n := len(parts); n > 0 && part.start-parts[n-1].end < gap {
+			parts[n-1].end = part.end
+		} else {
+			parts = append(parts, part)
+		}
 	}
-	return work
+	return parts
 }
 
 // cut appends all to work in slices.

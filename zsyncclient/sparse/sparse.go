@@ -3,8 +3,8 @@ package sparse
 import "os"
 
 // Next is the first extent of f at or after off, cut at off and at size: the bytes
-// of [off, start) are zeros. start and end are size when there is none. A file
-// system that does not tell, a size beyond the file's, and any error make all of
+// of [off, start) are zeros, or beyond the end of f. start and end are size when
+// there is none. A file system that does not tell, and any error, make all of
 // [off, size) an extent. 0 <= off <= size. Safe for concurrent use with all that
 // does not rely on f's own offset, which it moves.
 func Next(f *os.File, off, size int64) (start, end int64) {
