@@ -1,7 +1,6 @@
 package whole
 
 import (
-	"errors"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -21,22 +20,4 @@ func copyInKernel(out, src *os.File, off, n int64) int64 {
 		return 0
 	}
 	return int64(max(done, 0))
-}
-
-// nextData is the next stretch of src from off on that is no hole, within limit.
-// Without any, both are limit.
-func nextData(src *os.File, off, limit int64) (start, end int64) {
-	start, err := src.Seek(off, unix.SEEK_DATA)
-	switch {
-	case errors.Is(err, unix.ENXIO):
-		return limit, limit
-	case err != nil:
-		return off, limit // it cannot tell
-	case start >= limit:
-		return limit, limit
-	}
-	if end, err = src.Seek(start, unix.SEEK_HOLE); err != nil {
-		return start, limit
-	}
-	return start, min(end, limit)
 }

@@ -44,7 +44,7 @@
 // # Imports and concurrency
 //
 // It imports blockstore, zsyncclient (with download, for what a step, a result
-// and their errors are, and seed) and format. It imports no FUSE, nothing of
+// and their errors are, seed, and sparse) and format. It imports no FUSE, nothing of
 // package target, and no command. A Fill belongs to one goroutine, except for
 // Progress; it has no locks: blocks are claimed from sets of package seed, and
 // counters are atomic. All goroutines end before Run or Plan returns.

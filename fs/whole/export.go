@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/zsyncfs/zsyncfs/blockstore"
+	"github.com/zsyncfs/zsyncfs/zsyncclient/sparse"
 )
 
 // ErrNotRegular: what an export should replace is no regular file.
@@ -99,7 +100,7 @@ func fill(ctx context.Context, out, src *os.File, length int64) error {
 		return err
 	}
 	for off := int64(0); off < length; {
-		start, end := nextData(src, off, length)
+		start, end := sparse.Next(src, off, length)
 		if err := copyRange(ctx, out, src, start, end); err != nil {
 			return err
 		}
