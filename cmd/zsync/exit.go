@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"syscall"
 
 	"github.com/zsyncfs/zsyncfs/cmd/internal/report"
@@ -50,18 +51,7 @@ var program = report.Program{Name: "zsync", Table: []report.Translation{
 
 // status matches answers with one of these HTTP status codes.
 func status(codes ...int) func(error) bool {
-	return func(err error) bool {
-		var answer *zsyncclient.StatusError
-		if !errors.As(err, &answer) {
-			return false
-		}
-		for _, code := range codes {
-			if answer.Code == code {
-				return true
-			}
-		}
-		return false
-	}
+	return report.Where(func(e *zsyncclient.StatusError) bool { return slices.Contains(codes, e.Code) })
 }
 
 func usageError(err error, hint string) error {

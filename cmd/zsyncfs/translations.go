@@ -3,11 +3,11 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	iofs "io/fs"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"github.com/zsyncfs/zsyncfs/blockstore"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
@@ -81,16 +81,5 @@ var translations = []report.Translation{
 
 // status matches answers with one of these HTTP status codes.
 func status(codes ...int) func(error) bool {
-	return func(err error) bool {
-		var answer *zsyncclient.StatusError
-		if !errors.As(err, &answer) {
-			return false
-		}
-		for _, code := range codes {
-			if answer.Code == code {
-				return true
-			}
-		}
-		return false
-	}
+	return report.Where(func(e *zsyncclient.StatusError) bool { return slices.Contains(codes, e.Code) })
 }

@@ -39,6 +39,14 @@ func As[T error](err error) bool {
 	return errors.As(err, &target)
 }
 
+// Where matches errors that wrap a T for which holds is true.
+func Where[T error](holds func(T) bool) func(error) bool {
+	return func(err error) bool {
+		var target T
+		return errors.As(err, &target) && holds(target)
+	}
+}
+
 // Program is a command that reports errors.
 type Program struct {
 	// Name stands before each line.

@@ -13,6 +13,7 @@ import (
 
 var program = Program{Name: "prog", Table: []Translation{
 	When(Is(io.ErrUnexpectedEOF), 3, "row hint"),
+	When(Where(func(e *fs.PathError) bool { return e.Op == "mount" }), 7, "op hint"),
 	When(As[*fs.PathError], 4, ""),
 }}
 
@@ -28,6 +29,7 @@ func TestTranslate(t *testing.T) {
 		{wrapped(io.ErrUnexpectedEOF), 3, "row hint"},
 		{wrapped(&fs.PathError{Err: io.ErrUnexpectedEOF}), 3, "row hint"},
 		{wrapped(&fs.PathError{Err: io.EOF}), 4, ""},
+		{wrapped(&fs.PathError{Op: "mount", Err: io.EOF}), 7, "op hint"},
 		{WithHint(wrapped(io.ErrUnexpectedEOF), "own %s", "advice"), 3, "own advice"},
 		{WithCode(5, wrapped(io.ErrUnexpectedEOF)), 5, ""},
 		{WithCode(3, wrapped(io.ErrUnexpectedEOF)), 3, "row hint"},
