@@ -269,6 +269,18 @@ func TestOddFiles(t *testing.T) {
 	wantListed(t, dir, "kept", "link", "link.zs-old", "pipe", "t.dat")
 }
 
+// Whatever keeps the file from being made has code 2, and a hint on what is kept.
+func TestTooManySetAside(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, noise(100_000, 9))
+	dir := folder(t)
+	write(t, filepath.Join(dir, "t.dat.part"), noise(200_000, 10))
+	for _, ending := range []string{"", ".1", ".2", ".3", ".4", ".5", ".6", ".7", ".8"} {
+		write(t, filepath.Join(dir, "t.dat.part.old"+ending), nil)
+	}
+	zsyncIn(t, dir, s.url()).wants(t, 2, "remove them", "hint: run zsync again")
+}
+
 // Progress comes line by line while the program runs, not at its end.
 func TestProgressComesEarly(t *testing.T) {
 	t.Parallel()
