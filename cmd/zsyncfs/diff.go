@@ -110,8 +110,10 @@ func diffControl(ctx context.Context, access daemon.Access, location string, war
 	return client.FetchWholeControl(ctx, u, zsyncclient.Validators{})
 }
 
+// isURL says whether s is to be fetched: everything else is a path.
 func isURL(s string) bool {
-	return strings.HasPrefix(s, "http://") || strings.HasPrefix(s, "https://")
+	scheme, _, ok := strings.Cut(s, "://")
+	return ok && (strings.EqualFold(scheme, "http") || strings.EqualFold(scheme, "https"))
 }
 
 // redacted is a path, or a URL without what may be secret.
