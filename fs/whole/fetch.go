@@ -20,7 +20,7 @@ func (f *Fill) fetch(ctx context.Context) error {
 	if len(runs) == 0 {
 		return nil
 	}
-	need := f.missingBytes()
+	need := f.missing.Bytes(f.geo)
 	if err := f.room(need); err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func (f *Fill) fetch(ctx context.Context) error {
 	case url == "":
 		err = fmt.Errorf("%w: %w", download.ErrNoSource, err)
 	}
-	return &download.FetchError{Missing: f.missingBytes(), Err: err}
+	return &download.FetchError{Missing: f.missing.Bytes(f.geo), Err: err}
 }
 
 // room says whether need bytes fit on the disk. After blocks were forgotten
@@ -58,13 +58,6 @@ func (f *Fill) room(need int64) error {
 	return &RoomError{Dir: f.o.Store.Dir(), Need: need, Free: free}
 }
 
-func (f *Fill) missingBytes() (n int64) {
-	for r := range f.missing.Runs() {
-		n += f.geo.Bytes(r).Length()
-	}
-	return n
-}
-
 // records are those of blocks r, for the source.
 func (f *Fill) records(_ context.Context, r format.BlockRange) ([]byte, error) {
 	size := f.h.RecordSize()
@@ -74,26 +67,15 @@ func (f *Fill) records(_ context.Context, r format.BlockRange) ([]byte, error) {
 // arrived takes verified blocks of the source, of which some may be here
 // already; several goroutines call it at once.
 func (f *Fill) arrived(first format.BlockID, data []byte) error {
-	for len(data) > 0 {
-		taken, id := int64(0), first // a run of blocks that were missing
-		for taken < int64(len(data)) && f.missing.Take(id) {
-			taken += f.geo.BlockLength(id)
-			id++
-		}
-		if taken == 0 {
-			skip := min(f.geo.BlockLength(first), int64(len(data)))
-			first, data = first+1, data[skip:]
-			continue
-		}
-		if err := f.put(first, data[:taken]); err != nil {
+	return f.missing.TakeRuns(f.geo, first, data, func(run format.BlockRange, data []byte) error {
+		if err := f.put(run.Start, data); err != nil {
 			return err
 		}
-		for got := first; got < id; got++ {
-			f.unfetched.Take(got)
+		for id := run.Start; id < run.End; id++ {
+			f.unfetched.Take(id)
 		}
-		f.fetched.Add(taken)
-		f.done.Add(taken)
-		first, data = id, data[taken:]
-	}
-	return nil
+		f.fetched.Add(int64(len(data)))
+		f.done.Add(int64(len(data)))
+		return nil
+	})
 }

@@ -42,7 +42,7 @@ func (d *Download) fetch(ctx context.Context) error {
 		}
 		return d.fetchError(fmt.Errorf("%w: %w", ErrNoSource, why))
 	}
-	d.begin(Fetching, url, d.missingBytes())
+	d.begin(Fetching, url, d.missing.Bytes(d.geo))
 	err := d.patiently(ctx, func(ctx context.Context) error {
 		err := d.o.Source.FetchRuns(ctx, runs, zsyncclient.Foreground, d.records, d.arrived)
 		if errors.Is(err, zsyncclient.ErrNoRanges) {
@@ -60,14 +60,7 @@ func (d *Download) fetch(ctx context.Context) error {
 }
 
 func (d *Download) fetchError(err error) error {
-	return &FetchError{Missing: d.missingBytes(), Err: err}
-}
-
-func (d *Download) missingBytes() (n int64) {
-	for r := range d.missing.Runs() {
-		n += d.geo.Bytes(r).Length()
-	}
-	return n
+	return &FetchError{Missing: d.missing.Bytes(d.geo), Err: err}
 }
 
 // records are those of blocks r, for the source.
@@ -79,27 +72,15 @@ func (d *Download) records(_ context.Context, r format.BlockRange) ([]byte, erro
 // arrived takes verified blocks of the source, of which some may be here
 // already; several goroutines call it at once.
 func (d *Download) arrived(first format.BlockID, data []byte) error {
-	for len(data) > 0 {
-		taken := int64(0) // bytes of a run of blocks that were missing
-		id := first
-		for taken < int64(len(data)) && d.missing.Take(id) {
-			taken += d.geo.BlockLength(id)
-			id++
+	return d.missing.TakeRuns(d.geo, first, data, func(run format.BlockRange, data []byte) error {
+		if err := d.write(run.Start, data); err != nil {
+			return &writeError{err}
 		}
-		if taken > 0 {
-			if err := d.write(first, data[:taken]); err != nil {
-				return &writeError{err}
-			}
-			for got := first; got < id; got++ {
-				d.unfetched.Take(got)
-			}
-			d.fetched.Add(taken)
-			d.done.Add(taken)
-			first, data = id, data[taken:]
-			continue
+		for id := run.Start; id < run.End; id++ {
+			d.unfetched.Take(id)
 		}
-		skip := min(d.geo.BlockLength(first), int64(len(data)))
-		first, data = first+1, data[skip:]
-	}
-	return nil
+		d.fetched.Add(int64(len(data)))
+		d.done.Add(int64(len(data)))
+		return nil
+	})
 }

@@ -73,6 +73,37 @@ func (m *Missing) Runs() iter.Seq[format.BlockRange] {
 	}
 }
 
+// TakeRuns takes those of the blocks that begin with first and have the bytes data
+// (whole blocks, the target's last one cut) that are in the set, and gives each run
+// of them to give, whose error ends it. The blocks of that run stay taken.
+func (m *Missing) TakeRuns(g format.Geometry, first format.BlockID, data []byte, give func(run format.BlockRange, data []byte) error) error {
+	for len(data) > 0 {
+		taken, id := int64(0), first
+		for taken < int64(len(data)) && m.Take(id) {
+			taken += g.BlockLength(id)
+			id++
+		}
+		if taken == 0 {
+			skip := min(g.BlockLength(first), int64(len(data)))
+			first, data = first+1, data[skip:]
+			continue
+		}
+		if err := give(format.BlockRange{Start: first, End: id}, data[:taken]); err != nil {
+			return err
+		}
+		first, data = id, data[taken:]
+	}
+	return nil
+}
+
+// Bytes is the length of the blocks in the set.
+func (m *Missing) Bytes(g format.Geometry) (n int64) {
+	for r := range m.Runs() {
+		n += g.Bytes(r).Length()
+	}
+	return n
+}
+
 // next is the first block from id on that is in the set (in) or not in it; the
 // number of blocks of the target when there is none.
 func (m *Missing) next(id int64, in bool) int64 {

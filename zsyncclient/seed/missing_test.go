@@ -1,6 +1,7 @@
 package seed
 
 import (
+	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -27,6 +28,39 @@ func TestMissing(t *testing.T) {
 		if got := slices.Collect(m.Runs()); !slices.Equal(got, want) || m.Count() != count {
 			t.Errorf("%d blocks: runs %v", count, got)
 		}
+	}
+}
+
+// TestTakeRuns: each run that is missing is given once with its bytes, the last
+// block cut; an error ends it.
+func TestTakeRuns(t *testing.T) {
+	g := format.Geometry{BlockSize: 4, Length: 18}
+	m := NewMissing(g.BlockCount())
+	m.Take(1)
+	if n := m.Bytes(g); n != 14 {
+		t.Errorf("%d bytes are missing", n)
+	}
+	var got []string
+	give := func(run format.BlockRange, data []byte) error {
+		got = append(got, fmt.Sprintf("%v %s", run, data))
+		return nil
+	}
+	for _, first := range []format.BlockID{0, 3} { // block 3 comes twice
+		if err := m.TakeRuns(g, first, []byte("aaaabbbbccccddddee")[4*first:], give); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := []string{
+		fmt.Sprintf("%v aaaa", format.BlockRange{Start: 0, End: 1}),
+		fmt.Sprintf("%v ccccddddee", format.BlockRange{Start: 2, End: 5}),
+	}
+	if !slices.Equal(got, want) || m.Count() != 0 || m.Bytes(g) != 0 {
+		t.Errorf("%q, %d left", got, m.Count())
+	}
+	m.Add(0)
+	m.Add(2)
+	if err := m.TakeRuns(g, 0, []byte("aaaabbbbcccc"), func(format.BlockRange, []byte) error { return errDone }); err != errDone || !m.Has(2) {
+		t.Errorf("%v, %d left", err, m.Count())
 	}
 }
 
