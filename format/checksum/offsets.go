@@ -4,20 +4,9 @@ package checksum
 // bytes that starts at data[i], for every i < len(dst). len(data) is at least
 // len(dst)-1 + 1<<shift, unless dst is empty, and shift at most 30; it panics
 // otherwise. It takes no memory. Safe for concurrent use.
-//
-// It sums the first block byte by byte: who goes on where the call before ended
-// saves that with RsumOffsetsFrom.
 func RsumOffsets(dst []uint32, data []byte, shift uint) {
 	if len(dst) > 0 {
 		rsumOffsets(best, dst, data, shift, rsumOf(best, data[:1<<shift]))
-	}
-}
-
-// RsumOffsetsFrom is RsumOffsets for a caller that knows the rsum of the block at
-// data[0]: Roll gives it for the offset after the last one of an earlier call.
-func RsumOffsetsFrom(dst []uint32, data []byte, shift uint, first Rsum) {
-	if len(dst) > 0 {
-		rsumOffsets(best, dst, data, shift, first)
 	}
 }
 

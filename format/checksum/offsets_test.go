@@ -26,7 +26,7 @@ func testRsumOffsets(t *testing.T, data []byte) {
 			if n > 2 {
 				// The same in two calls.
 				next := rsumOfUint32(dst[n/2-1]).Roll(data[5+n/2-1], data[5+n/2-1+size], shift)
-				RsumOffsetsFrom(dst[n/2:n], data[5+n/2:], shift, next)
+				rsumOffsets(best, dst[n/2:n], data[5+n/2:], shift, next)
 			}
 			for i, got := range dst[:n] {
 				if want := slowRsum(data[5+i:5+i+size], size).Uint32(); got != want {
