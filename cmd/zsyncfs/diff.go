@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/making"
 	"github.com/zsyncfs/zsyncfs/fs/whole"
 	"github.com/zsyncfs/zsyncfs/zsyncclient"
 )
@@ -64,7 +65,7 @@ func diff(ctx context.Context, f diffFlags, old []string, control string, stdout
 			return err
 		}
 		if !info.Mode().IsRegular() {
-			return fmt.Errorf("%s: %w", path, whole.ErrNotRegular)
+			return fmt.Errorf("%s: %w", path, making.ErrNotRegular)
 		}
 	}
 	printer := newProgress(stderr, f.quiet)

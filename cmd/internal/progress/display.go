@@ -76,7 +76,8 @@ type jsonLine struct {
 func (j *jsonLines) begin(p download.Progress) { j.update(p, 0) }
 
 func (j *jsonLines) update(p download.Progress, rate float64) {
-	line := jsonLine{Step: p.Step.Kind.String(), Name: p.Step.Name, Done: p.Done, Total: p.Step.Total,
+	// A compressed seed has more bytes to scan than its length says.
+	line := jsonLine{Step: p.Step.Kind.String(), Name: p.Step.Name, Done: min(p.Done, p.Step.Total), Total: p.Step.Total,
 		Known: p.Known, Length: p.Length}
 	if rate > 0 {
 		left := float64(max(p.Step.Total-p.Done, 0)) / rate

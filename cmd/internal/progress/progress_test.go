@@ -74,6 +74,15 @@ func TestJSON(t *testing.T) {
 	}
 }
 
+// Decompressing a seed gives more bytes than it has: no more than all is done.
+func TestJSONOfCompressedSeed(t *testing.T) {
+	var out bytes.Buffer
+	(&jsonLines{out: &out}).update(download.Progress{Step: download.Step{Total: 10}, Done: 30}, 1)
+	if got := out.String(); !strings.Contains(got, `"done":10,"total":10`) || !strings.Contains(got, `"eta_seconds":0`) {
+		t.Error(got)
+	}
+}
+
 func TestModes(t *testing.T) {
 	var m Mode
 	for _, name := range []string{"auto", "bar", "lines", "json", "none"} {
