@@ -59,6 +59,7 @@ func run(args []string, stdin, stdout, stderr *os.File) int {
 	go func() {
 		select {
 		case s := <-signals:
+			signal.Stop(signals) // a second one kills
 			cancel(signalError{s})
 		case <-ctx.Done():
 		}
