@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync/atomic"
 
 	"github.com/klauspost/compress/gzip"
 )
@@ -15,10 +16,10 @@ import (
 // decompressed, unless targetName shows by .gz or .tgz that the target is
 // compressed as well. When blocks are still missing then, it is scanned as it is:
 // that costs little beside decompressing, and names do not always tell. Stats has
-// the bytes of both scans.
+// the bytes of both scans; Progress is told of bytes of the file.
 //
-// A compressed file that cannot be decompressed to its end is no error: see
-// Stats.Broken. Errors beside those of Scan: *NotRegularError; of opening path.
+// A file that cannot be decompressed to its end, or that becomes shorter, is no
+// error: see Stats.Broken. Errors beside those of Scan: *NotRegularError; of opening path.
 func (x *Index) ScanFile(ctx context.Context, path, targetName string, missing *Missing, deliver Deliver, o Options) (Stats, error) {
 	f, size, err := openRegular(path)
 	if err != nil {
@@ -26,19 +27,48 @@ func (x *Index) ScanFile(ctx context.Context, path, targetName string, missing *
 	}
 	defer f.Close()
 	if isCompressedName(targetName) || !isGzip(f) {
-		return x.Scan(ctx, f, size, missing, deliver, o)
+		return x.scanAsIs(ctx, f, size, missing, deliver, o)
 	}
-	z := &gzipReader{source: bufio.NewReaderSize(io.NewSectionReader(f, 0, size), 256<<10)}
-	stats, err := x.ScanReader(ctx, z, missing, deliver, o)
+	packed := &countingReader{r: io.NewSectionReader(f, 0, size)}
+	z := &gzipReader{source: bufio.NewReaderSize(packed, 256<<10)}
+	unpacked := o
+	if o.Progress != nil {
+		unpacked.Progress = func(int64) { o.Progress(packed.n.Load()) }
+	}
+	stats, err := x.ScanReader(ctx, z, missing, deliver, unpacked)
 	stats.Broken = z.broken
 	if err != nil || missing.Count() == 0 {
 		return stats, err
 	}
-	if progress := o.Progress; progress != nil {
-		o.Progress = func(scanned int64) { progress(stats.Scanned + scanned) }
+	o.Progress = nil // all of the file counts already
+	raw, err := x.scanAsIs(ctx, f, size, missing, deliver, o)
+	if stats.Broken == nil {
+		stats.Broken = raw.Broken
 	}
-	raw, err := x.Scan(ctx, f, size, missing, deliver, o)
 	return Stats{Scanned: stats.Scanned + raw.Scanned, Found: stats.Found + raw.Found, Broken: stats.Broken}, err
+}
+
+var errShrunk = errors.New("the file became shorter while it was scanned")
+
+// scanAsIs is Scan for a file that somebody may be changing.
+func (x *Index) scanAsIs(ctx context.Context, f *os.File, size int64, missing *Missing, deliver Deliver, o Options) (Stats, error) {
+	stats, err := x.Scan(ctx, f, size, missing, deliver, o)
+	if errors.Is(err, io.ErrUnexpectedEOF) && ctx.Err() == nil {
+		stats.Broken, err = errShrunk, nil
+	}
+	return stats, err
+}
+
+// countingReader counts the bytes that were read of r.
+type countingReader struct {
+	r io.Reader
+	n atomic.Int64
+}
+
+func (c *countingReader) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n.Add(int64(n))
+	return n, err
 }
 
 // openRegular opens what is a regular file, and waits for nothing else.

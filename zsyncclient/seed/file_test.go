@@ -172,3 +172,28 @@ func TestNothingMissing(t *testing.T) {
 	}
 	out.check(t, stats, missing)
 }
+
+// TestShrinkingSeed: what was found before a seed became shorter counts.
+func TestShrinkingSeed(t *testing.T) {
+	data := randomBytes(5, 4<<20)
+	tg := newTarget(data, 4096, checksum.MD4, format.Lengths{SeqMatches: 1, Rsum: 4, Strong: 16})
+	path := filepath.Join(t.TempDir(), "seed")
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	missing, s := NewMissing(tg.header.Geometry().BlockCount()), newSink(tg)
+	stats, err := tg.index(t).ScanFile(context.Background(), path, "t", missing, s.deliver, Options{
+		Workers: 1, slice: 1 << 20,
+		Progress: func(int64) {
+			if err := os.Truncate(path, 1000); err != nil {
+				t.Error(err)
+			}
+		},
+	})
+	if err != nil || stats.Broken == nil {
+		t.Errorf("%+v, %v", stats, err)
+	}
+	if got := missing.Count(); got == 0 || got == tg.header.Geometry().BlockCount() {
+		t.Errorf("%d blocks are missing", got)
+	}
+}

@@ -31,8 +31,8 @@ type Stats struct {
 	// Scanned of the seed; Found of the target (each block once, also one that the
 	// target has in several places).
 	Scanned, Found int64
-	// Broken is why a compressed seed could not be read to its end; nil when it
-	// could. What was found before counts.
+	// Broken is why ScanFile could not read a seed to its end; nil when it could.
+	// What was found before counts.
 	Broken error
 }
 
