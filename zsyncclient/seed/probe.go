@@ -148,6 +148,9 @@ func (w *worker) follow(id, offset int) (int, error) {
 			break
 		}
 	}
+	if offset >= w.limit && id < x.count {
+		w.going = going{at: w.base + int64(offset), id: id}
+	}
 	return offset, nil
 }
 

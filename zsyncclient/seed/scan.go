@@ -115,6 +115,9 @@ func (x *Index) newScan(size int64, missing *Missing, deliver Deliver, o Options
 		s.workers = runtime.GOMAXPROCS(0)
 	}
 	s.workers = max(1, min(s.workers, scanMemory/(s.slice+s.reach+4*min(block, maxBatch))))
+	if block > s.slice/manyBlocks {
+		s.workers = 1 // so that it takes runs up from slice to slice
+	}
 	s.done = make([]atomic.Uint64, (x.count+63)/64)
 	return s
 }
@@ -122,6 +125,8 @@ func (x *Index) newScan(size int64, missing *Missing, deliver Deliver, o Options
 const (
 	// sliceSize is how many offsets of a seed one worker takes at a time.
 	sliceSize = 4 << 20
+	// manyBlocks in a slice make up for having to find a run anew in each.
+	manyBlocks = 8
 	// scanMemory is what the buffers of a scan may take together, in bytes, as
 	// long as one worker's do not take more.
 	scanMemory = 32 << 20
@@ -348,6 +353,7 @@ func (s *scan) slicePass(ctx context.Context, r io.ReaderAt, size int64, w *work
 		return err
 	}
 	clear(buf[have:])
+	w.base = slice.start
 	scanned, err := w.window(ctx, buf, n)
 	if !w.thorough {
 		s.addScanned(int64(scanned))

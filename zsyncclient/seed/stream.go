@@ -59,6 +59,7 @@ func (s *scan) streamWindow(ctx context.Context, w *worker, win window) error {
 	if s.stop.Load() {
 		return nil
 	}
+	w.going = going{} // windows of a stream go to any worker
 	scanned, err := w.window(ctx, win.buf, win.n)
 	s.addScanned(int64(scanned))
 	jumped := w.takeJumped(span{})

@@ -27,6 +27,8 @@ type worker struct {
 	digests      []byte
 	rsums        []byte
 	jumped       []span // within the window
+	base         int64  // where the window begins in the seed
+	going        going
 	budget       budget
 	barren       [64]uint64 // keys of which no block is missing, by hash
 	pending      pending
@@ -75,12 +77,47 @@ func (w *worker) ended(ctx context.Context) bool {
 	return w.s.stop.Load() || w.s.missing.Count() == 0 || ctx.Err() != nil
 }
 
+// going is where a run went on when its window ended: block id is expected at
+// offset at of the seed. A worker that is given the next slice takes it up there.
+// Slices hold only a few of the largest blocks; to find the run anew in each would
+// cost more than all else, where data are periodic.
+type going struct {
+	at int64
+	id int // 0: none, for a run has a block before it
+}
+
+// goOn follows the run that went on at the end of the window before, and returns
+// from which of the n offsets on it does not reach; 0 when there was none.
+func (w *worker) goOn(n int) (int, error) {
+	g := w.going
+	start := g.at - w.base
+	if g.id == 0 || w.thorough || start < 0 {
+		return 0, nil
+	}
+	if start >= int64(n) {
+		w.jump(0, n) // the last blocks of the run are longer than that
+		return n, nil
+	}
+	w.going = going{}
+	end, err := w.follow(g.id, int(start))
+	if err != nil || end == int(start) {
+		return 0, err
+	}
+	end = min(end, n)
+	w.jump(0, end)
+	return end, nil
+}
+
 // window looks at the first n offsets of buf, which holds reach bytes more. It
 // returns how many it looked at.
 func (w *worker) window(ctx context.Context, buf []byte, n int) (int, error) {
 	w.buf, w.limit, w.carried = buf, n+w.distance, -1
 	after := false // a jump
-	for at := 0; at < n; {
+	at, err := w.goOn(n)
+	if err != nil {
+		return 0, err
+	}
+	for at < n {
 		if w.ended(ctx) {
 			return at, w.flush()
 		}
