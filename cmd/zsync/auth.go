@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/zsyncfs/zsyncfs/cmd/internal/access"
 )
 
 // origins are the URLs of the command line, with the credentials of -A in them:
@@ -24,7 +26,7 @@ func (o *options) origins(typed *url.URL) ([]*url.URL, error) {
 		list = append(list, u)
 	}
 	for _, text := range o.mirrors {
-		u, err := parseURL(text)
+		u, err := access.ParseURL(text)
 		if err != nil {
 			return nil, usageError(fmt.Errorf("--mirror: %w", err), "")
 		}
@@ -58,22 +60,6 @@ func parseAuth(text string, typed *url.URL) (*url.URL, error) {
 		u.Host = typed.Host
 	}
 	u.User = url.UserPassword(user, password)
-	return u, nil
-}
-
-// parseURL reads a URL to be asked.
-func parseURL(text string) (*url.URL, error) {
-	u, err := url.Parse(text)
-	if err != nil {
-		var parse *url.Error
-		if errors.As(err, &parse) {
-			err = parse.Err // without the URL, which may hold a password
-		}
-		return nil, err
-	}
-	if !isURL(text) {
-		return nil, fmt.Errorf("%q is no URL of http or https", text)
-	}
 	return u, nil
 }
 

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
 	"time"
 
+	"github.com/zsyncfs/zsyncfs/cmd/internal/access"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/making"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/report"
 	"github.com/zsyncfs/zsyncfs/zsyncclient"
@@ -18,7 +20,7 @@ import (
 // loadControl reads the control file that the command line names, with all of
 // its records.
 func (o *options) loadControl(ctx context.Context, c *zsyncclient.Client, typed *url.URL) (*zsyncclient.Control, error) {
-	if !isURL(o.control) {
+	if !access.IsURL(o.control) {
 		return readControl(o.control, typed)
 	}
 	if o.keep == "" {
@@ -44,25 +46,17 @@ func (o *options) loadControl(ctx context.Context, c *zsyncclient.Client, typed 
 // readControl reads the control file at path, which came from url; that may be
 // nil.
 func readControl(path string, from *url.URL) (*zsyncclient.Control, error) {
-	info, err := os.Stat(path)
+	ctl, err := access.ReadControl(path, from)
+	var file *fs.PathError
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		return nil, report.WithHint(err, "give the URL or the path of a control file; URLs begin with http:// or https://")
-	case err != nil:
-		return nil, err
-	case info.IsDir():
-		return nil, report.WithCode(exitFile, fmt.Errorf("%s is a directory, not a control file", path))
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	ctl, err := zsyncclient.ReadControl(f, from)
-	if err != nil {
+	case errors.Is(err, access.ErrDirectory):
+		return nil, report.WithCode(exitFile, err)
+	case err != nil && !errors.As(err, &file):
 		return nil, fmt.Errorf("read control file %s: %w", path, err)
 	}
-	return ctl, nil
+	return ctl, err
 }
 
 // keptSince makes the request conditional on the time of change of the control

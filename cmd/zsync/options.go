@@ -4,11 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
-	"strings"
 
 	"github.com/spf13/pflag"
 
+	"github.com/zsyncfs/zsyncfs/cmd/internal/access"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/progress"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/report"
 )
@@ -93,22 +92,13 @@ func (o *options) parse(args []string) error {
 		return usageError(fmt.Errorf("one control file is wanted, %d were given", s.NArg()), usageLine)
 	}
 	o.control = s.Arg(0)
-	if o.resolve && !isURL(o.control) {
+	if o.resolve && !access.IsURL(o.control) {
 		return usageError(errors.New("-r wants a URL"), "")
 	}
-	if o.referer != "" && !isURL(o.referer) {
-		return usageError(fmt.Errorf("-u %q is no URL", o.referer), "it begins with http:// or https://")
+	if o.referer != "" {
+		if _, err := access.ParseURL(o.referer); err != nil {
+			return usageError(fmt.Errorf("-u: %w", err), "it begins with http:// or https://")
+		}
 	}
 	return nil
-}
-
-// isURL says whether arg is to be fetched: everything else is a path.
-func isURL(arg string) bool {
-	u, err := url.Parse(arg)
-	if err != nil {
-		// An odd URL is still none that names a file.
-		lower := strings.ToLower(arg)
-		return strings.HasPrefix(lower, "http://") || strings.HasPrefix(lower, "https://")
-	}
-	return u.Host != "" && (strings.EqualFold(u.Scheme, "http") || strings.EqualFold(u.Scheme, "https"))
 }

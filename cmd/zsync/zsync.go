@@ -5,13 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
 
+	"github.com/zsyncfs/zsyncfs/cmd/internal/access"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/progress"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/report"
 	buildversion "github.com/zsyncfs/zsyncfs/cmd/internal/version"
@@ -65,10 +64,10 @@ func zsync(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 // connect makes the client.
 func (c *command) connect() (err error) {
 	switch {
-	case isURL(c.control):
-		c.typed, err = parseURL(c.control)
+	case access.IsURL(c.control):
+		c.typed, err = access.ParseURL(c.control)
 	case c.referer != "":
-		c.typed, err = parseURL(c.referer)
+		c.typed, err = access.ParseURL(c.referer)
 	}
 	if err != nil {
 		return usageError(err, "")
@@ -77,18 +76,14 @@ func (c *command) connect() (err error) {
 	if err != nil {
 		return err
 	}
-	header := http.Header{}
-	for _, line := range c.header {
-		name, value, ok := strings.Cut(line, ":")
-		if name = strings.TrimSpace(name); !ok || name == "" {
-			return usageError(errors.New("a header is not of the form \"Name: value\""), "")
-		}
-		header.Add(name, strings.TrimSpace(value))
+	header, err := access.ParseHeader(c.header)
+	if err != nil {
+		return usageError(err, "")
 	}
 	c.client, err = zsyncclient.New(zsyncclient.Options{
 		Origins: origins,
 		// Who gives a control file as a file has it from somewhere he trusts.
-		AllowPrivate: c.allowPrivate || !isURL(c.control),
+		AllowPrivate: c.allowPrivate || !access.IsURL(c.control),
 		Header:       header,
 		Netrc:        c.netrcPath(),
 		CACert:       c.caCert,
@@ -125,7 +120,7 @@ func (c *command) target(ctl *zsyncclient.Control) string {
 		return c.output
 	}
 	location := c.control
-	if ctl.URL != nil && isURL(c.control) {
+	if ctl.URL != nil && access.IsURL(c.control) {
 		location = ctl.URL.String()
 	}
 	name := download.TargetName(ctl.Header, location)
@@ -138,12 +133,6 @@ func (c *command) target(ctl *zsyncclient.Control) string {
 
 // get makes the target, or does what -j and -n ask for.
 func (c *command) get(ctx context.Context, ctl *zsyncclient.Control) (err error) {
-	mirrors := make([]*url.URL, 0, len(c.mirrors))
-	for _, m := range c.mirrors {
-		if u, err := parseURL(m); err == nil { // origins has seen them
-			mirrors = append(mirrors, u)
-		}
-	}
 	mode := c.options.progress
 	if c.quiet {
 		mode = progress.None
@@ -156,7 +145,7 @@ func (c *command) get(ctx context.Context, ctl *zsyncclient.Control) (err error)
 	var d *download.Download
 	d, err = download.New(download.Options{
 		Header: ctl.Header, Records: ctl.Records, Path: c.target(ctl), Seeds: c.seeds,
-		Source:       c.client.NewSource(ctl, mirrors),
+		Source:       c.client.NewSource(ctl, access.ParseURLs(c.mirrors)),
 		FailingSince: c.failingSince,
 		Force:        c.force,
 		Step:         func(s download.Step) { c.step(s, d) },

@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 
 	"github.com/spf13/pflag"
-	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/access"
 )
 
 // accessFlags are the flags of every command that reaches a source.
@@ -30,8 +30,8 @@ func (f *accessFlags) add(s *pflag.FlagSet) {
 }
 
 // access is what the flags say, with absolute paths.
-func (f *accessFlags) access() (daemon.Access, error) {
-	a := daemon.Access{
+func (f *accessFlags) access() (access.Access, error) {
+	a := access.Access{
 		User:         f.user,
 		Header:       f.header,
 		Insecure:     f.insecure,

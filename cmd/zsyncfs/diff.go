@@ -4,12 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/access"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/making"
 	"github.com/zsyncfs/zsyncfs/fs/whole"
 	"github.com/zsyncfs/zsyncfs/zsyncclient"
@@ -52,9 +50,9 @@ func newDiffCommand() *cobra.Command {
 }
 
 func diff(ctx context.Context, f diffFlags, old []string, control string, stdout, stderr io.Writer) error {
-	access, err := f.access.access()
+	reach, err := f.access.access()
 	if err == nil {
-		err = access.Check()
+		err = reach.Check()
 	}
 	if err != nil {
 		return withCode(exitUsage, err)
@@ -71,7 +69,7 @@ func diff(ctx context.Context, f diffFlags, old []string, control string, stdout
 	printer := newProgress(stderr, f.quiet)
 	defer printer.Stop()
 	warn := func(err error) { note(printer, stderr, err) }
-	ctl, err := diffControl(ctx, access, control, warn)
+	ctl, err := diffControl(ctx, reach, control, warn)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", redacted(control), interrupted(ctx, aboutControl(control, err)))
 	}
@@ -90,20 +88,15 @@ func diff(ctx context.Context, f diffFlags, old []string, control string, stdout
 }
 
 // diffControl reads the control file at a path or URL.
-func diffControl(ctx context.Context, access daemon.Access, location string, warn func(error)) (*zsyncclient.Control, error) {
-	if !isURL(location) {
-		file, err := os.Open(location)
-		if err != nil {
-			return nil, err
-		}
-		defer file.Close()
-		return zsyncclient.ReadControl(file, nil)
+func diffControl(ctx context.Context, a access.Access, location string, warn func(error)) (*zsyncclient.Control, error) {
+	if !access.IsURL(location) {
+		return access.ReadControl(location, nil)
 	}
-	u, err := url.Parse(location)
+	u, err := access.ParseURL(location)
 	if err != nil {
-		return nil, withCode(exitUsage, fmt.Errorf("it is not a URL"))
+		return nil, withCode(exitUsage, err)
 	}
-	client, err := access.NewClient("zsyncfs/"+currentVersion().Version, warn, location)
+	client, err := a.NewClient("zsyncfs/"+currentVersion().Version, warn, location)
 	if err != nil {
 		return nil, err
 	}
@@ -111,18 +104,12 @@ func diffControl(ctx context.Context, access daemon.Access, location string, war
 	return client.FetchWholeControl(ctx, u, zsyncclient.Validators{})
 }
 
-// isURL says whether s is to be fetched: everything else is a path.
-func isURL(s string) bool {
-	scheme, _, ok := strings.Cut(s, "://")
-	return ok && (strings.EqualFold(scheme, "http") || strings.EqualFold(scheme, "https"))
-}
-
 // redacted is a path, or a URL without what may be secret.
 func redacted(location string) string {
-	if !isURL(location) {
+	if !access.IsURL(location) {
 		return location
 	}
-	if u, err := url.Parse(location); err == nil {
+	if u, err := access.ParseURL(location); err == nil {
 		return zsyncclient.Redact(u)
 	}
 	return "the URL"

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/zsyncfs/zsyncfs/cmd/internal/bytesize"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/making"
 )
 
@@ -23,7 +24,7 @@ const controlSuffix = ".zsync"
 type makeFlags struct {
 	output    string
 	recursive bool
-	blockSize byteSize
+	blockSize bytesize.Size
 	urls      []string
 	force     bool
 	quiet     bool
@@ -76,7 +77,7 @@ func (flags *makeFlags) check(args []string) error {
 	if flags.jobs == 0 {
 		flags.jobs = min(runtime.NumCPU(), 4)
 	}
-	if err := checkBlockSize(flags.blockSize); err != nil {
+	if err := withCode(exitUsage, flags.blockSize.CheckBlock()); err != nil {
 		return err
 	}
 	many := len(args) > 1 || flags.recursive

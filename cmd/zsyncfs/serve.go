@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/zsyncfs/zsyncfs/cmd/internal/bytesize"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/fileserver"
 )
 
@@ -26,7 +27,7 @@ type serveFlags struct {
 	accessLog  string
 	log        bool
 	user       string
-	blockSize  byteSize
+	blockSize  bytesize.Size
 	jobs       int
 }
 
@@ -124,7 +125,7 @@ func (flags serveFlags) options(dir string, stderr io.Writer) (fileserver.Option
 			fmt.Fprintf(stderr, "zsyncfs: warning: %s\n", printable(err.Error()))
 		},
 	}
-	if err := checkBlockSize(flags.blockSize); err != nil {
+	if err := withCode(exitUsage, flags.blockSize.CheckBlock()); err != nil {
 		return o, err
 	}
 	if o.Jobs < 0 {

@@ -10,7 +10,6 @@ import (
 	"github.com/zsyncfs/zsyncfs/cmd/internal/bytesize"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/making"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/report"
-	"github.com/zsyncfs/zsyncfs/format"
 	"github.com/zsyncfs/zsyncfs/format/checksum"
 )
 
@@ -161,14 +160,7 @@ func (o *options) takeStrong(g given) error {
 	return nil
 }
 
-func (o *options) takeBlockSize(given) error {
-	b := int64(o.blockSize)
-	if b == 0 || b >= format.MinBlockSize && b <= format.MaxBlockSize && b&(b-1) == 0 {
-		return nil
-	}
-	return report.WithHint(fmt.Errorf("block size %d cannot be used", b),
-		"it must be a power of two (512, 1024, 2048, ...), at most %d", format.MaxBlockSize)
-}
+func (o *options) takeBlockSize(given) error { return o.blockSize.CheckBlock() }
 
 // takeURLs checks -u and -U, and makes them valid.
 func (o *options) takeURLs(given) error {

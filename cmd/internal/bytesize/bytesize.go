@@ -1,5 +1,5 @@
-// Package bytesize is the command line's numbers of bytes: "4096", "64K". It
-// imports nothing of the project.
+// Package bytesize is the command line's numbers of bytes: "4096", "64K". Of
+// the project it imports format, for the bounds of block sizes, and report.
 package bytesize
 
 import (

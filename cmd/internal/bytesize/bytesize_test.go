@@ -14,3 +14,11 @@ func TestSet(t *testing.T) {
 		}
 	}
 }
+
+func TestCheckBlock(t *testing.T) {
+	for size, good := range map[Size]bool{0: true, 512: true, 4096: true, 1 << 24: true, 256: false, 1000: false, 1 << 25: false, -512: false} {
+		if err := size.CheckBlock(); (err == nil) != good {
+			t.Errorf("%d: %v", size, err)
+		}
+	}
+}

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/zsyncfs/zsyncfs/cmd/internal/access"
 )
 
 func TestSpecCheck(t *testing.T) {
@@ -16,7 +18,7 @@ func TestSpecCheck(t *testing.T) {
 		want string // part of the error; "" for none
 	}{
 		{Spec{Source: "https://h/d/"}, ""},
-		{Spec{Source: "http://h/d/x.zsync", Access: Access{Mirrors: []string{"https://m/"}}}, ""},
+		{Spec{Source: "http://h/d/x.zsync", Access: access.Access{Mirrors: []string{"https://m/"}}}, ""},
 		{Spec{IndexFile: "/list"}, ""},
 		{Spec{}, "either"},
 		{Spec{Source: "http://h/", IndexFile: "/list"}, "either"},
@@ -24,8 +26,8 @@ func TestSpecCheck(t *testing.T) {
 		{Spec{Source: "/local/dir"}, "not an http"},
 		{Spec{Source: "http:///x"}, "no host"},
 		{Spec{Source: "http://h/\x01"}, "not a URL"},
-		{Spec{Source: "http://h/", Access: Access{Mirrors: []string{"x"}}}, "mirror"},
-		{Spec{Source: "http://h/", Access: Access{Header: []string{"no colon"}}}, "Name: value"},
+		{Spec{Source: "http://h/", Access: access.Access{Mirrors: []string{"x"}}}, "mirror"},
+		{Spec{Source: "http://h/", Access: access.Access{Header: []string{"no colon"}}}, "Name: value"},
 	} {
 		err := c.spec.Check()
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/zsyncfs/zsyncfs/blockstore"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/access"
 	"github.com/zsyncfs/zsyncfs/fs/whole"
 	"github.com/zsyncfs/zsyncfs/zsyncclient"
 	"github.com/zsyncfs/zsyncfs/zsyncclient/download"
@@ -19,7 +20,7 @@ var ErrRoom = errors.New("the block store has no room")
 
 // GetSpec is what to bring into the store as a whole. Paths are absolute.
 type GetSpec struct {
-	Access
+	access.Access
 	// Source is the URL of the control file.
 	Source string
 	// File is where the target goes; "": the name that the control file suggests,
@@ -35,7 +36,7 @@ type GetSpec struct {
 
 // Check finds what is wrong with a spec without a request.
 func (s *GetSpec) Check() error {
-	if _, err := webURL(s.Source); err != nil {
+	if _, err := access.ParseURL(s.Source); err != nil {
 		return fmt.Errorf("%w: %w", ErrSource, err)
 	}
 	return s.Access.Check()
@@ -93,7 +94,7 @@ func Get(ctx context.Context, store *blockstore.Store, spec GetSpec, userAgent s
 		return err
 	}
 	w = w.withDefaults()
-	u, err := webURL(spec.Source)
+	u, err := access.ParseURL(spec.Source)
 	if err != nil {
 		return err
 	}
@@ -126,7 +127,7 @@ func Get(ctx context.Context, store *blockstore.Store, spec GetSpec, userAgent s
 		}
 	}
 	fill, err := whole.New(whole.Options{
-		Store: store, Control: ctl, Source: client.NewSource(ctl, spec.mirrors()), Seeds: seeds,
+		Store: store, Control: ctl, Source: client.NewSource(ctl, spec.MirrorURLs()), Seeds: seeds,
 		Step: w.Step, Warn: w.Warn,
 	})
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zsyncfs/zsyncfs/cmd/internal/access"
 	"github.com/zsyncfs/zsyncfs/format"
 	"github.com/zsyncfs/zsyncfs/zsyncclient/download"
 	"github.com/zsyncfs/zsyncfs/zsyncclient/rangetest"
@@ -115,7 +116,7 @@ func TestGetThatADaemonRefuses(t *testing.T) {
 		{Source: "ftp://h/x.zsync"},
 		{Source: srv.URL("/none.zsync")},
 		{Source: srv.URL("/x.zsync"), File: store},
-		{Source: srv.URL("/x.zsync"), Access: Access{User: "me"}},
+		{Source: srv.URL("/x.zsync"), Access: access.Access{User: "me"}},
 	} {
 		err := c.Get(context.Background(), spec, GetWatch{}, use)
 		var failure *Failure

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/zsyncfs/zsyncfs/blockstore"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/access"
 	"github.com/zsyncfs/zsyncfs/fs"
 	"github.com/zsyncfs/zsyncfs/fs/archive"
 	"github.com/zsyncfs/zsyncfs/fs/target"
@@ -68,7 +69,7 @@ func (m *mounted) build(ctx context.Context, store *blockstore.Store, log *slog.
 	}
 	m.pool = target.NewPool(store, m.client, target.Options{
 		ReadDeadline: m.spec.ReadDeadline,
-		Mirrors:      m.spec.mirrors(),
+		Mirrors:      m.spec.MirrorURLs(),
 		Warn:         func(path string, err error) { log.Warn(err.Error(), "artifact", path) },
 		Changed:      func(t *target.Target) { m.fs.Load().ContentChanged(t) },
 	})
@@ -114,7 +115,7 @@ func (m *mounted) openArchive(ctx context.Context, store *blockstore.Store, log 
 		m.archive = archive.NewIndex(list, m.readIndex, o)
 		return nil
 	}
-	u, err := webURL(m.spec.Source)
+	u, err := access.ParseURL(m.spec.Source)
 	if err != nil {
 		return err
 	}
@@ -134,7 +135,7 @@ func (m *mounted) readIndex(ctx context.Context) (*listing.Listing, error) {
 		return nil, fmt.Errorf("read index file %s: %w", m.name(), err)
 	}
 	for _, e := range list.Files {
-		if u, err := webURL(e.URL); err == nil {
+		if u, err := access.ParseURL(e.URL); err == nil {
 			m.client.AddOrigin(u)
 		}
 	}
@@ -142,7 +143,7 @@ func (m *mounted) readIndex(ctx context.Context) (*listing.Listing, error) {
 }
 
 func (m *mounted) parseIndex(ctx context.Context) (*listing.Listing, error) {
-	if u, err := webURL(m.spec.IndexFile); err == nil {
+	if u, err := access.ParseURL(m.spec.IndexFile); err == nil {
 		return m.client.FetchIndex(ctx, u)
 	}
 	f, err := os.Open(m.spec.IndexFile)

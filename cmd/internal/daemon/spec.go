@@ -3,11 +3,9 @@ package daemon
 import (
 	"errors"
 	"fmt"
-	"net/url"
-	"strconv"
-	"strings"
 	"time"
 
+	"github.com/zsyncfs/zsyncfs/cmd/internal/access"
 	"github.com/zsyncfs/zsyncfs/zsyncclient"
 )
 
@@ -25,7 +23,7 @@ type Spec struct {
 	UID, GID              *uint32
 	Umask                 uint32
 
-	Access
+	access.Access
 
 	Debug bool // print every FUSE request
 }
@@ -39,7 +37,7 @@ func (s *Spec) Check() error {
 		return fmt.Errorf("either a source URL or an index file is needed")
 	}
 	if s.Source != "" {
-		if _, err := webURL(s.Source); err != nil {
+		if _, err := access.ParseURL(s.Source); err != nil {
 			return fmt.Errorf("%w: %w", ErrSource, err)
 		}
 	}
@@ -52,28 +50,8 @@ func (s *Spec) name() string {
 	if text == "" {
 		text = s.IndexFile
 	}
-	if u, err := webURL(text); err == nil {
+	if u, err := access.ParseURL(text); err == nil {
 		return zsyncclient.Redact(u)
 	}
 	return text
-}
-
-// webURL parses an http or https URL with a host.
-func webURL(s string) (*url.URL, error) {
-	u, err := url.Parse(s)
-	if strings.Contains(s, "@") {
-		s = "it" // there may be a password in it
-	} else {
-		s = strconv.Quote(s)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s is not a URL", s)
-	}
-	switch {
-	case u.Scheme != "http" && u.Scheme != "https":
-		return nil, fmt.Errorf("%s is not an http or https URL", s)
-	case u.Hostname() == "":
-		return nil, fmt.Errorf("%s names no host", s)
-	}
-	return u, nil
 }

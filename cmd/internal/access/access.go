@@ -1,9 +1,8 @@
-package daemon
+package access
 
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"strings"
 
@@ -28,35 +27,23 @@ func (a *Access) Check() error {
 		return errors.New("the user is not of the form NAME:PASSWORD")
 	}
 	for _, m := range a.Mirrors {
-		if _, err := webURL(m); err != nil {
+		if _, err := ParseURL(m); err != nil {
 			return fmt.Errorf("mirror: %w", err)
 		}
 	}
-	_, err := a.header()
+	_, err := ParseHeader(a.Header)
 	return err
-}
-
-// header turns the "Name: value" lines into a header.
-func (a *Access) header() (http.Header, error) {
-	h := http.Header{}
-	for _, line := range a.Header {
-		name, value, ok := strings.Cut(line, ":")
-		if name = strings.TrimSpace(name); !ok || name == "" {
-			return nil, fmt.Errorf("a header is not of the form \"Name: value\"") // not shown: it may be a password
-		}
-		h.Add(name, strings.TrimSpace(value))
-	}
-	return h, nil
 }
 
 // NewClient is an HTTP client for the URLs that were typed, the mirrors among
 // them; those that are none are left out. Close must follow.
 func (a *Access) NewClient(userAgent string, warn func(error), typed ...string) (*zsyncclient.Client, error) {
-	header, err := a.header()
+	header, err := ParseHeader(a.Header)
 	if err != nil {
 		return nil, err
 	}
 	o := zsyncclient.Options{
+		Origins:      append(ParseURLs(typed), a.MirrorURLs()...),
 		AllowPrivate: a.AllowPrivate,
 		Header:       header,
 		Netrc:        a.Netrc,
@@ -71,21 +58,8 @@ func (a *Access) NewClient(userAgent string, warn func(error), typed ...string) 
 		name, password, _ := strings.Cut(a.User, ":")
 		o.User = url.UserPassword(name, password)
 	}
-	for _, one := range append(typed, a.Mirrors...) {
-		if u, err := webURL(one); one != "" && err == nil {
-			o.Origins = append(o.Origins, u)
-		}
-	}
 	return zsyncclient.New(o)
 }
 
-// mirrors are the parsed Mirrors; Check has seen them.
-func (a *Access) mirrors() []*url.URL {
-	var out []*url.URL
-	for _, m := range a.Mirrors {
-		if u, err := webURL(m); err == nil {
-			out = append(out, u)
-		}
-	}
-	return out
-}
+// MirrorURLs are the parsed Mirrors; Check tells of those that are none.
+func (a *Access) MirrorURLs() []*url.URL { return ParseURLs(a.Mirrors) }

@@ -1,0 +1,33 @@
+package access
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+
+	"github.com/zsyncfs/zsyncfs/zsyncclient"
+)
+
+// ErrDirectory: a directory was given where a control file is wanted.
+var ErrDirectory = errors.New("is a directory, not a control file")
+
+// ReadControl reads the control file at path, with all of its records. It came
+// from the URL from; nil: nobody knows.
+//
+// Errors: ErrDirectory; those of the file; those of zsyncclient.ReadControl.
+func ReadControl(path string, from *url.URL) (*zsyncclient.Control, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.IsDir() {
+		return nil, fmt.Errorf("%s %w", path, ErrDirectory)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return zsyncclient.ReadControl(f, from)
+}
