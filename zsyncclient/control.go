@@ -128,7 +128,12 @@ func (c *Client) FetchControlRange(ctx context.Context, ctl *Control, r format.R
 	if r.Start < 0 || ctl.Validators.Length >= 0 && r.End > ctl.Validators.Length {
 		return fmt.Errorf("range %v lies outside of the control file's %d bytes", r, ctl.Validators.Length)
 	}
-	f := &controlFetch{c: c, ctl: ctl, r: r, deliver: deliver}
+	return (&controlFetch{c: c, ctl: ctl, r: r, deliver: deliver}).run(ctx)
+}
+
+// run makes requests until nothing is missing.
+func (f *controlFetch) run(ctx context.Context) error {
+	f.got = time.Now()
 	for f.r.Start < f.r.End {
 		if err := ctx.Err(); err != nil {
 			return endedError(err, f.last)
@@ -138,11 +143,11 @@ func (c *Client) FetchControlRange(ctx context.Context, ctl *Control, r format.R
 			return f.callerErr
 		}
 		if err != nil {
-			err = wrap(err, "control file range", f.r, ctl.URL)
+			err = wrap(err, "control file range", f.r, f.ctl.URL)
 			if ctx.Err() != nil {
 				return lastWords(ctx, err, f.last)
 			}
-			if !temporary(err) {
+			if !temporary(err) || f.gaveUp(err) {
 				return err
 			}
 			f.last = err
@@ -159,12 +164,20 @@ type controlFetch struct {
 	deliver   func(off int64, p []byte) error
 	callerErr error
 	last      error
+	patience  time.Duration // how long failures may go on without a byte; 0: until ctx ends
+	got       time.Time     // when bytes came last
+}
+
+// gaveUp says whether the temporary failure err ends a fetch with patience.
+func (f *controlFetch) gaveUp(err error) bool {
+	var backoff *backoffError
+	return f.patience > 0 && (errors.As(err, &backoff) || time.Since(f.got) > f.patience)
 }
 
 // try makes one request for what is missing.
 func (f *controlFetch) try(ctx context.Context) error {
 	known := f.ctl.Validators
-	a, err := f.c.get(ctx, ask{url: f.ctl.URL, header: rangeHeader(known.ETag, f.r), class: control})
+	a, err := f.c.get(ctx, ask{url: f.ctl.URL, header: rangeHeader(known.ETag, f.r), class: control, patience: f.patience})
 	if err != nil {
 		return err
 	}
@@ -221,6 +234,7 @@ func (f *controlFetch) read(a *answer, skip int64) error {
 		case skip > 0:
 			skip -= int64(n)
 		case n > 0:
+			f.got = time.Now()
 			if f.callerErr = f.deliver(f.r.Start, (*p)[:n]); f.callerErr != nil {
 				a.body.done()
 				return f.callerErr

@@ -15,7 +15,8 @@ import (
 // FetchWholeControl fetches the control file at u with all of its records in one
 // request, without Range. A body that breaks within the header is asked for again
 // for two seconds at most; one that breaks within the records is continued by
-// range, until ctx ends. Memory grows as bytes arrive, up to what the header
+// range, until none of it came for a third more than Options.StallTimeout, or ctx
+// ends. Memory grows as bytes arrive, up to what the header
 // announces; bytes after the last record are not read, but for 64 KiB that keep
 // the connection. prev zero: unconditional.
 //
@@ -51,10 +52,12 @@ func (c *Client) wholeControl(ctx context.Context, u *url.URL, prev Validators) 
 	have := h.Size + int64(len(ctl.Records))
 	if have < h.ControlLength() {
 		rest := format.Range{Start: have, End: h.ControlLength()}
-		err = c.FetchControlRange(ctx, ctl, rest, func(_ int64, p []byte) error {
+		f := &controlFetch{c: c, ctl: ctl, r: rest, patience: c.opt.StallTimeout * 4 / 3}
+		f.deliver = func(_ int64, p []byte) error {
 			ctl.Records = appendBounded(ctl.Records, p, h.ControlLength()-h.Size)
 			return nil
-		})
+		}
+		err = f.run(ctx)
 	}
 	return ctl, err
 }

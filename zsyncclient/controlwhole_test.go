@@ -173,3 +173,21 @@ func TestReadControl(t *testing.T) {
 		t.Errorf("a reader that fails: %v", err)
 	}
 }
+
+// TestControlServerDies: a server that goes away within the records, or sends a
+// byte now and then, ends the call long before its context does.
+func TestControlServerDies(t *testing.T) {
+	f := bigControl(t)
+	f.srv.Add(rangetest.Rule{Path: controlPath, Fault: rangetest.Reset, After: 300_000, Times: 1})
+	f.srv.Add(rangetest.Rule{Path: controlPath, Fault: rangetest.Status, Status: 503})
+	_, err := f.c.FetchWholeControl(context.Background(), f.url, Validators{})
+	var status *StatusError
+	if !errors.As(err, &status) || status.Code != 503 {
+		t.Errorf("gone: %v", err)
+	}
+	f = bigControl(t)
+	f.srv.Add(rangetest.Rule{Path: controlPath, Fault: rangetest.Drip, Delay: 50 * time.Millisecond})
+	if _, err := f.c.FetchWholeControl(context.Background(), f.url, Validators{}); !errors.Is(err, ErrStalled) {
+		t.Errorf("a byte now and then: %v", err)
+	}
+}

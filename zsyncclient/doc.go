@@ -25,11 +25,11 @@
 // # Failures
 //
 // A failure is either temporary (a timeout, a reset, no byte for
-// Options.StallTimeout, 408, 425, 429, 5xx) or about the candidate (404, a wrong
-// length, wrong bytes, a refused address ...). Temporary ones are tried again
-// with backoff and jitter, which the host keeps, not the caller. The others ban
-// the candidate for a minute, doubling up to an hour, so that a repaired server
-// is found again without a new mount. Control file headers and listings are
+// Options.StallTimeout or hardly any, 408, 425, 429, 5xx) or about the candidate
+// (404, a wrong length, wrong bytes, a refused address ...). Temporary ones are
+// tried again with backoff and jitter, which the host keeps, not the caller. The
+// others ban the candidate for a minute, doubling up to an hour, so that a repaired
+// server is found again without a new mount. Control file headers and listings are
 // tried for a few seconds only, ranges until the caller's context ends.
 //
 // # Several ranges in one request

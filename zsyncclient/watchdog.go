@@ -17,9 +17,14 @@ const (
 	drainTime  = 100 * time.Millisecond
 )
 
+// leastProgress is how many bytes of a body have to arrive within each stall
+// timeout, unless it ends before: a server that sends a byte now and then is as
+// good as none, and there may be a better one. 70 bytes a second are enough.
+const leastProgress = 1 << 10
+
 // body is one try from its start to the end of its body. A watchdog ends it when
-// no byte arrives for the stall timeout; the time that the caller takes between
-// reads does not count. Not safe for concurrent use.
+// fewer than leastProgress bytes arrive within the stall timeout; the time that the
+// caller takes between reads does not count. Not safe for concurrent use.
 type body struct {
 	ctx    context.Context // of the request
 	cancel context.CancelCauseFunc
@@ -28,6 +33,9 @@ type body struct {
 	timer  *time.Timer
 	stall  time.Duration
 	visit  *visit
+
+	patience time.Duration // what is left of the stall timeout; full at progress
+	arrived  int           // bytes since then
 
 	rc      io.ReadCloser // nil before the header came
 	left    int64         // -1 unknown
@@ -49,6 +57,7 @@ func newBody(c *Client, caller context.Context, v *visit) *body {
 // opened: the header came.
 func (b *body) opened(r *http.Response, rtt time.Duration) {
 	b.timer.Stop()
+	b.patience = b.stall
 	b.rc, b.left, b.rtt, b.started = r.Body, r.ContentLength, rtt, time.Now()
 }
 
@@ -62,9 +71,14 @@ func (b *body) Read(p []byte) (int, error) {
 		// The transport would go on for as long as it has bytes.
 		return 0, b.err
 	}
-	b.timer.Reset(b.stall)
+	asked := time.Now()
+	b.timer.Reset(b.patience)
 	n, err := b.rc.Read(p)
 	b.timer.Stop()
+	b.patience -= time.Since(asked)
+	if b.arrived += n; b.arrived >= leastProgress {
+		b.patience, b.arrived = b.stall, 0
+	}
 	if n > 0 {
 		if b.read == 0 {
 			b.visit.progress()

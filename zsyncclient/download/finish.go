@@ -21,12 +21,11 @@ func (d *Download) finish() (old string, same bool, err error) {
 	if runtime.GOOS == "windows" {
 		d.closePart() // open files keep their names there, and change their times
 	}
-	mode := os.FileMode(0)
-	if exists && before.Mode().IsRegular() {
-		mode = before.Mode().Perm() // a program stays one
-	}
+	mode := d.finalMode(before)
 	if mode != 0 {
-		if err := os.Chmod(d.partPath(), mode); err != nil {
+		// Until it has its name this run, or one after it was killed, may have to
+		// write to it.
+		if err := os.Chmod(d.partPath(), mode|0o600); err != nil {
 			d.o.Warn(err)
 		}
 	}
@@ -35,12 +34,43 @@ func (d *Download) finish() (old string, same bool, err error) {
 			d.o.Warn(err)
 		}
 	}
+	// Before it has its name: from then on no run would look for them.
+	d.removeSetAside()
 	old, err = d.replacePath()
 	if err != nil {
 		return "", false, err
 	}
-	d.removeSetAside()
+	if mode != 0 && mode&0o600 != 0o600 {
+		if err := os.Chmod(d.o.Path, mode); err != nil {
+			d.o.Warn(err)
+		}
+	}
 	return old, false, nil
+}
+
+// finalMode is which permissions the file gets: those of before, which is replaced
+// and may be nil; else those of any new file (0), but a program where the first
+// seed is one, as an AppImage's update under a new name.
+func (d *Download) finalMode(before os.FileInfo) os.FileMode {
+	if before != nil {
+		if before.Mode().IsRegular() {
+			return before.Mode().Perm()
+		}
+		return 0
+	}
+	if len(d.o.Seeds) == 0 {
+		return 0
+	}
+	seed, err := os.Stat(d.o.Seeds[0])
+	if err != nil || !seed.Mode().IsRegular() || seed.Mode()&0o100 == 0 {
+		return 0
+	}
+	made, err := os.Stat(d.partPath())
+	if err != nil {
+		return 0
+	}
+	mode := made.Mode().Perm()
+	return mode | mode&0o444>>2 // x for all who may read
 }
 
 // replacePath gives Path.part the name Path, and what was there the name old.
@@ -107,11 +137,8 @@ func (d *Download) keepPath(info os.FileInfo) error {
 	if runtime.GOOS == "windows" {
 		d.closePart()
 	}
-	if err := os.Remove(d.partPath()); err != nil {
-		return err
-	}
 	d.removeSetAside()
-	return nil
+	return os.Remove(d.partPath())
 }
 
 func (d *Download) removeSetAside() {

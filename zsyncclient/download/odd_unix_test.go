@@ -103,3 +103,56 @@ func TestFolderCannotBeWritten(t *testing.T) {
 	}
 	f.holds()
 }
+
+// TestModes: a file that replaces another gets its permissions, and Path.part can
+// be written to until then; a new one is a program if its first seed is.
+func TestModes(t *testing.T) {
+	old := noise(20*blockSize, 1)
+	for _, test := range []struct {
+		name          string
+		at, seed      fs.FileMode // 0: not there
+		want, without fs.FileMode
+	}{
+		{"read-only", 0o444, 0, 0o444, 0},
+		{"program", 0o755, 0, 0o755, 0},
+		{"program as seed", 0, 0o755, 0o100, 0},
+		{"seed", 0, 0o644, 0, 0o111},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := newFixture(t, edited(old, 3))
+			var beside []string
+			var changes []func(*Options)
+			if test.at != 0 {
+				f.put("t.dat", old)
+				if err := os.Chmod(f.path("t.dat"), test.at); err != nil {
+					t.Fatal(err)
+				}
+				beside = append(beside, "t.dat.zs-old")
+			}
+			if test.seed != 0 {
+				if err := os.Chmod(f.put("old", old), test.seed); err != nil {
+					t.Fatal(err)
+				}
+				beside, changes = append(beside, "old"), append(changes, seeds(f.path("old")))
+			}
+			f.run(beside, changes...)
+			got := mode(t, f.path("t.dat")).Perm()
+			if got&test.want != test.want || got&test.without != 0 || test.at != 0 && got != test.at {
+				t.Errorf("mode %o", got)
+			}
+		})
+	}
+}
+
+// TestPartWithSecondName: what somebody keeps under another name is not written to.
+func TestPartWithSecondName(t *testing.T) {
+	old := noise(20*blockSize, 1)
+	f := newFixture(t, edited(old, 3))
+	if err := os.Link(f.put("kept", old), f.path("t.dat.part")); err != nil {
+		t.Fatal(err)
+	}
+	f.run([]string{"kept"})
+	if got := f.read("kept"); !bytes.Equal(got, old) {
+		t.Error("the file was changed under its other name")
+	}
+}

@@ -103,7 +103,9 @@ func (d *Download) resume(ctx context.Context) error {
 		d.sparse, d.fresh = true, true
 		return d.out.Truncate(d.geo.Length)
 	}
-	odd := info.Size() > d.geo.Length
+	// A file that has a second name is not written to: it may be what somebody
+	// keeps under that.
+	odd := info.Size() > d.geo.Length || links(info) > 1
 	if !odd {
 		found, err := d.checkInPlace(ctx, Resuming, d.out, info.Size())
 		if err != nil {
