@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/zsyncfs/zsyncfs/cmd/internal/report"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/signals"
 	"github.com/zsyncfs/zsyncfs/format"
 	"github.com/zsyncfs/zsyncfs/zsyncclient"
 	"github.com/zsyncfs/zsyncfs/zsyncclient/download"
@@ -28,7 +29,7 @@ var errChanged = errors.New("the file is not up to date")
 
 var program = report.Program{Name: "zsync", Table: []report.Translation{
 	report.When(report.Is(errChanged), exitControl, "run zsync without -j to update it"),
-	report.When(report.As[*signalError], 0, ""), // it has its own code
+	report.When(report.As[*signals.Ended], 0, ""), // it has its own code
 	report.When(report.Is(download.ErrBusy), exitFile, "wait for it, or choose another file with -o"),
 	report.When(report.Is(download.ErrNotRegular), exitFile, "choose another file with -o"),
 	report.When(report.As[*download.VerifyError], exitFile, "the control file and the file on the server do not belong together, or the seeds misled: remove the .part file and try again without -i, or tell the publisher"),

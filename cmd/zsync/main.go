@@ -32,14 +32,10 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 
-	"github.com/zsyncfs/zsyncfs/cmd/internal/report"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/signals"
 )
 
 // version is stamped by the linker (-X main.version=...) in builds of
@@ -50,44 +46,10 @@ func main() {
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run carries out one command line and returns the exit code. A second signal
-// kills.
+// run carries out one command line and returns the exit code.
 func run(args []string, stdout, stderr io.Writer) int {
-	ctx, cancel := context.WithCancelCause(context.Background())
-	defer cancel(nil)
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	defer signal.Stop(signals)
-	go func() {
-		select {
-		case s := <-signals:
-			signal.Stop(signals)
-			cancel(&signalError{signal: s})
-		case <-ctx.Done():
-		}
-	}()
+	ctx, caught := signals.Catch(context.Background())
+	defer caught.Close()
 	err := zsync(ctx, args, stdout, stderr)
-	var ended *signalError
-	if err != nil && errors.As(context.Cause(ctx), &ended) {
-		ended.err = err
-		err = report.WithCode(ended.exitCode(), ended)
-	}
-	return program.Report(stderr, err)
-}
-
-// signalError: a signal ended the run.
-type signalError struct {
-	signal os.Signal
-	err    error // what it led to
-}
-
-func (e *signalError) Error() string { return fmt.Sprintf("ended by a signal: %v", e.signal) }
-func (e *signalError) Unwrap() error { return e.err }
-
-// exitCode is that which a shell shows for a program that the signal killed.
-func (e *signalError) exitCode() report.Code {
-	if number, ok := e.signal.(syscall.Signal); ok {
-		return 128 + report.Code(number)
-	}
-	return 130
+	return program.Report(stderr, signals.Explain(ctx, err))
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/zsyncfs/zsyncfs/format"
+	"github.com/zsyncfs/zsyncfs/fs/mounttest/oldzsync"
 	"github.com/zsyncfs/zsyncfs/zsyncclient/rangetest"
 )
 
@@ -35,7 +36,6 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		main()
 	}
-	installed, errInstalled = exec.LookPath("zsync") // later the first one on the PATH is ours
 	testscript.Main(runner{m}, map[string]func(){"zsync": main})
 }
 
@@ -265,31 +265,24 @@ func ourMaker(t *testing.T) string {
 	return path
 }
 
-// installed is the path of the zsync of this machine.
+// The first zsync on the PATH is ours: testscript sees to that.
 var (
-	installed    string
-	errInstalled error
+	findZsync = sync.OnceValues(func() (string, error) { return oldzsync.Find("zsync", "0.6.2") })
+	findMaker = sync.OnceValues(func() (string, error) { return oldzsync.Find("zsyncmake", "0.6") })
 )
 
 // oldZsync is the path of a zsync 0.6.2 on this machine.
-func oldZsync(t *testing.T) string {
-	t.Helper()
-	if errInstalled != nil {
-		t.Skip("zsync is not installed, so there is nothing to compare with")
-	}
-	out, err := exec.Command(installed, "-V").Output()
-	if err != nil || !strings.HasPrefix(string(out), "zsync v0.6.2 ") {
-		t.Skipf("the zsync that is installed is not 0.6.2: %.40q, %v", out, err)
-	}
-	return installed
-}
+func oldZsync(t *testing.T) string { return orSkip(t, findZsync) }
 
-// oldMaker is the path of a zsyncmake on this machine.
-func oldMaker(t *testing.T) string {
+// oldMaker is the path of a zsyncmake 0.6 on this machine.
+func oldMaker(t *testing.T) string { return orSkip(t, findMaker) }
+
+// orSkip skips the test without the program that find looks for.
+func orSkip(t *testing.T, find func() (string, error)) string {
 	t.Helper()
-	path, err := exec.LookPath("zsyncmake")
+	path, err := find()
 	if err != nil {
-		t.Skip("zsyncmake is not installed")
+		t.Skip("nothing to compare with: ", err)
 	}
 	return path
 }

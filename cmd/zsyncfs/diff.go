@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/access"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/making"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/signals"
 	"github.com/zsyncfs/zsyncfs/fs/whole"
 	"github.com/zsyncfs/zsyncfs/zsyncclient"
 )
@@ -71,7 +72,7 @@ func diff(ctx context.Context, f diffFlags, old []string, control string, stdout
 	warn := func(err error) { note(printer, stderr, err) }
 	ctl, err := diffControl(ctx, reach, control, warn)
 	if err != nil {
-		return fmt.Errorf("read %s: %w", redacted(control), interrupted(ctx, aboutControl(control, err)))
+		return fmt.Errorf("read %s: %w", redacted(control), signals.Explain(ctx, aboutControl(control, err)))
 	}
 	fill, err := whole.New(whole.Options{Control: ctl, Seeds: old, Step: printer.Step, Warn: warn})
 	if err != nil {
@@ -81,7 +82,7 @@ func diff(ctx context.Context, f diffFlags, old []string, control string, stdout
 	printer.Watch(fill.Progress)
 	r, err := fill.Plan(ctx)
 	if err != nil {
-		return interrupted(ctx, err)
+		return signals.Explain(ctx, err)
 	}
 	printer.Stop()
 	return printPlan(stdout, ctl.Header.Length, r, f.json)

@@ -25,6 +25,7 @@ const (
 	exitPartial      exitCode = 10
 	exitNoDaemon     exitCode = 11
 	exitInterrupted  exitCode = 130
+	exitTerminated   exitCode = 143
 )
 
 // exitCodeMeanings is what the help of the root command says.
@@ -44,7 +45,8 @@ var exitCodeMeanings = []struct {
 	{exitVerify, "the bytes are not those that the control file describes"},
 	{exitPartial, "some of several files failed, the others are done"},
 	{exitNoDaemon, "no daemon is running"},
-	{exitInterrupted, "interrupted by a signal"},
+	{exitInterrupted, "interrupted (SIGINT, Ctrl-C) before it was done"},
+	{exitTerminated, "terminated (SIGTERM) before it was done"},
 }
 
 func exitCodeHelp() string {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/progress"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/signals"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/terminal"
 	"github.com/zsyncfs/zsyncfs/zsyncclient"
 	"github.com/zsyncfs/zsyncfs/zsyncclient/download"
@@ -52,7 +53,7 @@ const hintControl = "URL must be that of a control file, such as https://example
 
 // getError gives err the words of the command.
 func getError(ctx context.Context, spec daemon.GetSpec, err error) error {
-	err = interrupted(ctx, aboutControl(spec.Source, fromDaemon(err)))
+	err = signals.Explain(ctx, aboutControl(spec.Source, fromDaemon(err)))
 	if u, perr := url.Parse(spec.Source); perr == nil {
 		err = fmt.Errorf("get %s: %w", zsyncclient.Redact(u), err)
 	}
@@ -66,14 +67,6 @@ func aboutControl(location string, err error) error {
 	named := strings.Contains(location, ".zsync")
 	if hint == hintDirectory || !named && (code == exitControlFile || code == exitSource) {
 		return withHint(err, "%s", hintControl)
-	}
-	return err
-}
-
-// interrupted makes sure that an error after a signal is told from others.
-func interrupted(ctx context.Context, err error) error {
-	if err != nil && ctx.Err() != nil {
-		err = withCode(exitInterrupted, err)
 	}
 	return err
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zsyncfs/zsyncfs/cmd/internal/signals"
 	"github.com/zsyncfs/zsyncfs/format"
 	"github.com/zsyncfs/zsyncfs/zsyncclient/rangetest"
 )
@@ -38,12 +38,8 @@ func TestInterruptedGet(t *testing.T) {
 	srv.Put("/x.zsync", control.Bytes())
 	srv.Add(rangetest.Rule{Path: "/x", Fault: rangetest.Stall, After: 600_000})
 	get := func(ctx context.Context) (int, string, string) {
-		root := newRoot()
 		var stdout, stderr bytes.Buffer
-		root.SetArgs([]string{"get", srv.URL("/x.zsync"), "-o", filepath.Join(dir, "x"), "--cache-dir", filepath.Join(dir, "store")})
-		root.SetOut(&stdout)
-		root.SetErr(&stderr)
-		code := program.Report(&stderr, root.ExecuteContext(ctx))
+		code := execute(ctx, []string{"get", srv.URL("/x.zsync"), "-o", filepath.Join(dir, "x"), "--cache-dir", filepath.Join(dir, "store")}, &stdout, &stderr)
 		return code, stdout.String(), stderr.String()
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
@@ -54,10 +50,10 @@ func TestInterruptedGet(t *testing.T) {
 		for stored(filepath.Join(dir, "store")) < 256<<10 {
 			time.Sleep(time.Millisecond)
 		}
-		cancel(errors.New("interrupt signal received")) // what os/signal gives as the cause
+		cancel(&signals.Ended{Signal: syscall.SIGTERM})
 	}()
 	code, _, text := get(ctx)
-	if code != int(exitInterrupted) || !strings.Contains(text, "interrupt") {
+	if code != int(exitTerminated) || !strings.Contains(text, "error: ended by a signal: terminated") {
 		t.Errorf("code %d, %s", code, text)
 	}
 	names, err := os.ReadDir(dir)
@@ -86,3 +82,32 @@ func stored(store string) int64 {
 	}
 	return total
 }
+
+// A signal that comes when all files are done does not make that a failure.
+func TestSignalAfterMake(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "a")
+	if err := os.WriteFile(file, []byte("text"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		after bool
+		code  int
+	}{{true, 0}, {false, 130}} {
+		ctx, cancel := context.WithCancelCause(context.Background())
+		end := func() { cancel(&signals.Ended{Signal: os.Interrupt}) }
+		var stdout, stderr writerFunc
+		stdout = func(p []byte) (int, error) { end(); return len(p), nil } // the line of the file
+		stderr = func(p []byte) (int, error) { return len(p), nil }
+		if !tt.after {
+			end()
+		}
+		if code := execute(ctx, []string{"make", file}, stdout, stderr); code != tt.code {
+			t.Errorf("after %v: code %d, want %d", tt.after, code, tt.code)
+		}
+		cancel(nil)
+	}
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }

@@ -5,10 +5,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
+
+	"github.com/zsyncfs/zsyncfs/cmd/internal/signals"
 )
 
 func main() {
@@ -16,16 +17,23 @@ func main() {
 }
 
 // run carries out one command line and returns the exit code. The first SIGINT
-// or SIGTERM cancels the command's context; the second one kills, because a
-// user who presses Ctrl-C twice means it.
+// or SIGTERM cancels the command's context. Commands that end with that as they
+// are asked to (serve, mount -f) succeed.
 func run(args []string, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	context.AfterFunc(ctx, stop)
+	ctx, caught := signals.Catch(context.Background())
+	defer caught.Close()
+	return execute(ctx, args, stdout, stderr)
+}
 
+// execute is run with a context.
+func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root := newRoot()
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	return program.Report(stderr, root.ExecuteContext(ctx))
+	err := root.ExecuteContext(ctx)
+	if errors.Is(err, context.Canceled) { // others may be what went wrong while ending
+		err = signals.Explain(ctx, err)
+	}
+	return program.Report(stderr, err)
 }

@@ -46,7 +46,9 @@ func (flags makeFlags) find(ctx context.Context, arg string, r *makeReport, jobs
 	case err != nil:
 		r.add(job{file: arg}, false, err)
 	case info.IsDir() && flags.recursive:
-		walk(ctx, arg, r, jobs)
+		if walk(ctx, arg, r, jobs) != nil {
+			r.cutShort()
+		}
 	case info.IsDir():
 		err := withHint(usageErrorf("it is a directory"), "-r makes control files for the files in it")
 		r.add(job{file: arg}, false, err)
@@ -58,15 +60,18 @@ func (flags makeFlags) find(ctx context.Context, arg string, r *makeReport, jobs
 		if flags.output != "" {
 			j.control = flags.output
 		}
-		send(ctx, jobs, j)
+		if send(ctx, jobs, j) != nil {
+			r.cutShort()
+		}
 	}
 }
 
-// walk sends a job for each file below dir that is to have a control file.
-func walk(ctx context.Context, dir string, r *makeReport, jobs chan<- job) {
+// walk sends a job for each file below dir that is to have a control file. The
+// error is that ctx ended before.
+func walk(ctx context.Context, dir string, r *makeReport, jobs chan<- job) error {
 	dir = filepath.Clean(dir)
 	// The slash is for a dir that is a symbolic link: the user named it.
-	_ = filepath.WalkDir(dir+string(filepath.Separator), func(path string, e fs.DirEntry, err error) error {
+	return filepath.WalkDir(dir+string(filepath.Separator), func(path string, e fs.DirEntry, err error) error {
 		path = filepath.Clean(path)
 		if err != nil {
 			r.add(job{file: path}, false, err)
@@ -83,16 +88,19 @@ func walk(ctx context.Context, dir string, r *makeReport, jobs chan<- job) {
 			if err != nil {
 				return err
 			}
-			send(ctx, jobs, job{file: path, control: path + controlSuffix, name: name})
+			return send(ctx, jobs, job{file: path, control: path + controlSuffix, name: name})
 		}
 		return ctx.Err()
 	})
 }
 
-func send(ctx context.Context, jobs chan<- job, j job) {
+// send hands j to a worker. The error is that ctx ended before.
+func send(ctx context.Context, jobs chan<- job, j job) error {
 	select {
 	case jobs <- j:
+		return nil
 	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
@@ -106,6 +114,7 @@ type makeReport struct {
 	mu                     sync.Mutex
 	made, upToDate, failed int   // guarded by mu
 	last                   error // guarded by mu; of the last file that failed
+	cut                    bool  // guarded by mu; the end came before all was done
 }
 
 func (r *makeReport) add(j job, made bool, err error) {
@@ -113,7 +122,7 @@ func (r *makeReport) add(j job, made bool, err error) {
 	defer r.mu.Unlock()
 	switch {
 	case errors.Is(err, context.Canceled):
-		return // told once, at the end
+		r.cut = true // told once, at the end
 	case err != nil:
 		r.failed++
 		r.last = makeError(j, err)
@@ -129,6 +138,13 @@ func (r *makeReport) add(j job, made bool, err error) {
 	}
 }
 
+// cutShort notes that files were left out.
+func (r *makeReport) cutShort() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cut = true
+}
+
 func (r *makeReport) line(format, path string) {
 	if !r.quiet {
 		fmt.Fprintf(r.stdout, format, printable(path))
@@ -137,7 +153,7 @@ func (r *makeReport) line(format, path string) {
 
 // result prints the summary and is the error of the whole command.
 func (r *makeReport) result(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
+	if err := context.Cause(ctx); err != nil && r.cut {
 		return err
 	}
 	if r.single {

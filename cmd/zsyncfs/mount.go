@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/signals"
 	"github.com/zsyncfs/zsyncfs/fs"
 	"golang.org/x/sys/unix"
 )
@@ -52,10 +53,14 @@ func newMountCommand() *cobra.Command {
 				return err
 			}
 			err = mount(cmd.Context(), f, spec, store)
-			if err == nil && !f.foreground {
+			if f.foreground {
+				return err
+			}
+			if err == nil {
 				noteEmpty(cmd.ErrOrStderr(), spec)
 			}
-			return err
+			// A daemon tells no signal from other ends of its work.
+			return signals.Explain(cmd.Context(), err)
 		},
 	}
 	f.add(cmd.Flags())

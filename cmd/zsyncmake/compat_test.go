@@ -9,26 +9,23 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+
+	"github.com/zsyncfs/zsyncfs/fs/mounttest/oldzsync"
 )
 
-// installed is the path of the zsyncmake of this machine.
-var (
-	installed    string
-	errInstalled error
-)
+// The first zsyncmake on the PATH is ours: testscript sees to that.
+var findMaker = sync.OnceValues(func() (string, error) { return oldzsync.Find("zsyncmake", "0.6.2") })
 
 // oldMaker is the path of a zsyncmake 0.6.2 on this machine.
 func oldMaker(t *testing.T) string {
 	t.Helper()
-	if errInstalled != nil {
-		t.Skip("zsyncmake is not installed, so there is nothing to compare with")
+	path, err := findMaker()
+	if err != nil {
+		t.Skip("nothing to compare with: ", err)
 	}
-	out, err := exec.Command(installed, "-V").Output()
-	if err != nil || !strings.HasPrefix(string(out), "zsync v0.6.2 ") {
-		t.Skipf("the zsyncmake that is installed is not 0.6.2: %.40q, %v", out, err)
-	}
-	return installed
+	return path
 }
 
 // both runs the old zsyncmake and ours in the current folder with the same
@@ -170,9 +167,9 @@ func TestSameAsOldMakerLarge(t *testing.T) {
 
 // The old zsync takes our default, and verifies by it.
 func TestOldClientAccepts(t *testing.T) {
-	old, err := exec.LookPath("zsync")
+	old, err := oldzsync.Find("zsync", "0.6")
 	if err != nil {
-		t.Skip("zsync is not installed, so there is nothing to try with")
+		t.Skip("nothing to try with: ", err)
 	}
 	dir := t.TempDir()
 	for _, n := range []int{1, 2048, 5000, 300000} {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/zsyncfs/zsyncfs/cmd/internal/making"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/report"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/signals"
 )
 
 // exitFailure is the code of every failure, as with zsyncmake 0.6.2.
@@ -13,6 +14,7 @@ const exitFailure report.Code = 2
 
 // program reports the errors.
 var program = report.Program{Name: "zsyncmake", Table: []report.Translation{
+	report.When(report.As[*signals.Ended], 0, ""), // it has its own code
 	report.When(report.Is(making.ErrChanged), exitFailure, "try again when nobody writes to it any more"),
 	report.When(report.Is(fs.ErrPermission), exitFailure, "check who may read the file, and who may write where the control file goes"),
 	report.When(func(error) bool { return true }, exitFailure, ""),

@@ -5,9 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 
+	"github.com/zsyncfs/zsyncfs/cmd/internal/signals"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/terminal"
 	zversion "github.com/zsyncfs/zsyncfs/cmd/internal/version"
 	"github.com/zsyncfs/zsyncfs/format"
@@ -19,19 +18,6 @@ var version = ""
 
 func main() {
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
-}
-
-// signalError is the cause that a signal cancels the context with.
-type signalError struct{ signal os.Signal }
-
-func (e signalError) Error() string { return fmt.Sprintf("ended by a signal: %v", e.signal) }
-
-// exitCode is that which a shell shows for a program that the signal killed.
-func (e signalError) exitCode() int {
-	if number, ok := e.signal.(syscall.Signal); ok {
-		return 128 + int(number)
-	}
-	return 130
 }
 
 // run carries out one command line and returns the exit code.
@@ -51,20 +37,8 @@ func run(args []string, stdin, stdout, stderr *os.File) int {
 		return program.Report(stderr, err)
 	}
 
-	ctx, cancel := context.WithCancelCause(context.Background())
-	defer cancel(nil)
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	defer signal.Stop(signals)
-	go func() {
-		select {
-		case s := <-signals:
-			signal.Stop(signals) // a second one kills
-			cancel(signalError{s})
-		case <-ctx.Done():
-		}
-	}()
-
+	ctx, caught := signals.Catch(context.Background())
+	defer caught.Close()
 	m := &maker{
 		options: o,
 		stdin:   stdin,
@@ -74,15 +48,11 @@ func run(args []string, stdin, stdout, stderr *os.File) int {
 	if len(jobs) == 1 {
 		// A stream takes bytes when its reader likes, and there is nothing to
 		// clean up any more: a signal may kill.
-		m.beforeStream = func() { signal.Stop(signals) }
+		m.beforeStream = caught.Release
 	}
 	err = m.makeAll(ctx, jobs)
 	m.console.close()
-	if ended, ok := context.Cause(ctx).(signalError); ok {
-		program.Report(stderr, ended)
-		return ended.exitCode()
-	}
-	return program.Report(stderr, err)
+	return program.Report(stderr, signals.Explain(ctx, err))
 }
 
 func printed(_ int, err error) error { return err }

@@ -30,8 +30,6 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		main()
 	}
-	// Later the first one on the PATH is ours.
-	installed, errInstalled = exec.LookPath("zsyncmake")
 	testscript.Main(m, map[string]func(){"zsyncmake": main})
 }
 

@@ -32,24 +32,29 @@ const mostWorkers = 4
 
 // makeAll makes all jobs, several at a time, and goes on after failures. The
 // failure of a single job is the error; with several, each is printed and the
-// error counts them.
+// error counts them. When ctx ends before they are done, its cause is the error.
 func (m *maker) makeAll(ctx context.Context, list []job) error {
 	jobs := make(chan job)
 	var mu sync.Mutex
 	var failures []error // guarded by mu
+	made := 0            // guarded by mu
 	var workers sync.WaitGroup
 	for range min(len(list), runtime.GOMAXPROCS(0), mostWorkers) {
 		workers.Go(func() {
 			for j := range jobs {
 				err := m.makeOne(ctx, j)
-				if err == nil || ctx.Err() != nil {
+				if err != nil && ctx.Err() != nil {
 					continue
 				}
-				if len(list) > 1 {
+				if err != nil && len(list) > 1 {
 					m.console.print(func(w io.Writer) { program.Report(w, err) })
 				}
 				mu.Lock()
-				failures = append(failures, err)
+				if err == nil {
+					made++
+				} else {
+					failures = append(failures, err)
+				}
 				mu.Unlock()
 			}
 		})
@@ -63,8 +68,8 @@ func (m *maker) makeAll(ctx context.Context, list []job) error {
 	close(jobs)
 	workers.Wait()
 	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
+	case made+len(failures) < len(list):
+		return context.Cause(ctx)
 	case len(failures) == 0:
 		m.noteURLs(list)
 		return nil
