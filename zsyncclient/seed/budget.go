@@ -20,8 +20,9 @@ type budget struct {
 const (
 	// earned for each offset, at least.
 	earned = 2
-	// mostEarned bounds it where rsums are so short that every offset has one.
-	mostEarned = 32
+	// mostEarned bounds it where rsums are so short that every offset has one: the
+	// publisher chooses their length.
+	mostEarned = 6
 	// hitCost is for one key that the near level of the filter lets through.
 	hitCost = 2
 	// lookupCost is for one look-up in a table that the caches do not hold.

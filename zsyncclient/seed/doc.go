@@ -62,12 +62,12 @@
 //
 // # Bounds
 //
-// A budget (budget.go) earns two units and more for each offset and pays for look-ups and
-// strong checks, so that what matches in vain slows a scan down by about five at
-// most, whatever seed and records are: one weak key for all blocks, constant or
-// periodic data, seeds in which every offset has the rsum of some block. Where rsums
-// are so short for the target that random bytes match often, more is earned, up to
-// sixteen times as much; such targets are slow to scan for with every seed.
+// A budget (budget.go) earns two units and more for each offset and pays for
+// look-ups and strong checks, so that what matches in vain slows a scan down by
+// about five at most, whatever seed and records are: one weak key for all blocks,
+// constant or periodic data, seeds in which every offset has the rsum of some block.
+// Where rsums are so short for the target that random bytes match often, which no
+// maker writes, up to three times as much is earned; beyond that matches are missed.
 // A class is delivered once, in one go.
 //
 // Memory: an index takes at most 25 bytes for each block (TestIndexMemory: 8 with
