@@ -40,5 +40,7 @@
 // It imports fs/archive, fs/target and what is below them. The kernel is
 // notified by one worker only, never from a handler and never under a lock:
 // a notification waits for locks that the kernel holds while it waits for a
-// handler. FS.mu is a leaf.
+// handler. Notices begin when the root inode has its server and before that
+// answers anything, and end with the mount; the archive may report changes at any
+// time. FS.mu is a leaf.
 package fs

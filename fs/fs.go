@@ -21,9 +21,10 @@ type FS struct {
 	notices chan func() // for the worker that notifies the kernel
 	worker  sync.WaitGroup
 
-	mu     sync.Mutex
-	open   map[*target.Target]map[*fileNode]int // guarded by mu: handles
-	closed bool                                 // guarded by mu
+	mu       sync.Mutex
+	open     map[*target.Target]map[*fileNode]int // guarded by mu: handles
+	attached bool                                 // guarded by mu: the kernel can be notified
+	closed   bool                                 // guarded by mu
 }
 
 // New shows a's directories; the artifacts' bytes are read through pool.
@@ -47,62 +48,6 @@ func New(a *archive.Archive, pool *target.Pool, o Options) *FS {
 
 // Root is the root node.
 func (f *FS) Root() fusefs.InodeEmbedder { return f.root }
-
-// notify sends what the kernel must be told, one after the other.
-func (f *FS) notify() {
-	defer f.worker.Done()
-	for notice := range f.notices {
-		notice()
-	}
-}
-
-// tell hands a notice to the worker. When too many wait it is dropped: the
-// kernel asks again when its time for the name is over.
-func (f *FS) tell(notice func()) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.closed {
-		return
-	}
-	select {
-	case f.notices <- notice:
-	default:
-	}
-}
-
-// EntryChanged makes the kernel forget name in the directory at dir ("" is the
-// root). Never blocks.
-func (f *FS) EntryChanged(dir, name string) {
-	f.tell(func() {
-		if d := f.find(dir); d != nil {
-			d.NotifyEntry(name)
-		}
-	})
-}
-
-// ContentChanged makes the kernel forget the pages of t. Never blocks.
-func (f *FS) ContentChanged(t *target.Target) {
-	f.mu.Lock()
-	var nodes []*fileNode
-	for n := range f.open[t] {
-		nodes = append(nodes, n)
-	}
-	f.mu.Unlock()
-	for _, n := range nodes {
-		f.tell(func() { n.NotifyContent(0, 0) })
-	}
-}
-
-// find is the inode of the directory at path as far as the kernel knows it.
-func (f *FS) find(path string) *fusefs.Inode {
-	at := f.root.EmbeddedInode()
-	for _, name := range splitPath(path) {
-		if at = at.GetChild(name); at == nil {
-			return nil
-		}
-	}
-	return at
-}
 
 // Close ends the worker. The file system must be unmounted.
 func (f *FS) Close() {

@@ -54,8 +54,17 @@ func fuseDevice(dir string, options []string) (int, error) {
 	if err != nil {
 		return -1, err
 	}
+	fd, err := receiveDevice(pair[0])
+	if err != nil {
+		err = errors.Join(err, Detach(dir)) // it is mounted already
+	}
+	return fd, err
+}
+
+// receiveDevice takes the descriptor that the helper sends over a socket.
+func receiveDevice(socket int) (int, error) {
 	buf, oob := make([]byte, 4), make([]byte, unix.CmsgSpace(4))
-	_, n, _, _, err := unix.Recvmsg(pair[0], buf, oob, unix.MSG_CMSG_CLOEXEC)
+	_, n, _, _, err := unix.Recvmsg(socket, buf, oob, unix.MSG_CMSG_CLOEXEC)
 	if err != nil {
 		return -1, fmt.Errorf("receive the FUSE device: %w", err)
 	}

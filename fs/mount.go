@@ -33,40 +33,67 @@ type Mount struct {
 }
 
 // Mount mounts f on dir and returns when it can be used. Root mounts directly;
-// others, and root without the capability, go through fusermount3.
+// others, and root without the capability, go through fusermount3. When it
+// fails nothing is left on dir. An FS is mounted only once. Errors: ErrMount.
 func (f *FS) Mount(dir string) (*Mount, error) {
-	if os.Geteuid() == 0 {
-		m, err := f.mount(dir, true)
-		if err == nil || !errors.Is(err, syscall.EPERM) {
-			return m, err
-		}
-	}
-	return f.mount(dir, false)
-}
-
-func (f *FS) mount(dir string, direct bool) (*Mount, error) {
-	o := f.mountOptions()
-	at := dir
-	if direct {
-		o.DirectMountStrict = true
-		o.DirectMountFlags = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_RDONLY
-	} else {
-		fd, err := fuseDevice(dir, f.helperOptions())
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrMount, err)
-		}
-		at = fmt.Sprintf("/dev/fd/%d", fd) // go-fuse's name for a device that is open
-	}
-	server, err := fusefs.Mount(at, f.root, o)
+	server, err := f.connect(dir)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMount, err)
 	}
 	m := &Mount{dir: dir, server: server, ended: make(chan struct{})}
+	f.attach()
+	go server.Serve()
 	go func() {
 		defer close(m.ended)
 		server.Wait()
+		f.detach()
 	}()
+	if err := server.WaitMount(); err != nil {
+		return nil, errors.Join(fmt.Errorf("%w: %w", ErrMount, err), m.Unmount())
+	}
 	return m, nil
+}
+
+// connect mounts f on dir, with a server that serves nothing yet.
+func (f *FS) connect(dir string) (*fuse.Server, error) {
+	if os.Geteuid() == 0 {
+		server, err := f.connectDirect(dir)
+		if err == nil || !errors.Is(err, syscall.EPERM) {
+			return server, err
+		}
+	}
+	return f.connectByHelper(dir)
+}
+
+func (f *FS) connectDirect(dir string) (*fuse.Server, error) {
+	o := f.mountOptions()
+	o.DirectMountStrict = true
+	o.DirectMountFlags = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_RDONLY
+	server, err := f.newServer(dir, o)
+	var refused syscall.Errno // of mount(2); what fails after it is of another type
+	if err != nil && !errors.As(err, &refused) {
+		err = errors.Join(err, Detach(dir))
+	}
+	return server, err
+}
+
+func (f *FS) connectByHelper(dir string) (*fuse.Server, error) {
+	fd, err := fuseDevice(dir, f.helperOptions())
+	if err != nil {
+		return nil, err
+	}
+	at := fmt.Sprintf("/dev/fd/%d", fd) // go-fuse's name for a device that is open
+	server, err := f.newServer(at, f.mountOptions())
+	if err != nil {
+		err = errors.Join(err, Detach(dir))
+	}
+	return server, err
+}
+
+// newServer connects the root inode with a new server, on a mount point or a
+// device that is open.
+func (f *FS) newServer(at string, o *fusefs.Options) (*fuse.Server, error) {
+	return fuse.NewServer(fusefs.NewNodeFS(f.root, o), at, &o.MountOptions)
 }
 
 func (f *FS) mountOptions() *fusefs.Options {

@@ -1,0 +1,80 @@
+package fs
+
+import (
+	fusefs "github.com/hanwen/go-fuse/v2/fs"
+	"github.com/zsyncfs/zsyncfs/fs/target"
+)
+
+// notify sends what the kernel must be told, one after the other.
+func (f *FS) notify() {
+	defer f.worker.Done()
+	for notice := range f.notices {
+		notice()
+	}
+}
+
+// attach lets notices through. The root inode must be connected with a server,
+// and that must not have answered the kernel's first question yet: until then
+// the kernel knows nothing that it could forget, so no notice is missed.
+func (f *FS) attach() { f.setAttached(true) }
+
+// detach drops the notices that come from now on. One that is under way meets a
+// closed device, which is no harm.
+func (f *FS) detach() { f.setAttached(false) }
+
+func (f *FS) setAttached(attached bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.attached = attached
+}
+
+// tell hands a notice to the worker, which alone may touch the inodes for it.
+// Without a kernel that listens it is dropped. When too many wait it is dropped
+// too: the kernel asks again when its time for the name is over.
+func (f *FS) tell(notice func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.attached || f.closed {
+		return
+	}
+	select {
+	case f.notices <- notice:
+	default:
+	}
+}
+
+// EntryChanged makes the kernel forget name in the directory at dir ("" is the
+// root). Never blocks; may be called at any time, also before Mount, and after
+// the unmount and Close.
+func (f *FS) EntryChanged(dir, name string) {
+	f.tell(func() {
+		if d := f.find(dir); d != nil {
+			d.NotifyEntry(name)
+		}
+	})
+}
+
+// ContentChanged makes the kernel forget the pages of t. Never blocks; may be
+// called at any time, as EntryChanged.
+func (f *FS) ContentChanged(t *target.Target) {
+	f.mu.Lock()
+	var nodes []*fileNode
+	for n := range f.open[t] {
+		nodes = append(nodes, n)
+	}
+	f.mu.Unlock()
+	for _, n := range nodes {
+		f.tell(func() { n.NotifyContent(0, 0) })
+	}
+}
+
+// find is the inode of the directory at path as far as the kernel knows it.
+func (f *FS) find(path string) *fusefs.Inode {
+	at := f.root.EmbeddedInode()
+	for _, name := range splitPath(path) {
+		if at = at.GetChild(name); at == nil {
+			return nil
+		}
+	}
+	return at
+}

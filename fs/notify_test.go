@@ -1,0 +1,124 @@
+package fs
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+
+	fusefs "github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"github.com/zsyncfs/zsyncfs/fs/archive"
+	"github.com/zsyncfs/zsyncfs/fs/target"
+	"github.com/zsyncfs/zsyncfs/zsyncclient/listing"
+)
+
+// kernel stands in for the kernel's side of a mount: it is told the notices.
+type kernel struct {
+	fusefs.ServerCallbacks // any other call panics
+	told                   chan string
+}
+
+func (k *kernel) EntryNotify(parent uint64, name string) fuse.Status {
+	k.told <- fmt.Sprintf("entry %s of %d", name, parent)
+	return fuse.OK
+}
+
+func (k *kernel) InodeNotify(node uint64, off, length int64) fuse.Status {
+	k.told <- fmt.Sprintf("content of %d", node)
+	return fuse.OK
+}
+
+// newTestFS is a file system of an empty archive, with a file that is open.
+func newTestFS(t *testing.T) (*FS, *fileNode, *target.Target) {
+	t.Helper()
+	a := archive.NewIndex(&listing.Listing{}, nil, archive.Options{})
+	f := New(a, nil, Options{})
+	t.Cleanup(func() {
+		f.Close()
+		a.Close()
+	})
+	file, opened := newFileNode(f, nil, control("x")), new(target.Target)
+	f.opened(opened, file)
+	return f, file, opened
+}
+
+// connect does what go-fuse does with the root while it mounts.
+func (k *kernel) connect(t *testing.T, f *FS, file *fileNode) {
+	t.Helper()
+	fusefs.NewNodeFS(f.root, &fusefs.Options{ServerCallbacks: k})
+	child := f.root.NewPersistentInode(t.Context(), file, fusefs.StableAttr{Mode: fuse.S_IFREG, Ino: 7})
+	f.root.AddChild("open", child, true)
+}
+
+func changeAll(f *FS, opened *target.Target) {
+	f.EntryChanged("", "name")
+	f.EntryChanged("unknown/dir", "name")
+	f.ContentChanged(opened)
+}
+
+func TestNoticesOnlyWhileAttached(t *testing.T) {
+	f, file, opened := newTestFS(t)
+	k := &kernel{told: make(chan string, 100)}
+	changeAll(f, opened) // the root has no server: these would crash
+	k.connect(t, f, file)
+	changeAll(f, opened) // it has one, but the kernel is not answered yet
+	f.attach()
+	changeAll(f, opened)
+	for _, want := range []string{"entry name of 1", "content of 2"} {
+		if got := <-k.told; got != want {
+			t.Errorf("the kernel was told %q, want %q", got, want)
+		}
+	}
+	f.detach()
+	changeAll(f, opened)
+	f.Close() // the worker has done what there was
+	changeAll(f, opened)
+	if len(k.told) != 0 {
+		t.Errorf("the kernel was told %q besides", <-k.told)
+	}
+}
+
+// TestNoticesWhileMounting: changes come all the time, from several goroutines,
+// while the mount is made and taken away. The race detector looks on.
+func TestNoticesWhileMounting(t *testing.T) {
+	for range 20 {
+		f, file, opened := newTestFS(t)
+		k := &kernel{told: make(chan string)}
+		stop, begun := make(chan struct{}), make(chan struct{}, 2)
+		var changing sync.WaitGroup
+		for range cap(begun) {
+			changing.Go(func() {
+				for {
+					changeAll(f, opened)
+					select {
+					case begun <- struct{}{}:
+					default:
+					}
+					select {
+					case <-stop:
+						return
+					default:
+					}
+				}
+			})
+		}
+		<-begun
+		k.connect(t, f, file)
+		f.attach()
+		for range 10 {
+			<-k.told
+		}
+		f.detach()
+		ended := make(chan struct{})
+		go func() { defer close(ended); f.Close() }()
+		for open := true; open; {
+			select {
+			case <-k.told:
+			case <-ended:
+				open = false
+			}
+		}
+		close(stop)
+		changing.Wait()
+	}
+}
