@@ -174,8 +174,12 @@ func (g *getter) run(ctx context.Context, store string, spec daemon.GetSpec) err
 func (g *getter) getSomehow(ctx context.Context, store string, spec daemon.GetSpec) error {
 	deadline := time.Now().Add(getPatience)
 	for {
+		began := time.Now()
 		err := daemon.NewClient(store).Get(ctx, spec, g.watch(), func(r daemon.GetResult, data *os.File) error { return g.use(ctx, r, data) })
 		if errors.Is(err, daemon.ErrNoDaemon) {
+			if time.Since(began) > time.Second { // lost on the way; a daemon drops a client that was stopped
+				deadline = time.Now().Add(getPatience)
+			}
 			err = g.getHere(ctx, store, spec)
 		}
 		if !isLocked(err) || time.Now().After(deadline) {

@@ -49,7 +49,7 @@ type Daemon struct {
 	mu     sync.Mutex
 	mounts map[string]*mounted // guarded by mu; by mount point, nil while one is being mounted
 	served bool                // guarded by mu; a mount was asked for
-	gets   int                 // guarded by mu; Gets under way
+	gets   int                 // guarded by mu; Gets under way, but for those that only wait for their client
 	// getting has the sources of those that fetch; guarded by mu. A channel is
 	// closed when its Get has ended.
 	getting map[string]chan struct{}

@@ -23,10 +23,13 @@
 // A Failure carries message, hint and exit code, so that a mount that a running
 // daemon refuses reads like one that was refused at once.
 //
-// A get ends when its client hangs up. What it brought is made a file by the
-// client, which may be another user with other rights, from the store's own file:
-// the daemon holds the version open until the client has hung up. A get keeps the
-// daemon from ending with its last mount. Without a daemon, the command calls Get
+// A get ends when its client hangs up, or reads nothing for some seconds because
+// it is stopped; it can ask again, and nothing is lost. What it brought is made a
+// file by the client, which may be another user with other rights, from the
+// store's own file: the daemon holds the version open until the client has hung
+// up, or the daemon ends, which leaves the file that the client has open as it
+// is. A get keeps the daemon from ending with its last mount until it has its
+// answer. Without a daemon, the command calls Get
 // with a store that it opened itself.
 //
 // # Imports and locks

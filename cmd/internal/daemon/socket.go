@@ -20,6 +20,9 @@ const (
 	socketName = "socket"
 	// requestLimit is the longest request body, in bytes.
 	requestLimit = 1 << 20
+	// sendBuffer is how much may wait for a client to read it, in bytes: a few
+	// seconds of a get's lines, so that one that is stopped is noticed.
+	sendBuffer = 4 << 10
 )
 
 // Failure is an error that crosses the socket.
@@ -103,6 +106,7 @@ func (l ownPeers) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		if uid, err := peerUID(c); err == nil && (uid == 0 || uid == os.Geteuid()) {
+			c.SetWriteBuffer(sendBuffer)
 			return c, nil
 		}
 		c.Close()

@@ -1,0 +1,105 @@
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+
+	"github.com/zsyncfs/zsyncfs/zsyncclient/download"
+)
+
+// Get asks the daemon to bring what spec names into its store, and calls use
+// with it. When ctx ends, so does the work.
+//
+// Errors: ErrNoDaemon, also when the daemon ends before the work is done;
+// *Failure as the daemon told it; those of use.
+func (c *Client) Get(ctx context.Context, spec GetSpec, w GetWatch, use GetUse) error {
+	w = w.withDefaults()
+	encoded, err := json.Marshal(spec)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://daemon/v1/get", bytes.NewReader(encoded))
+	if err != nil {
+		return err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return noDaemon(ctx, err)
+	}
+	defer resp.Body.Close()
+	lines := json.NewDecoder(resp.Body)
+	if resp.StatusCode != http.StatusOK {
+		failure := new(Failure)
+		if err := lines.Decode(failure); err != nil {
+			return fmt.Errorf("the daemon answered %s", resp.Status)
+		}
+		return failure
+	}
+	answer, err := follow(lines, w)
+	var failure *Failure
+	switch {
+	case errors.As(err, &failure) && failure.Ending:
+		return ErrNoDaemon
+	case errors.As(err, &failure):
+		return err
+	case err != nil:
+		return noDaemon(ctx, err)
+	}
+	return c.useAnswer(answer, use)
+}
+
+// noDaemon is what an error of talking to a daemon means.
+func noDaemon(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return fmt.Errorf("%w: %w", ErrNoDaemon, err)
+}
+
+// follow reads lines up to the last.
+func follow(lines *json.Decoder, w GetWatch) (*getAnswer, error) {
+	var last atomic.Pointer[download.Progress]
+	last.Store(&download.Progress{})
+	w.Progress(func() download.Progress { return *last.Load() })
+	for {
+		var line getLine
+		if err := lines.Decode(&line); err != nil {
+			return nil, err
+		}
+		if line.Progress != nil {
+			last.Store(line.Progress)
+		}
+		switch {
+		case line.Step != nil:
+			w.Step(*line.Step)
+		case line.Warning != "":
+			w.Warn(errors.New(line.Warning))
+		case line.Failure != nil:
+			return nil, line.Failure
+		case line.Result != nil:
+			return line.Result, nil
+		}
+	}
+}
+
+func (c *Client) useAnswer(answer *getAnswer, use GetUse) error {
+	if answer.Data == "" {
+		return use(answer.GetResult, nil)
+	}
+	if !filepath.IsLocal(answer.Data) {
+		return fmt.Errorf("the daemon names a file outside of its store")
+	}
+	data, err := os.Open(filepath.Join(c.store, answer.Data))
+	if err != nil {
+		return fmt.Errorf("open what the daemon has: %w", err)
+	}
+	defer data.Close()
+	return use(answer.GetResult, data)
+}

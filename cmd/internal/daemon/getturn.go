@@ -1,0 +1,139 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync"
+)
+
+// Get is the function Get, with the daemon's store. It keeps the daemon from
+// ending. Errors beside those: ErrEnding.
+func (d *Daemon) Get(ctx context.Context, spec GetSpec, w GetWatch, use GetUse) error {
+	w = w.withDefaults()
+	if err := d.beginGet(); err != nil {
+		return err
+	}
+	defer d.endGet()
+	if err := d.keepOutOfMounts(&spec, w.Warn); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(d.ctx, func() { cancel(ErrEnding) })()
+	done, err := d.takeTurn(ctx, spec)
+	if err != nil {
+		return err
+	}
+	defer done()
+	err = Get(ctx, d.store, spec, "zsyncfs/"+d.options.Version, w, func(r GetResult, data *os.File) error {
+		done() // it is complete: the next finds all of it
+		return use(r, data)
+	})
+	if err != nil && d.ctx.Err() != nil {
+		err = fmt.Errorf("%w: %w", ErrEnding, err)
+	}
+	return err
+}
+
+func (d *Daemon) beginGet() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.ending {
+		return ErrEnding
+	}
+	d.gets++
+	d.mounting.Add(1)
+	return nil
+}
+
+func (d *Daemon) endGet() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.gets--
+	d.settleServed()
+	d.mounting.Done()
+}
+
+// answered notes that a Get has done its work, and waits for its client only
+// (by 1), or that this is over (by -1). Waiting does not keep the daemon from
+// ending.
+func (d *Daemon) answered(by int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.gets -= by
+	d.settleServed()
+}
+
+// settleServed is settle, unless the daemon's first mount is still to come. d.mu
+// is held.
+func (d *Daemon) settleServed() {
+	if d.served {
+		d.settle()
+	}
+}
+
+// takeTurn waits until no other Get of the same source is under way: what one
+// brings, the next finds. done ends the turn; it may be called twice.
+func (d *Daemon) takeTurn(ctx context.Context, spec GetSpec) (done func(), err error) {
+	if spec.DryRun {
+		return func() {}, nil
+	}
+	for {
+		d.mu.Lock()
+		other := d.getting[spec.Source]
+		if other == nil {
+			mine := make(chan struct{})
+			d.getting[spec.Source] = mine
+			d.mu.Unlock()
+			return sync.OnceFunc(func() {
+				d.mu.Lock()
+				defer d.mu.Unlock()
+				delete(d.getting, spec.Source)
+				close(mine)
+			}), nil
+		}
+		d.mu.Unlock()
+		select {
+		case <-other:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// keepOutOfMounts takes files of the daemon's own mounts off spec: a process must
+// not read what it serves. The blocks of such a seed are in the store.
+func (d *Daemon) keepOutOfMounts(spec *GetSpec, warn func(error)) error {
+	d.mu.Lock()
+	var dirs []string
+	for _, m := range d.mounts {
+		if m != nil {
+			dirs = append(dirs, m.spec.Dir)
+		}
+	}
+	d.mu.Unlock()
+	in := func(path string) string {
+		for _, dir := range dirs {
+			if path != "" && within(path, dir) {
+				return dir
+			}
+		}
+		return ""
+	}
+	var seeds []string
+	for _, s := range spec.Seeds {
+		if dir := in(s); dir != "" {
+			warn(fmt.Errorf("seed not used: %s lies in the mount on %s, whose blocks are in the block store", s, dir))
+			continue
+		}
+		seeds = append(seeds, s)
+	}
+	spec.Seeds = seeds
+	for _, path := range []string{spec.File, spec.Dir} {
+		if dir := in(path); dir != "" && !spec.NoFile {
+			return fmt.Errorf("%s lies in the mount on %s, which is read-only", path, dir)
+		}
+	}
+	return nil
+}
