@@ -16,7 +16,6 @@ import (
 	"github.com/zsyncfs/zsyncfs/format"
 	"github.com/zsyncfs/zsyncfs/fs"
 	"github.com/zsyncfs/zsyncfs/fs/target"
-	"github.com/zsyncfs/zsyncfs/fs/whole"
 	"github.com/zsyncfs/zsyncfs/zsyncclient"
 	"github.com/zsyncfs/zsyncfs/zsyncclient/download"
 	"github.com/zsyncfs/zsyncfs/zsyncclient/listing"
@@ -40,7 +39,7 @@ var translations = []report.Translation{
 	report.When(report.Is(daemon.ErrRoom), exitFailure, "make room there, choose a directory on another disk with --cache-dir, or use \"zsync URL\", which needs no block store"),
 	report.When(report.Is(blockstore.ErrFull), exitFailure, "make room on the disk of the cache directory, or choose another with --cache-dir"),
 
-	report.When(report.Is(whole.ErrNotRegular), exitFailure, "choose another file with -o"),
+	report.When(report.Is(download.ErrNotRegular), exitFailure, "choose another file with -o"),
 	report.When(report.Is(daemon.ErrNoDaemon), exitNoDaemon, "a daemon runs as long as something is mounted; see \"zsyncfs mount --help\""),
 	report.When(report.Is(daemon.ErrMounted), exitMount, "unmount it first: zsyncfs umount MOUNTPOINT"),
 	report.When(report.Is(fs.ErrNoFusermount), exitMount, "on Debian and Ubuntu: apt-get install fuse3"),

@@ -6,27 +6,24 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strconv"
 	"time"
 
 	"github.com/zsyncfs/zsyncfs/blockstore"
+	"github.com/zsyncfs/zsyncfs/zsyncclient/download"
 	"github.com/zsyncfs/zsyncfs/zsyncclient/sparse"
 )
-
-// ErrNotRegular: what an export should replace is no regular file.
-var ErrNotRegular = errors.New("not a regular file")
 
 // Export makes the file at path of the first length bytes of src, which
 // Fill.OpenData or blockstore.Version.OpenData opened. It shares the blocks on
 // the disk where the file system can (reflink); else it copies them, but not the
 // holes. A file at path is replaced, in one step, when the new one is complete;
 // its permissions stay. When path is a symbolic link, what it leads to is
-// replaced. modified is the new file's time of change; zero: now.
+// replaced. modified is the new file's time of change; zero: now. What a killed
+// Export of the same path has left is removed.
 //
-// Errors: ErrNotRegular (wrapped); those of the files; ctx's. Then nothing has
+// Errors: download.ErrNotRegular (wrapped); those of the files; ctx's. Then nothing has
 // changed.
 func Export(ctx context.Context, src *os.File, length int64, path string, modified time.Time) error {
 	path, mode, err := exportPlace(path)
@@ -37,7 +34,8 @@ func Export(ctx context.Context, src *os.File, length int64, path string, modifi
 	if err != nil {
 		return err
 	}
-	err = fill(ctx, out, src, length)
+	defer out.release() // when it has its name, or is gone
+	err = fill(ctx, out.File, src, length)
 	if err == nil && mode != 0 {
 		err = out.Chmod(mode)
 	}
@@ -67,24 +65,10 @@ func exportPlace(path string) (string, fs.FileMode, error) {
 		return "", 0, err
 	}
 	if !info.Mode().IsRegular() {
-		return "", 0, fmt.Errorf("%s: %w", path, ErrNotRegular)
+		return "", 0, fmt.Errorf("%s: %w", path, download.ErrNotRegular)
 	}
 	path, err = filepath.EvalSymlinks(path)
 	return path, info.Mode().Perm(), err
-}
-
-// makeBeside makes a file in the folder of path, with a name like it.
-func makeBeside(path string) (*os.File, error) {
-	const tries = 100
-	dir, name := filepath.Split(path)
-	name = name[:min(len(name), 200)] // a name has at most 255 bytes
-	for try := 1; ; try++ {
-		temp := filepath.Join(dir, "."+name+"."+strconv.FormatUint(rand.Uint64(), 36)+".part")
-		out, err := os.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
-		if !errors.Is(err, fs.ErrExist) || try == tries {
-			return out, err
-		}
-	}
 }
 
 // fill makes out, which is empty, the first length bytes of src.

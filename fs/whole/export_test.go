@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/zsyncfs/zsyncfs/zsyncclient/download"
 )
 
 func TestExport(t *testing.T) {
@@ -72,7 +74,7 @@ func TestExportThatFails(t *testing.T) {
 	must(t, src.Truncate(100))
 	out := filepath.Join(dir, "out")
 	must(t, os.WriteFile(out, []byte("old"), 0o600))
-	if err := Export(context.Background(), src, 100, dir, time.Time{}); !errors.Is(err, ErrNotRegular) {
+	if err := Export(context.Background(), src, 100, dir, time.Time{}); !errors.Is(err, download.ErrNotRegular) {
 		t.Errorf("onto a folder: %v", err)
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())

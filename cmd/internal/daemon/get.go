@@ -87,7 +87,7 @@ type GetUse func(r GetResult, data *os.File) error
 // Get brings what spec names into store, which may be nil for a DryRun, and
 // calls use with it.
 //
-// Errors: ErrSource; ErrRoom; whole.ErrNotRegular for what is at File; those of
+// Errors: ErrSource; ErrRoom; download.ErrNotRegular for what is at File; those of
 // zsyncclient, whole.Fill.Run and use.
 func Get(ctx context.Context, store *blockstore.Store, spec GetSpec, userAgent string, w GetWatch, use GetUse) error {
 	if err := spec.Check(); err != nil {
@@ -174,7 +174,7 @@ func lookAt(ctx context.Context, ctl *zsyncclient.Control, path string, w GetWat
 		return false, false, err
 	}
 	if !info.Mode().IsRegular() {
-		return false, false, fmt.Errorf("%s: %w", path, whole.ErrNotRegular)
+		return false, false, fmt.Errorf("%s: %w", path, download.ErrNotRegular)
 	}
 	d, err := download.New(download.Options{Header: ctl.Header, Records: ctl.Records, Path: path, Step: w.Step})
 	if err != nil {
