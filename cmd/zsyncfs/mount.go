@@ -78,8 +78,8 @@ func mount(ctx context.Context, f mountFlags, spec daemon.Spec, store string) er
 		var err error
 		if f.foreground {
 			err = serveForeground(ctx, f, spec, store)
-		} else if err = daemon.NewClient(store).Mount(ctx, spec); errors.Is(err, daemon.ErrNoDaemon) {
-			err = spawnDaemon(ctx, f, spec, store)
+		} else {
+			err = mountInBackground(ctx, f, spec, store)
 		}
 		if !isLocked(err) || time.Now().After(deadline) {
 			return mountError(spec, err)
@@ -92,6 +92,23 @@ func mount(ctx context.Context, f mountFlags, spec daemon.Spec, store string) er
 	}
 }
 
+// mountInBackground has spec mounted by the daemon that runs, or by one that it
+// starts. A daemon that dies meanwhile leaves no dead mount behind: the mount
+// point was free before.
+func mountInBackground(ctx context.Context, f mountFlags, spec daemon.Spec, store string) error {
+	err := daemon.NewClient(store).Mount(ctx, spec)
+	if errors.Is(err, daemon.ErrNoDaemon) {
+		if err := clearDead(spec.Dir); err != nil {
+			return err
+		}
+		err = spawnDaemon(ctx, f, spec, store)
+	}
+	if err != nil && !isLocked(err) {
+		err = errors.Join(err, clearDead(spec.Dir))
+	}
+	return err
+}
+
 // mountError gives err the words of the command.
 func mountError(spec daemon.Spec, err error) error {
 	if err == nil {
@@ -101,23 +118,14 @@ func mountError(spec daemon.Spec, err error) error {
 }
 
 // clearMountPoint checks that dir can be mounted on, and takes away what a
-// daemon that died left there. Statfs asks the file system itself: the kernel
-// answers stat from what it remembers, for a dead one too.
+// daemon that died left there.
 func clearMountPoint(dir string) error {
+	if err := clearDead(dir); err != nil {
+		return err
+	}
 	kind, err := daemon.MountType(dir)
 	if err != nil {
 		return withCode(exitMount, err)
-	}
-	var fsys unix.Statfs_t
-	err = unix.Statfs(dir, &fsys)
-	if errors.Is(err, syscall.ENOTCONN) {
-		if kind != daemon.FSType {
-			return withCode(exitMount, fmt.Errorf("a dead mount of another program is in the way: %w", err))
-		}
-		if err := fs.Detach(dir); err != nil {
-			return withCode(exitMount, fmt.Errorf("take away the mount of a daemon that died: %w", err))
-		}
-		return clearMountPoint(dir) // they may be stacked
 	}
 	if kind == daemon.FSType {
 		return daemon.ErrMounted
@@ -132,6 +140,33 @@ func clearMountPoint(dir string) error {
 		return withCode(exitMount, errors.New("it is not a directory"))
 	}
 	return nil
+}
+
+// clearDead takes away the mounts, stacked perhaps, that daemons which died left
+// on dir.
+func clearDead(dir string) error {
+	for isDead(dir) {
+		kind, err := daemon.MountType(dir)
+		if err != nil {
+			return withCode(exitMount, err)
+		}
+		if kind != daemon.FSType {
+			return withCode(exitMount, fmt.Errorf("a dead mount of another program is in the way: %w", syscall.ENOTCONN))
+		}
+		if err := fs.Detach(dir); err != nil {
+			return withCode(exitMount, fmt.Errorf("take away the mount of a daemon that died: %w", err))
+		}
+	}
+	return nil
+}
+
+// isDead says whether the process behind the file system at dir has ended.
+// Statfs asks the file system itself: the kernel answers stat from what it
+// remembers, for a dead one too.
+func isDead(dir string) bool {
+	var fsys unix.Statfs_t
+	err := unix.Statfs(dir, &fsys)
+	return errors.Is(err, syscall.ENOTCONN) || errors.Is(err, syscall.ECONNABORTED) // it ended while it was asked
 }
 
 // noteEmpty tells a user whose archive shows nothing, which is not always meant.

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -62,7 +63,7 @@ func spawnDaemon(ctx context.Context, f mountFlags, spec daemon.Spec, store stri
 	child := exec.Command(self, "daemon")
 	child.Dir = "/"
 	child.Stdin = input
-	child.Stderr = os.Stderr // fusermount3 tells the user what it refuses
+	child.Stderr = os.Stderr // until it has its log
 	child.ExtraFiles = []*os.File{theirs}
 	child.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	err = child.Start()
@@ -73,7 +74,7 @@ func spawnDaemon(ctx context.Context, f mountFlags, spec daemon.Spec, store stri
 	}
 	stop := context.AfterFunc(ctx, func() { child.Process.Signal(syscall.SIGTERM) })
 	defer stop()
-	return readReply(answer, child)
+	return readReply(answer, child, store)
 }
 
 // requestPipe is a pipe from which b can be read.
@@ -89,10 +90,11 @@ func requestPipe(b []byte) (*os.File, error) {
 	return r, nil
 }
 
-func readReply(answer io.Reader, child *exec.Cmd) error {
+func readReply(answer io.Reader, child *exec.Cmd, store string) error {
 	var reply spawnReply
 	if err := json.NewDecoder(answer).Decode(&reply); err != nil {
-		return fmt.Errorf("the daemon ended before the mount was usable: %v", child.Wait())
+		err := fmt.Errorf("the daemon ended before the mount was usable: %v", child.Wait())
+		return withHint(withCode(exitMount, err), "what it said last is in %s", filepath.Join(store, "daemon.log"))
 	}
 	if reply.Locked {
 		child.Wait()
@@ -136,6 +138,11 @@ func daemonProcess(ctx context.Context) error {
 		return nil
 	}
 	defer file.Close()
+	// The Go runtime tells of a crash there, also of one before the mount is usable.
+	if err := file.TakeStderr(); err != nil {
+		reply(spawnReply{Failure: describe(fmt.Errorf("open the log: %w", err))})
+		return nil
+	}
 	level := slog.LevelInfo
 	if request.Verbose {
 		level = slog.LevelDebug
@@ -144,7 +151,6 @@ func daemonProcess(ctx context.Context) error {
 	told := false
 	err = runDaemon(ctx, log, request.Spec, request.Store, func(err error) {
 		told = true
-		file.TakeStderr() // a crash must be told somewhere, and the terminal is not ours any more
 		if err != nil {
 			log.Error("mount: "+err.Error(), "mount", request.Spec.Dir)
 			reply(spawnReply{Failure: describe(err)})

@@ -1,0 +1,60 @@
+package mounttest
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/zsyncfs/zsyncfs/fs/mounttest/daemon"
+)
+
+// TestDaemonDiesWhileMounting: a daemon that crashes before its mount is usable
+// leaves its last words in the log, and no dead mount.
+func TestDaemonDiesWhileMounting(t *testing.T) {
+	t.Parallel()
+	needMount(t)
+	url, _ := deaf(t)
+	m := daemon.New(t, daemon.Options{Binary: binary(t), Source: url})
+	ended := make(chan daemon.Result, 1)
+	go func() { ended <- m.Try() }()
+	var pid int
+	eventually(t, "the daemon waits for its archive", func() (err error) {
+		if _, err = os.Stat(filepath.Join(m.CacheDir, "socket")); err == nil {
+			pid, err = daemonOf(m)
+		}
+		return err
+	})
+	// What it would leave on the mount point, had it come that far.
+	dead := daemon.Start(t, daemon.Options{Binary: binary(t), Source: serve(t, folder(t)).URL("/"), Dir: m.Dir})
+	dead.Signal(syscall.SIGKILL)
+	if !daemon.Mounted(m.Dir) {
+		t.Fatal("nothing dead is left to take away")
+	}
+	must(t, syscall.Kill(pid, syscall.SIGQUIT)) // the Go runtime ends as for a panic
+	r := <-ended
+	log := filepath.Join(m.CacheDir, "daemon.log")
+	if r.Code != 5 || !strings.Contains(r.Errors, "the daemon ended") || !strings.Contains(r.Errors, log) {
+		t.Errorf("a mount whose daemon crashed: %v", r)
+	}
+	if strings.Contains(r.Errors, "goroutine") || !strings.Contains(m.Log(), "SIGQUIT") {
+		t.Errorf("the crash is not in the log, but here: %v", r)
+	}
+	if daemon.Mounted(m.Dir) {
+		t.Error("a dead mount is left")
+	}
+}
+
+// daemonOf finds the daemon of m while its mount command runs as well.
+func daemonOf(m *daemon.Mount) (int, error) {
+	for _, pid := range m.PIDs() {
+		args, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		if slices.Contains(strings.Split(string(args), "\x00"), "daemon") {
+			return pid, nil
+		}
+	}
+	return 0, fmt.Errorf("no daemon among the processes %v", m.PIDs())
+}
