@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"syscall"
 
 	"github.com/zsyncfs/zsyncfs/cmd/internal/report"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/signals"
@@ -46,7 +45,7 @@ var program = report.Program{Name: "zsync", Table: []report.Translation{
 	report.When(report.As[*net.OpError], exitFetch, "check the URL, and whether the server can be reached from here"),
 	report.When(report.Is(zsyncclient.ErrStalled), exitFetch, ""),
 	report.When(report.Is(zsyncclient.ErrTargetChanged), exitFetch, "try again: it was replaced meanwhile"),
-	report.When(report.Is(syscall.ENOSPC), exitFile, "make room on the disk"),
+	report.When(isFullDisk, exitFile, "make room on the disk"),
 	report.When(report.As[*iofs.PathError], exitFile, ""),
 }}
 

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"path/filepath"
+	"runtime"
+	"strings"
 
 	"github.com/zsyncfs/zsyncfs/cmd/internal/report"
 )
@@ -34,11 +36,11 @@ func (o *options) jobs(stdinTerminal, stdoutTerminal bool) ([]job, error) {
 	by := map[string]job{} // by control file
 	for _, file := range o.files {
 		j := o.job(file)
-		if other, ok := by[filepath.Clean(j.control)]; ok {
+		if other, ok := by[outputKey(runtime.GOOS, j.control)]; ok {
 			return nil, report.WithHint(fmt.Errorf("the control files of %s and %s would both be %s", other.title(), j.title(), j.control),
 				"run zsyncmake for each of them, with -o")
 		}
-		by[filepath.Clean(j.control)] = j
+		by[outputKey(runtime.GOOS, j.control)] = j
 		if j.stdin() && stdinTerminal && !o.named {
 			return nil, usageErrorf("no FILE given")
 		}
@@ -48,6 +50,16 @@ func (o *options) jobs(stdinTerminal, stdoutTerminal bool) ([]job, error) {
 		list = append(list, j)
 	}
 	return list, nil
+}
+
+// outputKey is the same for paths that lead to one file on the system goos by
+// their names: on some, upper and lower case make no difference.
+func outputKey(goos, path string) string {
+	path = filepath.Clean(path)
+	if goos == "windows" || goos == "darwin" {
+		path = strings.ToLower(path)
+	}
+	return path
 }
 
 func (o *options) job(file string) job {
