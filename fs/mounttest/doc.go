@@ -6,12 +6,13 @@
 //
 // This package and everything below it is for tests: the folders may hold
 // ordinary Go files that import testing, and outside fs/mounttest only test files
-// may import them (but line and hostile, which do not import testing, and which
-// measuring scripts may use). A check of import rules knows them by the path.
+// may import them (but line, hostile and oldzsync, which do not import testing, and
+// which measuring scripts may use). A check of import rules knows them by the path.
 //
 //	webserver  nginx, apache2, lighttpd, Python's http.server and their logs
 //	line       a TCP proxy with a rate, a delay and a switch
 //	fixture    images, tar files, control files
+//	oldzsync   finds the zsync and zsyncmake 0.6 of this machine, past our own
 //	hostile    the server of the hostile control files in testdata/hostile
 //	daemon     the program: built with -race, started, killed, cleaned up
 //	readcheck  a file in the mount against the original

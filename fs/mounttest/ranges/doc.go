@@ -1,6 +1,6 @@
 // Package ranges tests package zsyncclient against real web servers: how many
 // requests and bytes scattered runs of blocks take, by the servers' own logs, and
-// that this is no more than zsync 0.6.2 takes where that is installed.
+// that this is no more than zsync 0.6 takes where that is installed.
 //
 // What the servers do with many ranges in one request (measured with Debian's
 // nginx 1.22, apache2 2.4 and lighttpd 1.4):
