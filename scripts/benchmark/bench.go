@@ -21,6 +21,7 @@ type bench struct {
 	corpus *corpus
 	sizes  sizes
 	repeat int
+	short  bool // goals about time do not count
 	server *server
 	line   *line.Line       // before the web server
 	slow   *line.Line       // before the web server
@@ -42,7 +43,7 @@ func newBench(ctx context.Context, f flags, res *resources) (*bench, error) {
 		sizes: fullSizes, repeat: f.repeat, caches: map[*tool]string{}, failed: map[string]error{},
 	}
 	if f.short {
-		b.sizes = shortSizes
+		b.sizes, b.short = shortSizes, true
 	}
 	if err := os.MkdirAll(b.root, 0o755); err != nil {
 		return nil, err

@@ -122,8 +122,12 @@ func (b *bench) mountFiles() []file {
 		{lineName, func() error { return b.makeImage(lineName, random(b.sizes.Line), 2) }},
 		{slowMade, func() error { return b.linkBulk(slowMade, b.binary, "make", "-q", "--") }},
 		{slowZsyncmake, func() error {
+			program, err := b.path(debianZsyncmake)
+			if err != nil {
+				return err
+			}
 			name := filepath.Base(slowZsyncmake)
-			return b.linkBulk(slowZsyncmake, "zsyncmake", "-u", name, "-o", name+".zsync", "--")
+			return b.linkBulk(slowZsyncmake, program, "-u", name, "-o", name+".zsync", "--")
 		}},
 		{artifacts, b.makeArtifacts},
 	}

@@ -41,7 +41,15 @@
 // are. Rows "delta-time" and "delta-memory" update an image with 2 % changed,
 // its pages in memory. "scan" is the search alone, of a seed without a match: see
 // the function scan for how it is taken apart. A program of this project that
-// is not built is said to be so, and misses no goal.
+// is not built is said to be so, and misses no goal. Debian's programs are known
+// by what they say of their version, not by being first on the PATH.
+//
+// # Short runs
+//
+// With --short everything is so small that times say little. Goals about time,
+// or about work per time, are then held against what was measured and printed as
+// ever, but missing them does not make the exit status 1. All other goals (bytes,
+// requests, memory, identity) count, and so does a row that fails.
 //
 // # Ending
 //
@@ -52,5 +60,6 @@
 //
 // # Imports
 //
-// Of the project only fs/mounttest/line: the programs are run as users run them.
+// Of the project only fs/mounttest/line and fs/mounttest/oldzsync: the programs
+// are run as users run them.
 package main

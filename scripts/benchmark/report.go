@@ -23,6 +23,7 @@ type report struct {
 	Versions    map[string]string `json:"versions"`
 	Sizes       sizes             `json:"sizes"`
 	Repetitions int               `json:"repetitions"`
+	Short       bool              `json:"short,omitempty"` // goals about time do not count
 	Line        struct {
 		DelaySeconds     float64 `json:"delay_seconds"`      // asked for, both directions together
 		RoundTripSeconds float64 `json:"round_trip_seconds"` // measured
@@ -60,6 +61,7 @@ type judged struct {
 	Unit     string   `json:"unit"`
 	Goal     string   `json:"goal,omitempty"`
 	Missed   bool     `json:"missed"`
+	Timed    bool     `json:"timed,omitempty"` // the goal is about time
 	BestPeer *float64 `json:"ratio_to_best_peer,omitempty"`
 	Limit    *float64 `json:"ratio_to_limit,omitempty"`
 }
@@ -67,7 +69,7 @@ type judged struct {
 func (b *bench) newReport() *report {
 	r := &report{
 		Date: time.Now().UTC(), CPUs: runtime.NumCPU(), Kernel: kernel(), Versions: b.versions(),
-		Sizes: b.sizes, Repetitions: b.repeat,
+		Sizes: b.sizes, Repetitions: b.repeat, Short: b.short,
 	}
 	r.Line.DelaySeconds, r.Line.RoundTripSeconds, r.Line.BytesPerSecond = roundTrip.Seconds(), b.trip, lineRate
 	r.Line.SlowRate = slowRate
@@ -146,7 +148,7 @@ func median(values []float64) float64 {
 func (r *result) judge(from row) {
 	own := r.own()
 	for _, m := range from.metrics {
-		j := &judged{Key: m.key, Title: m.title, Unit: m.unit, Goal: m.goalText()}
+		j := &judged{Key: m.key, Title: m.title, Unit: m.unit, Goal: m.goalText(), Timed: m.timed}
 		r.Metrics = append(r.Metrics, j)
 		value, measured := own.Medians[m.key]
 		if own.Error != "" || !measured {
@@ -193,21 +195,51 @@ func (r *report) unmeasured() []string {
 }
 
 // missed names the goals that this project missed, and the rows in which it
-// failed. Rows that were not measured have neither.
-func (r *report) missed() []string {
-	var out []string
+// failed: those that count, and the goals about time of a short run, which do
+// not. Rows that were not measured have none of these.
+func (r *report) missed() (counted, slow []string) {
 	for _, row := range r.Rows {
 		if row.own().Error != "" {
-			out = append(out, row.Name+" failed")
+			counted = append(counted, row.Name+" failed")
 			continue
 		}
 		for _, m := range row.Metrics {
-			if m.Missed {
-				out = append(out, fmt.Sprintf("%s (%s)", row.Name, strings.TrimSpace(m.Title)))
+			if !m.Missed {
+				continue
+			}
+			name := fmt.Sprintf("%s (%s)", row.Name, strings.TrimSpace(m.Title))
+			if _, measured := row.own().Medians[m.Key]; r.Short && m.Timed && measured {
+				slow = append(slow, name)
+			} else {
+				counted = append(counted, name)
 			}
 		}
 	}
-	return out
+	return counted, slow
+}
+
+// verdict is what to print at the end of a run. The error is errGoal with
+// everything missed that counts.
+func (r *report) verdict() (string, error) {
+	var b strings.Builder
+	counted, slow := r.missed()
+	if len(slow) != 0 {
+		fmt.Fprintf(&b, "bench: with --short, which does not show how fast it is, these missed goals about time do not count:\n  %s\n",
+			strings.Join(slow, "\n  "))
+	}
+	if len(counted) != 0 {
+		return b.String(), fmt.Errorf("%w:\n  %s", errGoal, strings.Join(counted, "\n  "))
+	}
+	reached, missed := "all goals reached", "no goal was missed"
+	if len(slow) != 0 {
+		reached, missed = "all other goals reached", "no other goal was missed"
+	}
+	if left := r.unmeasured(); len(left) != 0 {
+		fmt.Fprintf(&b, "bench: %s, but nothing was measured in: %s\n", missed, strings.Join(left, ", "))
+	} else {
+		fmt.Fprintf(&b, "bench: %s\n", reached)
+	}
+	return b.String(), nil
 }
 
 // save writes the report as JSON.

@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -35,7 +36,7 @@ func testRow() row {
 	return row{
 		name: "some.row", title: "something", tools: []*tool{zsyncfs, {name: "one"}, {name: "two"}, {name: "top", limit: true}},
 		metrics: []metric{
-			{key: "rate", title: "rate", unit: "MB/s", goal: atLeast(200)},
+			{key: "rate", title: "rate", unit: "MB/s", timed: true, goal: atLeast(200)},
 			{key: "sent", title: "sent", lower: true, goal: atMost(4)},
 			{key: "other", title: "other"},
 		},
@@ -70,8 +71,55 @@ func TestJudge(t *testing.T) {
 		t.Error("a ratio of what was not measured")
 	}
 	rep := &report{Rows: []*result{out}}
-	if got := strings.Join(rep.missed(), ","); got != "some.row (rate)" {
-		t.Errorf("missed: %q", got)
+	if got, slow := rep.missed(); strings.Join(got, ",") != "some.row (rate)" || len(slow) != 0 {
+		t.Errorf("missed: %q, %q", got, slow)
+	}
+}
+
+// In a short run a missed goal about time is said, and does not count.
+func TestShortCountsNoTime(t *testing.T) {
+	const slow = "do not count:\n  some.row (rate)\n"
+	for _, c := range []struct {
+		name    string
+		short   bool
+		own     sample
+		failed  string // error of this project's program
+		missing bool   // a row that is left out beside it
+		text    string // what the output ends with
+		err     string // what the error ends with; "": none
+	}{
+		{"reached", true, sample{"rate": 300, "sent": 2}, "", false, "bench: all goals reached\n", ""},
+		{"time", true, sample{"rate": 100, "sent": 2}, "", false, slow + "bench: all other goals reached\n", ""},
+		{"time, another left out", true, sample{"rate": 100, "sent": 2}, "", true,
+			slow + "bench: no other goal was missed, but nothing was measured in: other\n", ""},
+		{"time and bytes", true, sample{"rate": 100, "sent": 9}, "", false, slow, "missed:\n  some.row (sent)"},
+		{"bytes", true, sample{"rate": 300, "sent": 9}, "", false, "", "missed:\n  some.row (sent)"},
+		{"no time was measured", true, sample{"sent": 2}, "", false, "", "missed:\n  some.row (rate)"},
+		{"failure", true, sample{"rate": 100, "sent": 2}, "it broke", false, "", "missed:\n  some.row failed"},
+		{"time in a full run", false, sample{"rate": 100, "sent": 2}, "", false, "", "missed:\n  some.row (rate)"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := testRow()
+			b := &bench{short: c.short}
+			out := b.newResult(r)
+			out.own().add(c.own)
+			out.own().Error = c.failed
+			out.judge(r)
+			rep := &report{Short: c.short, Rows: []*result{out}}
+			if c.missing {
+				rep.Rows = append(rep.Rows, &result{Name: "other", Skipped: "no program", Tools: []*toolResult{{Installed: true}}})
+			}
+			text, err := rep.verdict()
+			if !strings.HasSuffix(text, c.text) || c.text == "" && text != "" {
+				t.Errorf("%q, want %q", text, c.text)
+			}
+			if (err != nil) != (c.err != "") || err != nil && (!errors.Is(err, errGoal) || !strings.HasSuffix(err.Error(), c.err)) {
+				t.Errorf("%v, want %q", err, c.err)
+			}
+			if strings.Contains(rep.heading(), "--short") != c.short {
+				t.Error(rep.heading())
+			}
+		})
 	}
 }
 
@@ -131,8 +179,8 @@ func TestNotBuilt(t *testing.T) {
 	out.Tools[1].add(sample{"rate": 250, "sent": 1})
 	out.judge(r)
 	rep := &report{Rows: []*result{out}}
-	if len(rep.missed()) != 0 || len(rep.unmeasured()) != 1 {
-		t.Errorf("missed %q, not measured %q", rep.missed(), rep.unmeasured())
+	if missed, _ := rep.missed(); len(missed) != 0 || len(rep.unmeasured()) != 1 {
+		t.Errorf("missed %q, not measured %q", missed, rep.unmeasured())
 	}
 	text := out.table()
 	if !strings.Contains(text, "not built") || strings.Contains(text, "x limit") {
@@ -152,7 +200,7 @@ func TestJudgeFailure(t *testing.T) {
 		t.Errorf("%+v", out.Metrics[0])
 	}
 	rep := &report{Rows: []*result{out}}
-	if got := rep.missed(); len(got) != 1 || got[0] != "some.row failed" {
+	if got, _ := rep.missed(); len(got) != 1 || got[0] != "some.row failed" {
 		t.Errorf("missed: %q", got)
 	}
 	path := filepath.Join(t.TempDir(), "new", "report.json")
@@ -178,7 +226,7 @@ func TestRowLeftOut(t *testing.T) {
 	if text := out.table(); !strings.Contains(text, "left out: no-such-program-anywhere") {
 		t.Error(text)
 	}
-	if missed := (&report{Rows: []*result{out}}).missed(); len(missed) != 0 {
+	if missed, _ := (&report{Rows: []*result{out}}).missed(); len(missed) != 0 {
 		t.Errorf("missed: %q", missed)
 	}
 	if need := b.neededFiles([]row{r}); len(need) != 0 {
@@ -194,9 +242,15 @@ func TestRowLeftOut(t *testing.T) {
 	}
 	b.failed[bulkName] = errors.New("disk full")
 	out = b.measureRow(r)
-	if missed := (&report{Rows: []*result{out}}).missed(); len(missed) != 1 || out.own().Error != "disk full" {
+	if missed, _ := (&report{Rows: []*result{out}}).missed(); len(missed) != 1 || out.own().Error != "disk full" {
 		t.Errorf("missed: %q, error %q", missed, out.own().Error)
 	}
+}
+
+// saysTime says whether a metric is about time by its words.
+func saysTime(m metric) bool {
+	return slices.Contains([]string{"s", "ms", "round trips", "MB/s"}, m.unit) ||
+		strings.Contains(m.title, "per second") || strings.Contains(m.title, "per CPU-second")
 }
 
 // Names select rows, so they must differ; every row measures this project's
@@ -222,6 +276,9 @@ func TestRows(t *testing.T) {
 				t.Errorf("row %s has %s twice", r.name, m.key)
 			}
 			keys[m.key] = true
+			if about := saysTime(m); m.goal != nil && m.timed != about {
+				t.Errorf("row %s: the goal of %s (%s): about time: %v, want %v", r.name, m.key, m.unit, m.timed, about)
+			}
 		}
 		if seen[r.name] || !r.tools[0].own || r.measure == nil || len(r.metrics) == 0 || len(r.files) == 0 {
 			t.Errorf("row %q is not complete", r.name)

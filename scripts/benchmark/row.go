@@ -46,6 +46,7 @@ type metric struct {
 	title string
 	unit  string
 	lower bool // less is better
+	timed bool // the goal is about how long something takes, or how much is done in a time
 	goal  *goal
 }
 

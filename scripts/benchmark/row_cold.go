@@ -10,7 +10,7 @@ import (
 
 func firstByteMetrics(g *goal) []metric {
 	return []metric{
-		{key: "open", title: "from the mount's return", unit: "ms", lower: true, goal: g},
+		{key: "open", title: "from the mount's return", unit: "ms", lower: true, timed: true, goal: g},
 		{key: "command", title: "from the start of the mount command", unit: "ms", lower: true},
 		{key: "middle", title: "another 4 KiB in the middle", unit: "ms", lower: true},
 	}
@@ -58,7 +58,7 @@ func firstByte(v via) measure {
 
 func sequentialMetrics(g *goal) []metric {
 	return []metric{
-		{key: "rate", title: "rate", unit: "MB/s", goal: g},
+		{key: "rate", title: "rate", unit: "MB/s", timed: true, goal: g},
 		{key: "sent", title: "bytes sent / length", unit: "", lower: true},
 		{key: "requests", title: "requests", unit: "", lower: true},
 	}

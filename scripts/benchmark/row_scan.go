@@ -17,7 +17,7 @@ const (
 )
 
 var scanMetrics = []metric{
-	{key: "rate", title: "scanned per CPU-second", unit: "MiB", goal: timesPeer(8)},
+	{key: "rate", title: "scanned per CPU-second", unit: "MiB", timed: true, goal: timesPeer(8)},
 	{key: "cpu", title: "  CPU, all threads", unit: "s", lower: true},
 	{key: "cpu-without", title: "  of a run without a seed", unit: "s", lower: true},
 	{key: "wall-rate", title: "scanned per second", unit: "MiB"},

@@ -14,8 +14,8 @@ import (
 const tailLength = 64 << 10
 
 var slowMetrics = []metric{
-	{key: "read", title: "from the read's start", unit: "s", lower: true, goal: atMost(1)},
-	{key: "command", title: "from the start of the mount command", unit: "s", lower: true, goal: atMost(1)},
+	{key: "read", title: "from the read's start", unit: "s", lower: true, timed: true, goal: atMost(1)},
+	{key: "command", title: "from the start of the mount command", unit: "s", lower: true, timed: true, goal: atMost(1)},
 	{key: "line", title: "carried by the line until then", unit: "MiB", lower: true},
 	{key: "soon", title: "bytes sent until then", unit: "MiB", lower: true, goal: atMost(2)},
 	{key: "settled", title: "bytes sent when all is quiet", unit: "MiB", lower: true, goal: atMost(2)},

@@ -12,7 +12,7 @@ const (
 )
 
 var deltaTimeMetrics = []metric{
-	{key: "in-place/wall", title: "changed in place", unit: "s", lower: true, goal: timesPeer(3)},
+	{key: "in-place/wall", title: "changed in place", unit: "s", lower: true, timed: true, goal: timesPeer(3)},
 	{key: "in-place/cpu", title: "  CPU, all threads", unit: "s", lower: true},
 	{key: "in-place/peak", title: "  largest resident size", unit: "MB", lower: true},
 	{key: "in-place/sent", title: "  sent", unit: "MB", lower: true, goal: noWorse()},

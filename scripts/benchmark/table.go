@@ -24,6 +24,9 @@ func (r *report) heading() string {
 	b.WriteString("\"x peer\", \"x limit\": how many times as good the program of this project, in the first column,\n" +
 		"is as the best peer and as the limit (curl or a local file); 1 is equal, more is better.\n" +
 		"\"!\" marks a goal that was missed.\n")
+	if r.Short {
+		b.WriteString("With --short, goals about time do not count: a miss is marked, and is no failure.\n")
+	}
 	return b.String()
 }
 

@@ -6,7 +6,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
+
+	"github.com/zsyncfs/zsyncfs/fs/mounttest/oldzsync"
 )
 
 // tool is a program that takes part.
@@ -14,6 +17,9 @@ type tool struct {
 	name    string
 	program string // what must be there; "" when it always is
 	own     bool   // of this project: program is one that it builds
+	// find looks the program up; nil: it is in the folder of this project's, or any
+	// of its name will do.
+	find func() (path string, err error)
 	// mount puts the file name of the web server at base on dir and returns when
 	// it can be used; cache is a folder that it may keep things in. nil: the tool
 	// mounts nothing (a limit).
@@ -31,9 +37,17 @@ var (
 
 	zsync           = &tool{name: "zsync", program: "zsync", own: true}
 	zsyncmake       = &tool{name: "zsyncmake", program: "zsyncmake", own: true}
-	debianZsync     = &tool{name: "Debian's", program: "zsync"}
-	debianZsyncmake = &tool{name: "Debian's", program: "zsyncmake"}
+	debianZsync     = debianTool("zsync")
+	debianZsyncmake = debianTool("zsyncmake")
 )
+
+// debianTool is a program of Debian's zsync. This project's has the same name,
+// and once installed may be the first on the PATH.
+func debianTool(program string) *tool {
+	return &tool{name: "Debian's", program: program, find: sync.OnceValues(func() (string, error) {
+		return oldzsync.Find(program, "0.6")
+	})}
+}
 
 // find looks a program up in the path and where Debian keeps servers.
 func find(name string) (string, error) {
@@ -50,6 +64,8 @@ func (b *bench) path(t *tool) (string, error) {
 	switch {
 	case t.program == "":
 		return "", nil
+	case t.find != nil:
+		return t.find()
 	case !t.own:
 		return find(t.program)
 	}

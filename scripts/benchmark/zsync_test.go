@@ -68,6 +68,33 @@ func TestRunProgram(t *testing.T) {
 	}
 }
 
+// The first programs on the PATH are this project's: others are measured as Debian's.
+func TestDebianPastOurs(t *testing.T) {
+	b := testBench(t)
+	fake := func(program, text string) string {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, program), []byte("#!/bin/sh\necho '"+text+"'\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		return dir
+	}
+	const by = "\nBy Colin Phipps <cph@moria.org.uk>"
+	ours := []string{fake("zsync", "zsync devel (zsyncfs)"), fake("zsyncmake", "zsyncmake devel of zsyncfs")}
+	old := map[string]string{
+		"zsync":     fake("zsync", "zsync v0.6.2 (compiled today)"+by),
+		"zsyncmake": fake("zsyncmake", "zsync v0.6.2 (zsyncmake compiled today)"+by),
+	}
+	t.Setenv("PATH", strings.Join(append(ours, old["zsync"], old["zsyncmake"], os.Getenv("PATH")), ":"))
+	for program, dir := range old {
+		if got, err := b.path(debianTool(program)); err != nil || got != filepath.Join(dir, program) {
+			t.Errorf("%s: %q, %v; want it in %s", program, got, err, dir)
+		}
+	}
+	if got, err := b.path(zsync); err != nil || filepath.Dir(got) != b.bin {
+		t.Errorf("ours: %q, %v", got, err)
+	}
+}
+
 func TestMixedImages(t *testing.T) {
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }
