@@ -33,7 +33,7 @@ type mounted struct {
 	client  *zsyncclient.Client
 	archive *archive.Archive
 	pool    *target.Pool
-	fs      atomic.Pointer[fs.FS] // the archive may report changes before it is set
+	fs      atomic.Pointer[fs.FS] // archive and pool may report changes before it is set
 	mount   *fs.Mount
 
 	closing  sync.Once
@@ -71,7 +71,11 @@ func (m *mounted) build(ctx context.Context, store *blockstore.Store, log *slog.
 		ReadDeadline: m.spec.ReadDeadline,
 		Mirrors:      m.spec.MirrorURLs(),
 		Warn:         func(path string, err error) { log.Warn(err.Error(), "artifact", path) },
-		Changed:      func(t *target.Target) { m.fs.Load().ContentChanged(t) },
+		Changed: func(t *target.Target) {
+			if f := m.fs.Load(); f != nil {
+				f.ContentChanged(t)
+			}
+		},
 	})
 	f := fs.New(m.archive, m.pool, fs.Options{
 		Name:         m.name(),
