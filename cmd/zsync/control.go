@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,35 +10,43 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/zsyncfs/zsyncfs/cmd/internal/access"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/making"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/report"
+	"github.com/zsyncfs/zsyncfs/format"
 	"github.com/zsyncfs/zsyncfs/zsyncclient"
 )
 
 // loadControl reads the control file that the command line names, with all of
 // its records.
-func (o *options) loadControl(ctx context.Context, c *zsyncclient.Client, typed *url.URL) (*zsyncclient.Control, error) {
-	if !access.IsURL(o.control) {
-		return readControl(o.control, typed)
+func (c *command) loadControl(ctx context.Context) (*zsyncclient.Control, error) {
+	if !access.IsURL(c.control) {
+		return readControl(c.control, c.typed)
 	}
-	if o.keep == "" {
-		return c.FetchWholeControl(ctx, typed, zsyncclient.Validators{})
+	if c.keep == "" {
+		return c.client.FetchWholeControl(ctx, c.typed, zsyncclient.Validators{})
 	}
-	ctl, err := c.FetchWholeControl(ctx, typed, keptSince(o.keep))
+	if err := refuseForeign(c.keep); err != nil {
+		return nil, err
+	}
+	ctl, err := c.client.FetchWholeControl(ctx, c.typed, keptSince(c.keep))
 	if errors.Is(err, zsyncclient.ErrNotModified) {
-		if ctl, err = readControl(o.keep, typed); err == nil {
+		if ctl, err = readControl(c.keep, c.typed); err == nil {
 			return ctl, nil
 		}
 		// What was kept is no use: fetch it whatever the server's clock says.
-		ctl, err = c.FetchWholeControl(ctx, typed, zsyncclient.Validators{})
+		ctl, err = c.client.FetchWholeControl(ctx, c.typed, zsyncclient.Validators{})
 	}
 	if err != nil {
 		return nil, err
 	}
-	if err := keepControl(o.keep, ctl); err != nil {
+	if err := c.refuseOwn(ctl); err != nil {
+		return nil, err
+	}
+	if err := keepControl(c.keep, ctl); err != nil {
 		return nil, fmt.Errorf("keep the control file: %w", err)
 	}
 	return ctl, nil
@@ -57,6 +66,40 @@ func readControl(path string, from *url.URL) (*zsyncclient.Control, error) {
 		return nil, fmt.Errorf("read control file %s: %w", path, err)
 	}
 	return ctl, err
+}
+
+// refuseForeign refuses to replace what is at path, the file of -k, unless it
+// begins as control files do, with a header line.
+func refuseForeign(path string) error {
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().IsRegular() && info.Size() == 0 {
+		return nil // nothing is lost
+	}
+	if info.Mode().IsRegular() {
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		first := make([]byte, format.MaxNameLength+2)
+		n, _ := io.ReadFull(f, first)
+		name, _, ok := bytes.Cut(first[:n], []byte(": "))
+		if ok && bytes.IndexFunc(name, func(r rune) bool { return r <= ' ' || r > '~' }) < 0 {
+			return nil
+		}
+	}
+	return report.WithCode(exitFetch, fmt.Errorf("-k %s: that is there, and no control file; it would be replaced", path))
+}
+
+// refuseOwn refuses a -k that names a file that the download needs or makes.
+func (c *command) refuseOwn(ctl *zsyncclient.Control) error {
+	target := c.target(ctl)
+	for _, path := range append([]string{target, target + ".part", target + ".zs-old"}, c.seeds...) {
+		if filepath.Clean(path) == filepath.Clean(c.keep) {
+			return usageError(fmt.Errorf("-k %s: the download itself needs this file", c.keep), "-k names a file to keep the control file in, such as "+target+".zsync")
+		}
+	}
+	return nil
 }
 
 // keptSince makes the request conditional on the time of change of the control

@@ -23,11 +23,10 @@ const (
 	exitFetch   report.Code = 3 // wrong usage, or the control file cannot be fetched
 )
 
-// errChanged is what -j says.
+// errChanged is the answer of -j that has exit code 1.
 var errChanged = errors.New("the file is not up to date")
 
 var program = report.Program{Name: "zsync", Table: []report.Translation{
-	report.When(report.Is(errChanged), exitControl, "run zsync without -j to update it"),
 	report.When(report.As[*signals.Ended], 0, ""), // it has its own code
 	report.When(report.Is(download.ErrBusy), exitFile, "wait for it, or choose another file with -o"),
 	report.When(report.Is(download.ErrNotRegular), exitFile, "choose another file with -o"),

@@ -18,7 +18,7 @@
 //   - A NAME that is the target already is left as it is, without a .zs-old;
 //     --force-update makes it anew.
 //   - The new file has the permissions of the old one, or those that the umask
-//     gives, instead of 0600.
+//     gives, instead of 0600, and is a program if the first seed is one.
 //   - The time of change is right in every time zone.
 //   - When a block of a seed matched by chance, it is fetched after all, where
 //     0.6.2 gives up.
@@ -26,12 +26,20 @@
 //     the next one, where 0.6.2 goes on for ever.
 //   - Progress goes to standard error, and only there are control characters,
 //     and only if it is a terminal.
+//   - Files that cannot be made end with 2 whatever the reason (0.6.2: 1 for a
+//     folder that is not there, 255 for a full disk), wrong usage with 3.
+//   - -k does not replace what is no control file.
+//   - -V prints this project's version.
+//   - Copies compressed by gzip (Z-URL) are not looked into: where a control file
+//     has no other URL, all of the copy is fetched, and the file is made as it was
+//     before it was compressed, also where 0.6.2 would compress it again.
 //   - Addresses in private ranges are refused when the control file of a host
 //     leads to another one there, unless --allow-private is given.
 package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 
@@ -51,5 +59,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 	ctx, caught := signals.Catch(context.Background())
 	defer caught.Close()
 	err := zsync(ctx, args, stdout, stderr)
+	if errors.Is(err, errChanged) {
+		return int(exitControl) // an answer, which was printed, and no fault
+	}
 	return program.Report(stderr, signals.Explain(ctx, err))
 }

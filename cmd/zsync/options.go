@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -86,12 +87,18 @@ func (o *options) parse(args []string) error {
 	}
 	o.quiet = o.quiet || o.silent
 	switch {
+	case s.Changed("output") && o.output == "":
+		return usageError(errors.New("-o: the name is empty"), "")
 	case s.NArg() == 0:
 		return usageError(errors.New("no control file given"), usageLine)
 	case s.NArg() > 1:
 		return usageError(fmt.Errorf("one control file is wanted, %d were given", s.NArg()), usageLine)
 	}
 	o.control = s.Arg(0)
+	if strings.Contains(o.control, "://") && !access.IsURL(o.control) {
+		_, err := access.ParseURL(o.control)
+		return usageError(err, "control files are fetched from URLs that begin with http:// or https://")
+	}
 	if o.resolve && !access.IsURL(o.control) {
 		return usageError(errors.New("-r wants a URL"), "")
 	}

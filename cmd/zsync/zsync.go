@@ -8,12 +8,13 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
 
 	"github.com/zsyncfs/zsyncfs/cmd/internal/access"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/progress"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/report"
 	buildversion "github.com/zsyncfs/zsyncfs/cmd/internal/version"
+	"github.com/zsyncfs/zsyncfs/format"
 	"github.com/zsyncfs/zsyncfs/zsyncclient"
 	"github.com/zsyncfs/zsyncfs/zsyncclient/download"
 )
@@ -51,14 +52,25 @@ func zsync(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if c.resolve {
 		return c.resolveRedirection(ctx)
 	}
-	ctl, err := c.loadControl(ctx, c.client, c.typed)
+	ctl, err := c.loadControl(ctx)
 	if err != nil {
-		return err
+		return c.unloaded(err)
 	}
 	for _, w := range ctl.Header.Warnings {
 		c.say("zsync: warning: %s", report.Printable(w))
 	}
 	return c.get(ctx, ctl)
+}
+
+// unloaded gives err, for which there is no control file, a code: what is wrong in
+// a control file has one of its own.
+func (c *command) unloaded(err error) error {
+	code, _ := program.Translate(err)
+	if code == exitControl && access.IsURL(c.control) &&
+		!report.As[*format.ParseError](err) && !report.As[*format.ShortError](err) {
+		return report.WithCode(exitFetch, err)
+	}
+	return err
 }
 
 // connect makes the client.
@@ -115,20 +127,28 @@ func (c *command) warn(err error) {
 }
 
 // target is the path of the file to be made.
-func (c *command) target(ctl *zsyncclient.Control) string {
-	if c.output != "" {
-		return c.output
+func (o *options) target(ctl *zsyncclient.Control) string {
+	if o.output != "" {
+		return o.output
 	}
-	location := c.control
-	if ctl.URL != nil && access.IsURL(c.control) {
+	location := o.control
+	if ctl.URL != nil && access.IsURL(o.control) {
 		location = ctl.URL.String()
 	}
-	name := download.TargetName(ctl.Header, location)
+	return download.TargetName(ctl.Header, location)
+}
+
+// explainTarget says where the target goes when that is not what its control file
+// says.
+func (c *command) explainTarget(ctl *zsyncclient.Control) {
+	if c.output != "" {
+		return
+	}
+	name := c.target(ctl)
 	if f := ctl.Header.Filename; f != "" && f != name {
 		c.say("zsync: warning: the control file names the file %s, which does not fit where it came from: making %s (-o names another)",
 			report.Printable(f), report.Printable(name))
 	}
-	return name
 }
 
 // get makes the target, or does what -j and -n ask for.
@@ -141,6 +161,7 @@ func (c *command) get(ctx context.Context, ctl *zsyncclient.Control) (err error)
 	if mode == progress.JSON {
 		out = c.stdout
 	}
+	c.explainTarget(ctl)
 	c.printer = progress.New(out, mode)
 	var d *download.Download
 	d, err = download.New(download.Options{
@@ -260,15 +281,8 @@ func (c *command) plan(ctx context.Context, d *download.Download) error {
 		printJSON(c.stdout, planLine{Step: "planned", Local: r.Local, Missing: r.Missing, Runs: r.MissingRuns, UpToDate: r.UpToDate})
 		return nil
 	}
-	fmt.Fprintf(c.stdout, "would use %d local, fetch %d in %s\n", r.Local, r.Missing, plural(r.MissingRuns, "run"))
+	fmt.Fprintf(c.stdout, "would use %d local, fetch %d in %s\n", r.Local, r.Missing, english.Plural(int(r.MissingRuns), "run", ""))
 	return nil
-}
-
-func plural(n int64, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return humanize.Comma(n) + " " + noun + "s"
 }
 
 // checkForChanges is -j.
@@ -279,6 +293,7 @@ func (c *command) checkForChanges(ctx context.Context, d *download.Download) err
 	case err != nil:
 		return report.WithCode(exitFetch, err)
 	case !current:
+		c.say("%v: run zsync without -j to update it", errChanged)
 		return errChanged
 	}
 	c.say("the file is up to date")
