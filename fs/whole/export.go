@@ -37,7 +37,9 @@ func Export(ctx context.Context, src *os.File, length int64, path string, modifi
 	defer out.release() // when it has its name, or is gone
 	err = fill(ctx, out.File, src, length)
 	if err == nil && mode != 0 {
-		err = out.Chmod(mode)
+		// Nothing is kept of the file that is replaced, so the new one has to
+		// outlast a power cut before it takes its name.
+		err = errors.Join(out.Chmod(mode), out.Sync())
 	}
 	if cerr := out.Close(); err == nil {
 		err = cerr

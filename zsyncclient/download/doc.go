@@ -14,7 +14,9 @@
 // PATH itself is touched at the very end, when every block matched its strong
 // checksum and the whole file its digests: the old file becomes PATH.zs-old, as
 // zsync has always done, and PATH.part takes its name in one step. When PATH is
-// the target already, nothing is written.
+// the target already, nothing is written. The file is not synced to the disk first:
+// after a power cut PATH may lack what was not written yet, as it always could with
+// zsync; then the next run takes it for a seed, and PATH.zs-old is there.
 //
 // # The steps
 //
