@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync"
 
 	"github.com/zsyncfs/zsyncfs/format"
 )
@@ -13,7 +14,7 @@ import (
 type follower struct {
 	d      *Download
 	v      *format.FileVerifier
-	pos    int64 // bytes given to v; the goroutine's own until it ended
+	pos    int64 // bytes read; the goroutine's own until it ended
 	err    error // likewise
 	awake  chan struct{}
 	cancel context.CancelFunc
@@ -25,6 +26,7 @@ var errShortPart = errors.New("the file became shorter while it was read")
 // newFollower starts one; it ends by stop, at the end of the file, or with ctx.
 func (d *Download) newFollower(ctx context.Context) *follower {
 	ctx, cancel := context.WithCancel(ctx)
+	d.hashed.Store(0)
 	f := &follower{d: d, v: d.h.NewFileVerifier(), awake: make(chan struct{}, 1),
 		cancel: cancel, ended: make(chan struct{})}
 	go f.run(ctx)
@@ -45,25 +47,63 @@ func (f *follower) stop() {
 	<-f.ended
 }
 
+// pieces is how many pieces of the file are on their way from it to the digests,
+// which are computed beside the reading of the next ones.
+const pieces = 3
+
+// piece is the next bytes of the file.
+type piece struct {
+	data  []byte
+	whole []byte // the buffer that data lies in, to be used again; nil for a hole
+}
+
 func (f *follower) run(ctx context.Context) {
 	defer close(f.ended)
-	buf := make([]byte, 1<<20)
-	zeros := make([]byte, len(buf))
-	for f.err == nil && f.pos < f.d.geo.Length {
-		end, hole := f.complete(int64(len(buf)))
-		switch {
-		case end > f.pos && hole:
-			f.give(zeros[:end-f.pos])
-		case end > f.pos:
-			f.err = f.take(buf[:end-f.pos])
-		default:
-			select {
-			case <-ctx.Done():
-				return
-			case <-f.awake:
+	full, free := make(chan piece, pieces), make(chan []byte, pieces)
+	for range pieces {
+		free <- make([]byte, pieceLength)
+	}
+	var hashing sync.WaitGroup
+	hashing.Go(func() {
+		for p := range full {
+			f.v.Write(p.data)
+			f.d.hashed.Add(int64(len(p.data)))
+			if p.whole != nil {
+				free <- p.whole
 			}
 		}
+	})
+	f.err = f.read(ctx, full, free)
+	close(full)
+	hashing.Wait()
+}
+
+// read gives full the file, as it becomes complete, until ctx ends.
+func (f *follower) read(ctx context.Context, full chan<- piece, free <-chan []byte) error {
+	zeros := make([]byte, pieceLength)
+	for f.pos < f.d.geo.Length {
+		end, hole := f.complete(pieceLength)
+		n := int(end - f.pos)
+		switch {
+		case n == 0:
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-f.awake:
+			}
+			continue
+		case hole:
+			full <- piece{data: zeros[:n]}
+		default:
+			buf := <-free
+			if err := f.take(buf[:n]); err != nil {
+				return err
+			}
+			full <- piece{data: buf[:n], whole: buf}
+		}
+		f.pos = end
 	}
+	return nil
 }
 
 // complete is where the file ends to be complete, at most limit bytes on, and
@@ -91,13 +131,5 @@ func (f *follower) take(p []byte) error {
 		}
 		return err
 	}
-	f.give(p)
 	return nil
-}
-
-// give takes the next bytes of the file, p, into the digests.
-func (f *follower) give(p []byte) {
-	f.v.Write(p)
-	f.pos += int64(len(p))
-	f.d.hashed.Store(f.pos)
 }

@@ -41,7 +41,7 @@
 // searched in twenty steps.
 //
 // An offset where the block after the match goes on like the target, by its rsum,
-// is checked at once, and the run is followed with up to 32 blocks per check. The
+// is checked at once, and the run is followed with up to 64 blocks per check. The
 // others match by chance, mostly; they wait until 32 of them can be hashed in the
 // lanes of the processor.
 //

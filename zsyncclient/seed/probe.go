@@ -25,6 +25,9 @@ func (w *worker) probe(offset int, key uint64) (int, error) {
 		w.budget.spend(searchCost)
 	}
 	if !w.wanted(lo, hi) {
+		if !w.thorough && w.promising(offset, lo, hi) {
+			return w.followKnown(offset, lo, hi)
+		}
 		*known = key + 1
 		return offset, nil
 	}
@@ -63,11 +66,24 @@ func (w *worker) matched(offset, lo, hi int) (int, error) {
 		return end, nil
 	}
 	for _, id := range s.table.ids[lo:min(hi, lo+maxCandidates)] {
-		if to, err := w.follow(int(id)+s.seq, end); err != nil || to > end {
+		if to, err := w.follow(int(id)+s.seq, end, true); err != nil || to > end {
 			return to, err
 		}
 	}
 	return end, nil
+}
+
+// followKnown follows a run of blocks that nobody misses, by their rsums alone: it
+// returns where that ends. A wrong run is no harm but for what it jumps over.
+func (w *worker) followKnown(offset, lo, hi int) (int, error) {
+	s := w.s
+	end := offset + s.reach
+	for _, id := range s.table.ids[lo:min(hi, lo+maxCandidates)] {
+		if to, err := w.follow(int(id)+s.seq, end, false); err != nil || to > end {
+			return to, err
+		}
+	}
+	return offset, nil
 }
 
 // maxCandidates is how many of the places of a block in the target are tried for
@@ -114,13 +130,13 @@ func (w *worker) sum(offset, count int) []byte {
 }
 
 // maxRun is how many blocks of a run are checked at once.
-const maxRun = 32
+const maxRun = 64
 
 // follow takes blocks from id on that lie at offset and behind; the block before
-// them was matched. It returns the offset after the last one.
-func (w *worker) follow(id, offset int) (int, error) {
+// them was matched, and sure says by its strong checksum. It returns the offset
+// after the last one.
+func (w *worker) follow(id, offset int, sure bool) (int, error) {
 	x := w.s.x
-	sure := true // the block before matched by its strong checksum
 	for step := 1; offset < w.limit; step = min(2*step, maxRun) {
 		count := min(step, x.count-id, (w.limit-offset+w.block-1)/w.block, (len(w.buf)-offset)/w.block)
 		n := w.weak(id, offset, count)
@@ -149,7 +165,7 @@ func (w *worker) follow(id, offset int) (int, error) {
 		}
 	}
 	if offset >= w.limit && id < x.count {
-		w.going = going{at: w.base + int64(offset), id: id}
+		w.going = going{at: w.base + int64(offset), id: id, sure: sure}
 	}
 	return offset, nil
 }

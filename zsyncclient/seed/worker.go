@@ -84,6 +84,8 @@ func (w *worker) ended(ctx context.Context) bool {
 type going struct {
 	at int64
 	id int // 0: none, for a run has a block before it
+	// sure: that block matched by its strong checksum.
+	sure bool
 }
 
 // goOn follows the run that went on at the end of the window before, and returns
@@ -99,7 +101,10 @@ func (w *worker) goOn(n int) (int, error) {
 		return n, nil
 	}
 	w.going = going{}
-	end, err := w.follow(g.id, int(start))
+	if !g.sure && start < int64(w.block) {
+		return 0, nil // the block before may have to be checked, and is not here
+	}
+	end, err := w.follow(g.id, int(start), g.sure)
 	if err != nil || end == int(start) {
 		return 0, err
 	}
