@@ -60,6 +60,21 @@ func (r *running) until(what string, ready func() bool) {
 	}
 }
 
+// untilEnded waits for ready, or for the program's end.
+func (r *running) untilEnded(ready func() bool) {
+	r.t.Helper()
+	for deadline := time.Now().Add(hang); !ready(); {
+		select {
+		case <-r.ended:
+			return
+		case <-time.After(5 * time.Millisecond):
+		}
+		if time.Now().After(deadline) {
+			r.t.Fatal("it neither ends nor goes on")
+		}
+	}
+}
+
 func (r *running) signal(s os.Signal) {
 	r.t.Helper()
 	_ = r.cmd.Process.Signal(s)
@@ -118,15 +133,7 @@ func TestKilledAgainAndAgain(t *testing.T) {
 	kills := 0
 	for most := int64(1 << 20); ; most += 1 << 20 {
 		run := start(t, ours(t, dir, s.url()))
-		enough := func() bool {
-			select {
-			case <-run.ended:
-				return true
-			default:
-				return s.Bytes("/t.dat") >= most
-			}
-		}
-		run.until("enough was sent", enough)
+		run.untilEnded(func() bool { return s.Bytes("/t.dat") >= most })
 		run.signal(syscall.SIGKILL)
 		if run.cmd.ProcessState.Success() {
 			break
