@@ -20,6 +20,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/pflag"
 
+	"github.com/zsyncfs/zsyncfs/cmd/internal/scripttest"
 	"github.com/zsyncfs/zsyncfs/format"
 	"github.com/zsyncfs/zsyncfs/fs/mounttest/oldzsync"
 	"github.com/zsyncfs/zsyncfs/zsyncclient/rangetest"
@@ -301,7 +302,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exitsCommand,
+			"exits": scripttest.Exits,
 		},
 		Setup: func(e *testscript.Env) error {
 			s := rangetest.New()
@@ -324,21 +325,6 @@ func TestScripts(t *testing.T) {
 				os.WriteFile(filepath.Join(e.WorkDir, "target"), target, 0o644))
 		},
 	})
-}
-
-// exits CODE PROGRAM...: the program must end with the code.
-func exitsCommand(ts *testscript.TestScript, _ bool, args []string) {
-	err := ts.Exec(args[1], args[2:]...)
-	code := 0
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		code = exit.ExitCode()
-	} else if err != nil {
-		ts.Fatalf("%v", err)
-	}
-	if fmt.Sprint(code) != args[0] {
-		ts.Fatalf("exit code %d, want %s", code, args[0])
-	}
 }
 
 // The help names every option.

@@ -1,14 +1,11 @@
 package main
 
 import (
-	"bufio"
-	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
 	"os"
-	"os/exec"
 	"regexp"
 	"strconv"
 	"strings"
@@ -17,7 +14,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/zsyncfs/zsyncfs/format"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/scripttest"
 )
 
 func TestMain(m *testing.M) {
@@ -42,25 +39,10 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 	"random": randomCommand,
 	"line":   lineCommand,
 	"get":    getCommand,
-	"agrees": agreesCommand,
-	"exits":  exitsCommand,
+	"agrees": scripttest.Agrees,
+	"exits":  scripttest.Exits,
 	"append": appendCommand,
 	"spoil":  spoilCommand,
-}
-
-// exits CODE PROGRAM...: the program must end with the code.
-func exitsCommand(ts *testscript.TestScript, _ bool, args []string) {
-	err := ts.Exec(args[1], args[2:]...)
-	code := 0
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		code = exit.ExitCode()
-	} else if err != nil {
-		ts.Fatalf("%v", err)
-	}
-	if fmt.Sprint(code) != args[0] {
-		ts.Fatalf("exit code %d, want %s", code, args[0])
-	}
 }
 
 // random FILE BYTES: makes a file of so many random bytes.
@@ -108,42 +90,4 @@ func getCommand(ts *testscript.TestScript, _ bool, args []string) {
 	if fmt.Sprint(resp.StatusCode) != args[0] {
 		ts.Fatalf("GET %s: %s, want %s", args[1], resp.Status, args[0])
 	}
-}
-
-// agrees CONTROL FILE: every block and the digests of FILE are those of CONTROL.
-func agreesCommand(ts *testscript.TestScript, neg bool, args []string) {
-	err := agrees(ts.MkAbs(args[0]), ts.MkAbs(args[1]))
-	if (err != nil) != neg {
-		ts.Fatalf("%s and %s: %v", args[0], args[1], err)
-	}
-}
-
-func agrees(control, file string) error {
-	f, err := os.Open(control)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	r := bufio.NewReader(f)
-	h, err := format.ReadHeader(r)
-	if err != nil {
-		return err
-	}
-	records, err := io.ReadAll(r)
-	if err != nil {
-		return err
-	}
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	v := h.NewFileVerifier()
-	v.Write(data)
-	if err := v.Check(); err != nil {
-		return err
-	}
-	if n, want := h.VerifyBlocks(0, data, records), h.Geometry().BlockCount(); int64(n) != want {
-		return fmt.Errorf("%d of %d blocks agree", n, want)
-	}
-	return nil
 }

@@ -1,12 +1,9 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"compress/gzip"
-	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -19,7 +16,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/pflag"
 
-	"github.com/zsyncfs/zsyncfs/format"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/scripttest"
 )
 
 // asProgram is the environment variable that makes the test's binary behave as
@@ -52,8 +49,8 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"agrees": agreesCommand,
-			"exits":  exitsCommand,
+			"agrees": scripttest.Agrees,
+			"exits":  scripttest.Exits,
 			"header": headerCommand,
 		},
 		Condition: func(cond string) (bool, error) {
@@ -106,21 +103,6 @@ func sampleFiles(dir string) error {
 	return nil
 }
 
-// exits CODE PROGRAM...: the program must end with the code.
-func exitsCommand(ts *testscript.TestScript, _ bool, args []string) {
-	err := ts.Exec(args[1], args[2:]...)
-	code := 0
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		code = exit.ExitCode()
-	} else if err != nil {
-		ts.Fatalf("%v", err)
-	}
-	if fmt.Sprint(code) != args[0] {
-		ts.Fatalf("exit code %d, want %s", code, args[0])
-	}
-}
-
 // header FILE: the text of a control file's header, digests as "*", becomes the
 // standard output that the next commands look at.
 func headerCommand(ts *testscript.TestScript, _ bool, args []string) {
@@ -132,43 +114,6 @@ func headerCommand(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	digests := regexp.MustCompile(`[0-9a-f]{40,}`)
 	fmt.Fprintf(ts.Stdout(), "%s\n", digests.ReplaceAll(text, []byte("*")))
-}
-
-// agrees CONTROL FILE: every block and the digests of FILE are those of CONTROL.
-func agreesCommand(ts *testscript.TestScript, neg bool, args []string) {
-	if err := agrees(ts.MkAbs(args[0]), ts.MkAbs(args[1])); (err != nil) != neg {
-		ts.Fatalf("%s and %s: %v", args[0], args[1], err)
-	}
-}
-
-func agrees(control, file string) error {
-	f, err := os.Open(control)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	r := bufio.NewReader(f)
-	h, err := format.ReadHeader(r)
-	if err != nil {
-		return err
-	}
-	records, err := io.ReadAll(r)
-	if err != nil {
-		return err
-	}
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	v := h.NewFileVerifier()
-	v.Write(data)
-	if err := v.Check(); err != nil {
-		return err
-	}
-	if n, want := h.VerifyBlocks(0, data, records), h.Geometry().BlockCount(); int64(n) != want {
-		return fmt.Errorf("%d of %d blocks agree", n, want)
-	}
-	return nil
 }
 
 // The help and the manual name every option.

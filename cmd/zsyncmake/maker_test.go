@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/zsyncfs/zsyncfs/cmd/internal/scripttest"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/signals"
 )
 
@@ -46,7 +47,7 @@ func TestSignalAtTheEnd(t *testing.T) {
 		}
 		cancel(nil)
 	}
-	if err := agrees(out.Name(), file); err != nil {
+	if err := scripttest.Agree(out.Name(), file); err != nil {
 		t.Error(err)
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/zsyncfs/zsyncfs/cmd/internal/scripttest"
 )
 
 // A signal ends the program at once, also when what it reads blocks, and leaves
@@ -107,7 +109,7 @@ func TestNamedPipe(t *testing.T) {
 	if err := os.WriteFile(copied, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := agrees(pipe+".zsync", copied); err != nil {
+	if err := scripttest.Agree(pipe+".zsync", copied); err != nil {
 		t.Error(err)
 	}
 }
