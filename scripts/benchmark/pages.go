@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/zsyncfs/zsyncfs/zsyncclient/sparse"
 )
 
 // dropPages takes the pages of a file, or of all files below a folder, out of
@@ -32,20 +34,17 @@ func loadPages(root string) error {
 
 // eachData calls do with every stretch [start, end) of f that is no hole.
 func eachData(f *os.File, do func(start, end int64) error) error {
-	for off := int64(0); ; {
-		start, err := unix.Seek(int(f.Fd()), off, unix.SEEK_DATA)
-		if err != nil {
-			return nil // no data behind off
-		}
-		end, err := unix.Seek(int(f.Fd()), start, unix.SEEK_HOLE)
-		if err != nil {
-			return err
-		}
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	size := info.Size()
+	for start, end := sparse.Next(f, 0, size); start < size; start, end = sparse.Next(f, end, size) {
 		if err := do(start, end); err != nil {
 			return err
 		}
-		off = end
 	}
+	return nil
 }
 
 // eachFile calls do with every regular file at or below root, opened for reading.
