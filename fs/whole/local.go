@@ -1,7 +1,6 @@
 package whole
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -34,20 +33,14 @@ func (f *Fill) scan(ctx context.Context) error {
 			return err
 		}
 	}
-	return f.scanNothing(ctx)
-}
-
-// scanNothing finds what needs no seed, blocks of zeros, where nothing could be
-// scanned.
-func (f *Fill) scanNothing(ctx context.Context) error {
 	if f.missing.Count() == 0 {
 		return nil
 	}
 	if err := f.makeIndex(); err != nil {
 		return err
 	}
-	_, err := f.index.Scan(ctx, bytes.NewReader(nil), 0, f.missing, f.found, f.scanOptions())
-	if err != nil && ctx.Err() != nil {
+	err := f.index.Zeros(f.missing, f.found)
+	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	return err

@@ -13,9 +13,6 @@ import (
 const (
 	// verifyLength is how many bytes are read at once to verify the whole.
 	verifyLength = 1 << 20
-	// chanceBits is how many bits of checksums a block needs to be right beyond
-	// doubt, whatever the target's length.
-	chanceBits = 128
 	// lostRounds is how often blocks that are found damaged while the whole is
 	// verified are fetched again.
 	lostRounds = 3
@@ -27,7 +24,7 @@ func (f *Fill) verify(ctx context.Context) error {
 	if !isWrong(err) {
 		return err
 	}
-	if f.doubtful() && f.unfetched.Count() > 0 && f.o.Source != nil {
+	if download.Doubtful(f.h) && f.unfetched.Count() > 0 && f.o.Source != nil {
 		f.o.Warn(fmt.Errorf("%w; some blocks match by chance, so all that were not fetched just now are fetched", err))
 		if err := f.refetch(ctx); err != nil {
 			return err
@@ -44,9 +41,6 @@ func isWrong(err error) bool {
 	var wrong *download.VerifyError
 	return errors.As(err, &wrong)
 }
-
-// doubtful says whether blocks may match their checksums by chance.
-func (f *Fill) doubtful() bool { return 8*f.h.StrongLength < chanceBits }
 
 // refetch forgets what did not come over the network in this run, and fetches it.
 func (f *Fill) refetch(ctx context.Context) error {
@@ -67,7 +61,7 @@ func (f *Fill) refetch(ctx context.Context) error {
 // blocks is right by its checksum. Doubtful blocks do not stay. Others are what
 // the control file asks for: it contradicts itself, which the state tells.
 func (f *Fill) condemn() error {
-	if f.doubtful() {
+	if download.Doubtful(f.h) {
 		return errors.Join(f.version.Forget(f.geo.All()), f.version.SetState(blockstore.Provisional))
 	}
 	return f.version.SetState(blockstore.Suspect)

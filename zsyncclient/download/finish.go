@@ -12,9 +12,8 @@ import (
 // finish gives the complete, verified file its name. old is where the file that
 // was at Path is now; same says that it was the target, and stays.
 func (d *Download) finish() (old string, same bool, err error) {
-	before, err := os.Stat(d.o.Path)
-	exists := err == nil
-	if exists && !d.o.Force && d.fetched.Load() == 0 && d.sameAsPath(before) {
+	before, _ := os.Stat(d.o.Path) // nil when there is none
+	if before != nil && !d.o.Force && d.fetched.Load() == 0 && d.sameAsPath(before) {
 		err := d.keepPath(before)
 		return "", err == nil, err
 	}

@@ -1,7 +1,6 @@
 package download
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -44,20 +43,13 @@ func (d *Download) scanSeeds(ctx context.Context) error {
 			d.o.Warn(fmt.Errorf("seed not used: %w", err))
 		}
 	}
-	return d.scanNothing(ctx)
-}
-
-// scanNothing finds what needs no seed, blocks of zeros, where no seed could be
-// scanned.
-func (d *Download) scanNothing(ctx context.Context) error {
 	if d.missing.Count() == 0 {
 		return nil
 	}
 	if err := d.makeIndex(); err != nil {
 		return err
 	}
-	_, err := d.index.Scan(ctx, bytes.NewReader(nil), 0, d.missing, d.found, seed.Options{})
-	return err
+	return errors.Join(d.index.Zeros(d.missing, d.found), ctx.Err())
 }
 
 // scanFile scans one seed.

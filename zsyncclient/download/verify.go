@@ -20,11 +20,14 @@ func (e *VerifyError) Unwrap() error { return e.Err }
 // doubt, whatever the target's length.
 const chanceBits = 128
 
+// Doubtful says whether blocks of h's target may match their checksums by chance.
+func Doubtful(h *format.Header) bool { return 8*h.StrongLength < chanceBits }
+
 // verify checks the whole file.
 func (d *Download) verify(ctx context.Context) error {
 	err := d.verifyOnce(ctx)
 	var wrong *format.FileHashError
-	if !errors.As(err, &wrong) || !d.doubtful() {
+	if !errors.As(err, &wrong) || !Doubtful(d.h) || d.local.Load() == 0 || d.o.Source == nil {
 		return err
 	}
 	d.o.Warn(fmt.Errorf("%w; some blocks of seeds match by chance, so all of them are fetched", err))
@@ -32,11 +35,6 @@ func (d *Download) verify(ctx context.Context) error {
 		return err
 	}
 	return d.verifyOnce(ctx)
-}
-
-// doubtful says whether blocks from seeds may match by chance.
-func (d *Download) doubtful() bool {
-	return d.local.Load() > 0 && d.o.Source != nil && 8*d.h.StrongLength < chanceBits
 }
 
 // refetch fetches what did not come over the network in this run.

@@ -87,6 +87,14 @@ func (s *scan) give(id, count int, data []byte) error {
 // zeroBatch is how many bytes of zeros are delivered at a time.
 const zeroBatch = 1 << 20
 
+// Zeros delivers the blocks in missing that are zeros by their record: they need no
+// seed. Scans begin with that, so it is for a caller that has none.
+//
+// Errors: deliver's, as they are.
+func (x *Index) Zeros(missing *Missing, deliver Deliver) error {
+	return x.newScan(0, missing, deliver, Options{}).deliverZeros()
+}
+
 // deliverZeros delivers the blocks that are known to be zeros by their record.
 func (s *scan) deliverZeros() error {
 	if s.x.zero < 0 {
