@@ -19,25 +19,49 @@ func accountEntry(name string, a account) entry {
 
 // account is what the index says about a version that is not open.
 type account struct {
-	key        Key
-	data, disk int64 // bytes of blocks that are here, bytes on the disk
-	used       int64 // time of last use, seconds since 1970
+	key  Key
+	data int64 // bytes of blocks that are here
+	own  int64 // those of them that are in the own segment
+	disk int64 // bytes on the disk
+	used int64 // time of last use, seconds since 1970
+	// owners are the versions in whose segments the others are, at most
+	// maxOwners.
+	owners []Key
 }
 
-const accountSize = 1 + 32 + 3*8
+// maxOwners bounds in how many other versions' segments one has blocks: each is
+// a descriptor while it is open.
+const maxOwners = 64
+
+const (
+	accountLayout = 2
+	accountFixed  = 1 + 32 + 4*8
+)
 
 func (a account) encode() []byte {
 	le := binary.LittleEndian
-	out := append([]byte{1}, a.key[:]...)
-	return le.AppendUint64(le.AppendUint64(le.AppendUint64(out, uint64(a.data)), uint64(a.disk)), uint64(a.used))
+	out := append([]byte{accountLayout}, a.key[:]...)
+	for _, n := range []int64{a.data, a.own, a.disk, a.used} {
+		out = le.AppendUint64(out, uint64(n))
+	}
+	for _, k := range a.owners {
+		out = append(out, k[:]...)
+	}
+	return out
 }
 
 func decodeAccount(p []byte) (account, bool) {
-	if len(p) != accountSize || p[0] != 1 {
+	if len(p) < accountFixed || p[0] != accountLayout || (len(p)-accountFixed)%len(Key{}) != 0 || len(p) > accountFixed+maxOwners*len(Key{}) {
 		return account{}, false
 	}
-	le := binary.LittleEndian
-	a := account{key: Key(p[1:33]), data: int64(le.Uint64(p[33:])), disk: int64(le.Uint64(p[41:])), used: int64(le.Uint64(p[49:]))}
+	a := account{key: Key(p[1:33])}
+	for i, n := range []*int64{&a.data, &a.own, &a.disk, &a.used} {
+		*n = int64(binary.LittleEndian.Uint64(p[33+8*i:]))
+	}
+	for p = p[accountFixed:]; len(p) > 0; p = p[len(Key{}):] {
+		a.owners = append(a.owners, Key(p[:len(Key{})]))
+	}
 	// The bounds keep sums over many versions from overflowing.
-	return a, a.data >= 0 && a.data < 1<<56 && a.disk >= 0 && a.disk < 1<<56
+	sane := func(n int64) bool { return n >= 0 && n < 1<<56 }
+	return a, sane(a.data) && sane(a.own) && sane(a.disk)
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/zsyncfs/zsyncfs/format"
 )
@@ -12,12 +11,14 @@ import (
 // snapshot is what one checkpoint of a version makes durable.
 type snapshot struct {
 	pages       []knownPage
-	bytes       int64 // put since the last snapshot
-	controlFile bool  // the control file has new bytes
+	bytes       int64  // put since the last snapshot
+	room        int64  // that was reserved for them
+	shared      []byte // the file of shared runs; nil: as it was
+	controlFile bool   // the control file has new bytes
 	meta        *versionMeta
 }
 
-func (s *snapshot) empty() bool { return len(s.pages) == 0 && s.meta == nil }
+func (s *snapshot) empty() bool { return len(s.pages) == 0 && s.meta == nil && s.shared == nil }
 
 // Checkpoint makes all that was Put before durable, metadata included.
 //
@@ -55,9 +56,15 @@ func (v *Version) checkpoint() ([]entry, error) {
 	if err := v.write(snap); err != nil {
 		return nil, fmt.Errorf("checkpoint of version %v: %w", v.key, err)
 	}
+	return v.settle(snap.room), nil
+}
+
+// settle books what the version takes now, in place of room that was reserved for
+// it, and returns what the index is to be told. It needs folder.
+func (v *Version) settle(room int64) []entry {
 	a := v.account()
-	v.store.book(&v.booked, a)
-	return []entry{keyEntry(v.key, v.name), accountEntry(v.name, a)}, nil
+	v.store.book(&v.booked, a, room)
+	return []entry{keyEntry(v.key, v.name), accountEntry(v.name, a)}
 }
 
 // snapshot takes what changed since the last one. The pages are copied before
@@ -74,6 +81,10 @@ func (v *Version) snapshot() *snapshot {
 	}
 	clear(v.pages)
 	s.bytes, v.unsynced = v.unsynced, 0
+	s.room, v.written = v.written, 0
+	if v.newShared {
+		s.shared, v.newShared = encodeShared(v.key, v.table.shared), false
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s.controlFile = c.dirty
@@ -121,6 +132,14 @@ func (v *Version) write(snap *snapshot) error {
 			return err
 		}
 	}
+	// Behind the map, so that blocks which came from another version's file into
+	// the own one are in either after a crash.
+	if snap.shared != nil {
+		if err := writeShared(dir, snap.shared); err != nil {
+			v.retry(snap)
+			return writeError("write the shared runs", err)
+		}
+	}
 	return nil
 }
 
@@ -145,6 +164,8 @@ func (v *Version) retry(snap *snapshot) {
 		v.pages[p.number] = struct{}{}
 	}
 	v.unsynced += snap.bytes
+	v.written += snap.room
+	v.newShared = v.newShared || snap.shared != nil
 	if snap.meta != nil {
 		v.stateLost = true
 		v.parts.control.mu.Lock()
@@ -161,6 +182,9 @@ func (v *Version) condemn(snap *snapshot, control bool, cause error) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.epoch++
+	v.moves.Add(1)
+	v.written += snap.room
+	v.newShared = v.newShared || snap.shared != nil
 	v.store.dirtyBytes.Add(-v.unsynced)
 	v.unsynced = 0
 	for _, p := range snap.pages {
@@ -171,12 +195,16 @@ func (v *Version) condemn(snap *snapshot, control bool, cause error) error {
 	for i := range v.pages {
 		numbers = append(numbers, i)
 		r := v.table.clip(format.BlockRange{Start: format.BlockID(i * pageBlocks), End: format.BlockID((i + 1) * pageBlocks)})
-		lost += v.table.forget(r)
+		for b := int64(r.Start); b < int64(r.End); {
+			first := v.table.own.next(true, b, int64(r.End))
+			b = v.table.own.next(false, first, int64(r.End))
+			lost += v.table.forget(format.BlockRange{Start: format.BlockID(first), End: format.BlockID(b)})
+		}
 	}
 	// The pages on the disk are what the last good checkpoint wrote. Their
 	// damage only loses blocks. This is the one read under mu: a rare one.
 	_ = readKnown(v.parts.known, v.table.own, v.table.blocks, v.key, numbers)
-	v.table.count = v.table.own.count()
+	v.table.settleOwn()
 	if control {
 		v.restoreControl(meta)
 	} else if snap.meta != nil {
@@ -221,7 +249,9 @@ func (v *Version) restoreControl(meta *versionMeta) {
 // account is what the index is told about the version. It needs folder.
 func (v *Version) account() account {
 	v.mu.Lock()
-	a := account{key: v.key, data: v.table.bytes(), used: time.Now().Unix()}
+	a := account{key: v.key, used: max(v.used.Load(), v.booked.used)}
+	a.data, a.own = v.table.bytes()
+	a.owners = owners(v.table.shared)
 	v.mu.Unlock()
 	c := v.parts
 	for _, f := range []*os.File{c.control.f, c.data, c.known} {
@@ -229,8 +259,10 @@ func (v *Version) account() account {
 			a.disk += diskBytes(info)
 		}
 	}
-	if info, err := os.Lstat(filepath.Join(v.path(), metaName)); err == nil {
-		a.disk += diskBytes(info)
+	for _, name := range []string{metaName, sharedName, placeName} {
+		if info, err := os.Lstat(filepath.Join(v.path(), name)); err == nil {
+			a.disk += diskBytes(info)
+		}
 	}
 	return a
 }

@@ -16,6 +16,10 @@ func (v *Version) Discard() error {
 	if v.nowhere {
 		return nil
 	}
+	s := v.store
+	s.moving.Lock()
+	defer s.moving.Unlock()
+	s.handOver(v.key)
 	v.folder.Lock()
 	defer v.folder.Unlock()
 	if v.parts == nil {
@@ -24,7 +28,6 @@ func (v *Version) Discard() error {
 	if v.discarded {
 		return nil
 	}
-	s := v.store
 	gone, err := s.setAside(v.name)
 	if err != nil {
 		return err
@@ -33,7 +36,8 @@ func (v *Version) Discard() error {
 	v.name, v.discarded = gone, true
 	// Before the key is free: what the next one writes must stay.
 	err = s.index.update([]entry{keyEntry(v.key, ""), {key: indexVersion + old}})
-	s.book(&v.booked, account{key: v.key})
+	s.book(&v.booked, account{key: v.key}, 0)
+	s.detachSegment(v.key)
 	s.mu.Lock()
 	s.totals.versions--
 	if s.open[v.key] == v.slot {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/zsyncfs/zsyncfs/format"
@@ -74,8 +75,8 @@ func (s *Store) Entries() ([]Entry, error) {
 func (v *Version) knownBytes() int64 {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	t := v.table
-	return blockBytes(t.geometry, t.count, t.count > 0 && t.own.has(t.blocks-1))
+	here, _ := v.table.bytes()
+	return here
 }
 
 // Reopen is OpenVersion of a version that the store has, with the header that
@@ -143,16 +144,60 @@ func readOwnHeader(dir string) (raw []byte, h *format.Header, place Place, err e
 	return raw, h, Place(text), err
 }
 
-// OpenData opens the file that holds the target from its first byte to its
-// last, for reading: to clone it, or to have the kernel read it. The file may be
-// longer than the target. Its bytes stay as they are as long as the version
-// keeps its blocks; they are those of ReadAt only if every block was read, and
+// Data is the file that holds a target from its first byte to its last. It may be
+// longer than the target. Its bytes stay as they are until Close.
+type Data struct {
+	*os.File
+	unpin func()
+}
+
+// Close closes the file.
+func (d *Data) Close() error {
+	d.unpin()
+	return d.File.Close()
+}
+
+// OpenData opens the version's own file, for reading: to clone it, or to have the
+// kernel read it. Its bytes are those of ReadAt only if every block was read, and
 // so checked, since Open.
 //
-// Errors: ErrUnknownBlock when blocks are missing; of the disk; ErrClosed. Safe
-// for concurrent use.
-func (v *Version) OpenData() (*os.File, error) {
-	if v.nowhere || v.KnownCount() != v.geometry().BlockCount() {
+// Errors: ErrUnknownBlock when blocks are missing or lie in other versions' files
+// (see Gather); of the disk; ErrClosed. Safe for concurrent use.
+func (v *Version) OpenData() (*Data, error) {
+	if v.nowhere {
+		return nil, ErrUnknownBlock
+	}
+	unpin := v.store.pin(v.key)
+	f, err := v.openData()
+	if err != nil {
+		unpin()
+		return nil, err
+	}
+	return &Data{File: f, unpin: unpin}, nil
+}
+
+// pin keeps the bytes of key's data file as they are until the function that it
+// returns is called.
+func (s *Store) pin(key Key) (unpin func()) {
+	s.moving.RLock() // nothing is being moved out of it just now
+	defer s.moving.RUnlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pins[key]++
+	return sync.OnceFunc(func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.pins[key]--; s.pins[key] == 0 {
+			delete(s.pins, key)
+		}
+	})
+}
+
+func (v *Version) openData() (*os.File, error) {
+	v.mu.Lock()
+	whole := v.table.ownCount() == v.table.blocks
+	v.mu.Unlock()
+	if !whole {
 		return nil, ErrUnknownBlock
 	}
 	v.folder.Lock()

@@ -25,6 +25,8 @@ var (
 	ErrClosed = errors.New("blockstore: closed")
 	// ErrInvalid: an argument is out of its bounds.
 	ErrInvalid = errors.New("blockstore: invalid argument")
+	// ErrInUse: somebody uses the version.
+	ErrInUse = errors.New("blockstore: the version is in use")
 	// ErrNotStore: the folder holds something else than a store.
 	ErrNotStore = errors.New("blockstore: the folder is not a store")
 )

@@ -1,6 +1,7 @@
 package blockstore
 
 import (
+	"cmp"
 	"slices"
 	"sort"
 
@@ -10,6 +11,21 @@ import (
 // extents is a set of bytes: ranges in order, none empty, none touching
 // another. Not safe for concurrent use.
 type extents []format.Range
+
+// extentsOf is the set of what is in any of ranges, which it sorts.
+func extentsOf(ranges []format.Range) (x extents) {
+	slices.SortFunc(ranges, func(a, b format.Range) int { return cmp.Compare(a.Start, b.Start) })
+	for _, r := range ranges {
+		switch n := len(x); {
+		case r.Length() == 0:
+		case n > 0 && r.Start <= x[n-1].End:
+			x[n-1].End = max(x[n-1].End, r.End)
+		default:
+			x = append(x, r)
+		}
+	}
+	return x
+}
 
 // from is the index of the first range that ends after off.
 func (x extents) from(off int64) int {

@@ -34,9 +34,16 @@ const strongLength = 16
 // makeTarget makes a target of length random bytes.
 func makeTarget(t testing.TB, seed uint64, length, blockSize int) *target {
 	t.Helper()
-	m := &target{data: make([]byte, length)}
+	data := make([]byte, length)
 	rng := rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8)})
-	rng.Read(m.data)
+	rng.Read(data)
+	return targetOf(t, seed, data, blockSize)
+}
+
+// targetOf makes a target of data.
+func targetOf(t testing.TB, seed uint64, data []byte, blockSize int) *target {
+	t.Helper()
+	m, length := &target{data: data}, len(data)
 	m.raw = fmt.Appendf(nil, "zsync: 0.6.2\nFilename: t%d\nBlocksize: %d\nLength: %d\nHash-Lengths: 1,4,%d\nURL: t\n\n",
 		seed, blockSize, length, strongLength)
 	h, err := format.ReadHeader(bufio.NewReader(bytes.NewReader(m.raw)))

@@ -145,6 +145,13 @@ func openBadger() (*badger.DB, error) {
 	return badger.Open(o)
 }
 
+// size is the length of its file, in bytes.
+func (x *index) size() int64 {
+	x.saving.Lock()
+	defer x.saving.Unlock()
+	return x.file.bytes()
+}
+
 func (x *index) close() error { return errors.Join(x.file.close(), x.db.Close()) }
 
 // restore writes entries that were loaded, which need not be saved again.

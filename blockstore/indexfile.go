@@ -111,6 +111,9 @@ func (x *indexFile) path() string { return filepath.Join(x.dir, logName) }
 // usable reports whether there is a file that can be added to.
 func (x *indexFile) usable() bool { return x.f != nil }
 
+// bytes is the length of the file, as far as it is whole.
+func (x *indexFile) bytes() int64 { return x.end.size }
+
 // setBase says how long the snapshot is.
 func (x *indexFile) setBase(size int64) { x.base, x.limit = size, size+max(minLog, 2*size) }
 

@@ -28,6 +28,8 @@ const (
 	metaName      = "meta"
 	metaTempName  = "meta.new"
 	placeName     = "place"
+	sharedName    = "shared"
+	sharedTemp    = "shared.new"
 	provisionalID = "p-"
 	condemnedID   = "x-"
 )

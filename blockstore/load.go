@@ -16,6 +16,8 @@ type loaded struct {
 	table *table
 	state State
 	pages map[int64]struct{} // pages of "known" that must be written again
+	// shared are the runs that lie in other versions' files, as the disk tells.
+	shared []located
 }
 
 // loadParts opens the files in dir, making those that are not there. What they
@@ -43,6 +45,9 @@ func loadParts(dir string, key Key, h *format.Header, warn func(error)) (*loaded
 	l.parts.control = newControlFile(files[0], h.ControlLength(), meta.have, meta.sums)
 	l.parts.data, l.parts.known = files[1], files[2]
 	l.loadKnown(key, h, warn)
+	if l.shared, err = readShared(dir, key, l.table.blocks); err != nil {
+		warn(fmt.Errorf("blockstore: version %v: %w", key, err))
+	}
 	return l, nil
 }
 
@@ -73,7 +78,7 @@ func (l *loaded) loadKnown(key Key, h *format.Header, warn func(error)) {
 			l.pages[i] = struct{}{}
 		}
 	}
-	t.count = t.own.count()
+	t.recount()
 	before := t.count
 	for _, gap := range l.parts.control.missing() {
 		t.forget(t.clip(recordBlocks(h, gap)))

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/zsyncfs/zsyncfs/format"
 )
@@ -133,6 +134,7 @@ func (v *Version) end() ([]entry, error) {
 	v.parts.close()
 	v.parts = nil
 	v.files.Unlock()
+	v.dropSegments()
 	if v.discarded {
 		err = errors.Join(err, v.removeFiles())
 	}
@@ -160,6 +162,8 @@ func (s *Store) loadVersion(key Key, place Place, raw []byte, h *format.Header, 
 		return nil, err
 	}
 	v.parts, v.table, v.state, v.pages = l.parts, l.table, l.state, l.pages
+	v.takeShared(l.shared)
+	v.used.Store(time.Now().Unix())
 	v.id, _, v.hasID, _ = parseName(v.name)
 	if v.newName {
 		s.mu.Lock()
@@ -170,6 +174,7 @@ func (s *Store) loadVersion(key Key, place Place, raw []byte, h *format.Header, 
 	}
 	if err := v.complete(raw); err != nil {
 		v.parts.close()
+		v.dropSegments()
 		return nil, err
 	}
 	return v, nil

@@ -20,6 +20,8 @@ type Options struct {
 	CheckpointInterval time.Duration
 	// CheckpointBytes starts a checkpoint early. Default 64 MiB.
 	CheckpointBytes int64
+	// Limits bound the room that the folder takes. Default: none.
+	Limits Limits
 	// Warn is told of damage that was found and healed. It is called
 	// from any goroutine, maybe from several at once, and must not call this
 	// package. Default: nobody.

@@ -45,5 +45,9 @@ func (s *Store) Peek(key Key) (blocks int64, state State, err error) {
 	if err := readKnown(known, own.own, own.blocks, key, nil); err != nil {
 		return 0, meta.state, nil
 	}
+	shared, _ := readShared(filepath.Join(s.versionsDir(), name), key, own.blocks)
+	for _, r := range shared {
+		own.own.set(int64(r.blocks.Start), int64(r.blocks.End))
+	}
 	return own.own.count(), meta.state, nil
 }

@@ -88,11 +88,9 @@ func (v *Version) mergeInto(id ID, target string) error {
 	if last != nil {
 		s.options.Warn(fmt.Errorf("blockstore: merge a version: %w", last))
 	}
-	s.mu.Lock()
-	s.totals.versions--
-	s.totals.data -= v.booked.data
-	s.totals.disk -= v.booked.disk
-	s.mu.Unlock()
+	s.gone(v.booked)
+	s.detachSegment(v.key)
+	v.takeShared(other.shared)
 	v.booked = s.bookedAccount(v.name)
 	return errors.Join(
 		os.RemoveAll(filepath.Join(s.versionsDir(), oldName)),
@@ -104,7 +102,8 @@ func (v *Version) adopt(id ID, other *loaded) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.parts, v.name, v.newName = other.parts, id.String(), true
-	v.table, v.pages = other.table, other.pages
+	v.table, v.pages, v.newShared = other.table, other.pages, true
+	v.moves.Add(1)
 	v.id, v.hasID = id, true
 	if v.state != Suspect {
 		v.setState(other.state)

@@ -9,11 +9,11 @@ import (
 // Put stores verified blocks: data starts at block first and holds whole
 // blocks (the target's last may be short), whose records are here. They can be
 // read when it returns and are durable after the next checkpoint. Blocks that
-// are here and have been checked stay as they are.
+// are here and have been checked stay as they are. Zeros take no room.
 //
-// Errors: ErrFull (wrapped) when the disk has no room, or the disk's error:
-// nothing changed for readers; ErrUnknownRecords; ErrInvalid; ErrClosed. Safe
-// for concurrent use.
+// Errors: ErrFull (wrapped) when the disk or Options.Limit has no room, or the
+// disk's error: nothing changed for readers; ErrUnknownRecords; ErrInvalid;
+// ErrClosed. Safe for concurrent use.
 func (v *Version) Put(first format.BlockID, data []byte) error {
 	if v.nowhere {
 		return ErrFull
@@ -22,6 +22,13 @@ func (v *Version) Put(first format.BlockID, data []byte) error {
 	if err != nil || blocks.Count() == 0 {
 		return err
 	}
+	base := v.geometry().Offset(first)
+	room, err := v.store.reserve(roomFor(data, base))
+	if err != nil {
+		return err
+	}
+	// What is not written by then needs no room.
+	defer func() { v.store.unreserve(room) }()
 	parts, err := v.enter()
 	if err != nil {
 		return err
@@ -30,28 +37,41 @@ func (v *Version) Put(first format.BlockID, data []byte) error {
 	if !parts.control.covers(v.header.RecordRange(blocks)) {
 		return ErrUnknownRecords
 	}
-	g := v.geometry()
-	base := g.Offset(first)
 	for b := blocks.Start; b < blocks.End; {
 		v.mu.Lock()
 		run, epoch := v.table.run(b, blocks.End), v.epoch
-		if run.at == nowhere {
+		if !run.checked {
 			// What is not here and what is not checked is written together.
 			run.end = format.BlockID(v.table.checked.next(true, int64(b), int64(blocks.End)))
 		}
 		v.mu.Unlock()
-		if !run.checked {
-			r := g.Bytes(format.BlockRange{Start: b, End: run.end})
-			if _, err := parts.data.WriteAt(data[r.Start-base:r.End-base], r.Start); err != nil {
-				return writeError("write blocks", err)
-			}
-			if err := v.wrote(format.BlockRange{Start: b, End: run.end}, epoch); err != nil {
-				return err
-			}
+		part := format.BlockRange{Start: b, End: run.end}
+		if b = run.end; run.checked {
+			continue
 		}
-		b = run.end
+		r := v.geometry().Bytes(part)
+		used, err := v.fill(parts, part, data[r.Start-base:r.End-base], epoch, room)
+		room -= used
+		if err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// fill writes blocks r, which are not here or not checked, and says so. It returns
+// how much of room, which is reserved, they take.
+func (v *Version) fill(parts *parts, r format.BlockRange, data []byte, epoch, room int64) (int64, error) {
+	at := v.geometry().Bytes(r)
+	// Who refers to these bytes must not see them change, nor begin to do so
+	// meanwhile.
+	v.store.claim(v.key, at)
+	defer v.store.claim(v.key, at)
+	if err := writeData(parts.data, data, at.Start); err != nil {
+		return 0, writeError("write blocks", err)
+	}
+	used := min(roomFor(data, at.Start), room)
+	return used, v.wrote(r, epoch, used)
 }
 
 // wholeBlocks are the blocks that data holds. Errors: ErrInvalid.
@@ -67,16 +87,20 @@ func (v *Version) wholeBlocks(first format.BlockID, data []byte) (format.BlockRa
 	return format.BlockRange{Start: first, End: first + format.BlockID((n+g.BlockSize-1)/g.BlockSize)}, nil
 }
 
-// wrote says that blocks r were written. epoch is from before that.
-func (v *Version) wrote(r format.BlockRange, epoch int64) error {
+// wrote says that blocks r were written, into room that was reserved. epoch is from
+// before that.
+func (v *Version) wrote(r format.BlockRange, epoch, room int64) error {
 	v.mu.Lock()
+	v.written += room
 	if v.epoch != epoch {
 		v.mu.Unlock()
 		// The failed fdatasync may have dropped these very bytes.
 		return fmt.Errorf("blockstore: write blocks: the disk lost what was written lately")
 	}
+	v.newShared = v.newShared || len(v.table.sharedIn(r)) > 0
 	v.table.put(r, true)
 	v.touch(r)
+	v.warm(v.geometry().Bytes(r))
 	n := v.geometry().Bytes(r).Length()
 	v.unsynced += n
 	if v.state == Verified {

@@ -3,6 +3,7 @@ package blockstore
 import (
 	"fmt"
 	"io"
+	"os"
 	"sync"
 
 	"github.com/zsyncfs/zsyncfs/format"
@@ -73,15 +74,16 @@ func (v *Version) geometry() format.Geometry { return v.header.Geometry() }
 // readRun reads the first bytes of p, as far as one pread or one check reaches.
 func (v *Version) readRun(parts *parts, p []byte, off int64, g format.Geometry) (int, error) {
 	blocks := g.Covering(format.Range{Start: off, End: off + int64(len(p))})
-	v.mu.Lock()
-	run := v.table.run(blocks.Start, blocks.End)
-	v.mu.Unlock()
-	if run.at == nowhere {
+	found := v.find(blocks)
+	if found.at == nowhere {
 		return 0, ErrUnknownBlock
 	}
-	if run.checked {
-		end := min(g.Bytes(format.BlockRange{Start: blocks.Start, End: run.end}).End, off+int64(len(p)))
-		n, err := parts.data.ReadAt(p[:end-off], off)
+	if found.checked {
+		end := min(g.Bytes(format.BlockRange{Start: blocks.Start, End: found.end}).End, off+int64(len(p)))
+		n, err := found.file(parts).ReadAt(p[:end-off], found.off+off-g.Offset(blocks.Start))
+		if v.moves.Load() != found.moves {
+			return 0, nil // it may have been moved while it was read: the caller looks again
+		}
 		if err != nil {
 			// n bytes came; the block of the next one cannot be read.
 			return n, v.damaged(g.Block(off+int64(n)), err)
@@ -89,16 +91,42 @@ func (v *Version) readRun(parts *parts, p []byte, off int64, g format.Geometry) 
 		return n, nil
 	}
 	count := max(checkBytes/g.BlockSize, 1)
-	blocks.End = min(run.end, blocks.Start+format.BlockID(count))
-	return v.readUnchecked(parts, p, off, blocks)
+	blocks.End = min(found.end, blocks.Start+format.BlockID(count))
+	return v.readUnchecked(parts, p, off, blocks, found)
 }
 
-// readUnchecked checks blocks and copies what of them belongs to p.
-func (v *Version) readUnchecked(parts *parts, p []byte, off int64, blocks format.BlockRange) (int, error) {
+// found is a run that was looked up, and how many moves there were before.
+type found struct {
+	run
+	moves int64
+}
+
+// find looks up the run that blocks begin with.
+func (v *Version) find(blocks format.BlockRange) found {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.warm(v.geometry().Bytes(blocks))
+	return found{v.table.run(blocks.Start, blocks.End), v.moves.Load()}
+}
+
+// file is where the run's bytes lie.
+func (r *run) file(parts *parts) *os.File {
+	if r.at == otherSegment {
+		return r.segment.f
+	}
+	return parts.data
+}
+
+// readUnchecked checks blocks, which are at the start of the run at, and copies
+// what of them belongs to p.
+func (v *Version) readUnchecked(parts *parts, p []byte, off int64, blocks format.BlockRange, at found) (int, error) {
 	whole := v.geometry().Bytes(blocks)
 	buf := borrow(whole.Length())
 	defer giveBack(buf)
-	good, err := v.check(parts, *buf, blocks)
+	good, err := v.check(parts, *buf, blocks, at)
+	if v.moves.Load() != at.moves {
+		return 0, nil
+	}
 	end := v.geometry().Bytes(format.BlockRange{Start: blocks.Start, End: blocks.Start + format.BlockID(good)}).End
 	n := 0
 	if end > off {
@@ -119,9 +147,11 @@ func (v *Version) readUnchecked(parts *parts, p []byte, off int64, blocks format
 	return n, v.damaged(bad, nil)
 }
 
-// check reads blocks into buf, which is as long, and holds them against their
-// records. It marks and returns how many matched before the first that did not.
-func (v *Version) check(parts *parts, buf []byte, blocks format.BlockRange) (int64, error) {
+// check reads blocks, which are at the start of the run from, into buf, which is
+// as long, and holds them against their records. It marks and returns how many
+// matched before the first that did not. What was moved meanwhile is no fault,
+// and not marked.
+func (v *Version) check(parts *parts, buf []byte, blocks format.BlockRange, from found) (int64, error) {
 	at := v.header.RecordRange(blocks)
 	records := borrow(at.Length())
 	defer giveBack(records)
@@ -131,9 +161,12 @@ func (v *Version) check(parts *parts, buf []byte, blocks format.BlockRange) (int
 		// Without its record the block is as good as lost.
 		return 0, v.damaged(blocks.Start, err)
 	}
-	n, err := parts.data.ReadAt(buf, v.geometry().Offset(blocks.Start))
+	n, err := from.file(parts).ReadAt(buf, from.off)
 	count := blocks.Count()
 	if err != nil {
+		if v.moves.Load() != from.moves {
+			return 0, nil
+		}
 		if count = int64(n) / v.header.BlockSize; count == 0 {
 			return 0, v.damaged(blocks.Start, err)
 		}
@@ -143,15 +176,17 @@ func (v *Version) check(parts *parts, buf []byte, blocks format.BlockRange) (int
 	good := int64(v.header.VerifyBlocks(blocks.Start, buf, (*records)[:count*size]))
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.markChecked(format.BlockRange{Start: blocks.Start, End: blocks.Start + format.BlockID(good)})
+	if v.moves.Load() == from.moves {
+		v.markChecked(format.BlockRange{Start: blocks.Start, End: blocks.Start + format.BlockID(good)})
+	}
 	return good, nil
 }
 
 // markChecked marks those of blocks r that are still here. It needs mu.
 func (v *Version) markChecked(r format.BlockRange) {
 	for b := int64(r.Start); b < int64(r.End); {
-		first := v.table.own.next(true, b, int64(r.End))
-		b = v.table.own.next(false, first, int64(r.End))
+		first := v.table.here.next(true, b, int64(r.End))
+		b = v.table.here.next(false, first, int64(r.End))
 		v.table.checked.set(first, b)
 	}
 }

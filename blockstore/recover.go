@@ -33,7 +33,7 @@ func (s *Store) reconcile() (condemned []string, err error) {
 			return
 		}
 		delete(folders, name)
-		sum.add(a)
+		s.taken(&sum, a)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("blockstore: read the index: %w", err)
@@ -54,7 +54,7 @@ func (s *Store) reconcile() (condemned []string, err error) {
 		}
 		taken[a.key] = true
 		set = append(set, keyEntry(a.key, name), accountEntry(name, a))
-		sum.add(a)
+		s.taken(&sum, a)
 	}
 	s.totals = sum
 	if len(set) == 0 {
@@ -68,10 +68,25 @@ func (s *Store) reconcile() (condemned []string, err error) {
 	return condemned, nil
 }
 
-func (t *totals) add(a account) {
+// taken adds a version to the totals, and to those who share.
+func (s *Store) taken(t *totals, a account) {
 	t.versions++
-	t.data += a.data
+	t.data += a.own
+	t.shared += a.data - a.own
 	t.disk += a.disk
+	for _, owner := range a.owners {
+		s.addSharer(owner, a.key)
+	}
+}
+
+// gone takes a version off the totals.
+func (s *Store) gone(a account) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.totals.versions--
+	s.totals.data -= a.own
+	s.totals.shared -= a.data - a.own
+	s.totals.disk -= a.disk
 }
 
 // keyTaken reports whether the index knows another folder, which is there, for
@@ -138,16 +153,31 @@ func (s *Store) adoptFolder(name string, taken map[Key]bool) (account, error) {
 			known := newBitset(g.BlockCount())
 			_ = readKnown(f, known, g.BlockCount(), a.key, nil)
 			count := known.count()
-			a.data = blockBytes(g, count, count > 0 && known.has(g.BlockCount()-1))
+			a.own = blockBytes(g, count, count > 0 && known.has(g.BlockCount()-1))
+			a.addShared(dir, g, known)
 		}
 		f.Close()
 	}
-	for _, file := range []string{controlName, dataName, knownName, metaName} {
+	for _, file := range []string{controlName, dataName, knownName, metaName, sharedName, placeName} {
 		if info, err := os.Lstat(filepath.Join(dir, file)); err == nil {
 			a.disk += diskBytes(info)
 		}
 	}
 	return a, nil
+}
+
+// addShared adds what the folder dir tells of blocks in other versions' files to
+// those of known, the blocks in its own.
+func (a *account) addShared(dir string, g format.Geometry, known bitset) {
+	runs, _ := readShared(dir, a.key, g.BlockCount())
+	for _, r := range runs {
+		known.set(int64(r.blocks.Start), int64(r.blocks.End))
+		if !slices.Contains(a.owners, r.owner) {
+			a.owners = append(a.owners, r.owner)
+		}
+	}
+	count := known.count()
+	a.data = blockBytes(g, count, count > 0 && known.has(g.BlockCount()-1))
 }
 
 // usable reports whether the folder path, named by an ID, can be the version
@@ -226,12 +256,7 @@ func (s *Store) condemn(name string) error {
 	if err != nil {
 		return err
 	}
-	a := s.bookedAccount(name)
-	s.mu.Lock()
-	s.totals.versions--
-	s.totals.data -= a.data
-	s.totals.disk -= a.disk
-	s.mu.Unlock()
+	s.gone(s.bookedAccount(name))
 	return errors.Join(
 		s.index.update([]entry{{key: indexVersion + name}}),
 		os.RemoveAll(filepath.Join(s.versionsDir(), gone)))

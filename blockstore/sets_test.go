@@ -109,8 +109,9 @@ func TestTable(t *testing.T) {
 				}
 			}
 		}
-		if table.count != count || table.bytes() != bytes || table.own.count() != count {
-			t.Fatalf("count %d, bytes %d; want %d, %d", table.count, table.bytes(), count, bytes)
+		here, own := table.bytes()
+		if table.count != count || here != bytes || own != bytes || table.own.count() != count {
+			t.Fatalf("count %d, bytes %d, own %d; want %d, %d", table.count, here, own, count, bytes)
 		}
 	})
 }

@@ -17,6 +17,7 @@ type Store struct {
 	options Options
 	lock    *os.File
 	index   *index
+	opened  time.Time
 
 	// life is read-held during every use of the index outside of the
 	// checkpointer, and write-held to close the store.
@@ -27,19 +28,37 @@ type Store struct {
 	open   map[Key]*slot // guarded by mu
 	totals totals        // guarded by mu
 	// orphans are open versions that were discarded.
-	orphans map[*Version]struct{} // guarded by mu
+	orphans  map[*Version]struct{}    // guarded by mu
+	segments map[Key]*segment         // those in use; guarded by mu
+	sharers  map[Key]map[Key]struct{} // who may have blocks in whose segment; guarded by mu
+
+	// moving is held, with I/O, while blocks are moved from one version's file to
+	// another's or evicted, and read-held while new ones are shared.
+	moving sync.RWMutex
+	// evicting is held during an eviction, with its I/O.
+	evicting sync.Mutex
+
+	pins       map[Key]int   // data files that are read past the store; guarded by mu
+	limits     Limits        // guarded by mu
+	pending    int64         // room set aside that totals do not have yet; guarded by mu
+	indexBytes int64         // guarded by mu
+	free       int64         // of the file system, as of freeAt; -1 unknown; guarded by mu
+	freeAt     time.Time     // guarded by mu
+	barren     bool          // nothing can be evicted just now; guarded by mu
+	roomier    chan struct{} // closed and replaced when something was evicted; guarded by mu
 
 	dirtyBytes atomic.Int64 // put since the last checkpoint
 
-	kick chan struct{} // has room for one
-	stop chan struct{}
-	work sync.WaitGroup
+	kick  chan struct{} // has room for one
+	evict chan struct{} // has room for one
+	stop  chan struct{}
+	work  sync.WaitGroup
 }
 
 // totals are sums over all versions, as the index has them.
 type totals struct {
-	versions   int
-	data, disk int64
+	versions           int
+	data, shared, disk int64 // bytes in own segments; in others'; on the disk
 }
 
 // Open locks dir (made with mode 0700 when absent) and reads its index. What
@@ -52,8 +71,11 @@ type totals struct {
 func Open(dir string, o Options) (*Store, error) {
 	s := &Store{
 		dir: dir, options: o.withDefaults(), open: map[Key]*slot{}, orphans: map[*Version]struct{}{},
-		kick: make(chan struct{}, 1), stop: make(chan struct{}),
+		opened: time.Now(), pins: map[Key]int{},
+		segments: map[Key]*segment{}, sharers: map[Key]map[Key]struct{}{}, free: -1, roomier: make(chan struct{}),
+		kick: make(chan struct{}, 1), evict: make(chan struct{}, 1), stop: make(chan struct{}),
 	}
+	s.limits = s.options.Limits
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, writeError("make the store's folder", err)
 	}
@@ -70,8 +92,9 @@ func Open(dir string, o Options) (*Store, error) {
 		lock.Close()
 		return nil, err
 	}
-	s.work.Add(2)
+	s.work.Add(3)
 	go s.checkpointer()
+	go s.evictor()
 	go s.sweep(condemned)
 	return s, nil
 }
@@ -178,6 +201,7 @@ func (s *Store) checkpointer() {
 // checkpoint makes durable what was written to all open versions.
 func (s *Store) checkpoint() {
 	var set []entry
+	defer s.noteIndex()
 	for _, v := range s.versions() {
 		v.folder.Lock()
 		if v.parts != nil {
@@ -221,30 +245,44 @@ func (s *Store) updateIndex(set []entry) error {
 	return nil
 }
 
-// book replaces what a version adds to the totals.
-func (s *Store) book(booked *account, now account) {
+// book replaces what a version adds to the totals, room that was set aside for it
+// among it.
+func (s *Store) book(booked *account, now account, room int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.totals.data += now.data - booked.data
+	s.totals.data += now.own - booked.own
+	s.totals.shared += now.data - now.own - booked.data + booked.own
 	s.totals.disk += now.disk - booked.disk
+	s.pending -= room
 	*booked = now
+}
+
+// noteIndex notes how much room the index takes.
+func (s *Store) noteIndex() {
+	n := s.index.size()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.indexBytes = n
 }
 
 // Stats is a snapshot of the store. The bytes of a version are those of its
 // last checkpoint.
 type Stats struct {
 	Versions  int
-	DataBytes int64 // bytes of blocks that are here
-	DiskBytes int64 // bytes on the disk that the folder takes up
-	FreeBytes int64 // bytes free on its file system
+	DataBytes int64 // bytes of blocks that are here, each once
+	// SharedBytes are those of blocks that versions have in others' files.
+	SharedBytes int64
+	DiskBytes   int64 // bytes on the disk that the folder takes up
+	FreeBytes   int64 // bytes free on its file system
+	Limits      Limits
 }
 
 // Stats costs a few system calls, however many versions there are.
 func (s *Store) Stats() Stats {
 	s.mu.Lock()
-	t := s.totals
+	t, limits := s.totals, s.limits
 	s.mu.Unlock()
-	out := Stats{Versions: t.versions, DataBytes: t.data, DiskBytes: t.disk, FreeBytes: freeBytes(s.dir)}
+	out := Stats{Versions: t.versions, DataBytes: t.data, SharedBytes: t.shared, DiskBytes: t.disk, FreeBytes: freeBytes(s.dir), Limits: limits}
 	entries, _ := os.ReadDir(filepath.Join(s.dir, indexName))
 	for _, e := range entries {
 		if info, err := e.Info(); err == nil {

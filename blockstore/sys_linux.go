@@ -47,6 +47,9 @@ func syncDir(path string) error {
 // tryLock takes the whole-file lock of f without waiting.
 func tryLock(f *os.File) error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) }
 
+// unlock ends a lock of tryLock.
+func unlock(f *os.File) { _ = unix.Flock(int(f.Fd()), unix.LOCK_UN) }
+
 func lockedByOther(err error) bool { return err == unix.EWOULDBLOCK }
 
 // diskBytes is how much room f takes up on the disk; 0 when that is unknown.

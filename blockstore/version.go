@@ -6,6 +6,7 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"github.com/zsyncfs/zsyncfs/format"
 )
@@ -90,8 +91,19 @@ type Version struct {
 	hasID     bool               // guarded by mu
 	pages     map[int64]struct{} // guarded by mu; pages of "known" to be written
 	unsynced  int64              // guarded by mu; bytes put since the last snapshot
+	written   int64              // guarded by mu; room reserved for them, in bytes
+	segments  map[Key]*segment   // guarded by mu; of others, used until the end
+	heat      heat               // guarded by mu
+	newShared bool               // guarded by mu; the shared runs differ from the disk's
 	stateLost bool               // guarded by mu; state differs from the disk's
 	epoch     int64              // guarded by mu; counts condemned checkpoints
+
+	// moves counts the changes after which bytes that a reader looked up may be
+	// other bytes: who read without it having changed has read what it looked up.
+	// It is changed under mu.
+	moves atomic.Int64
+	holds atomic.Int64 // see Hold
+	used  atomic.Int64 // when it was last opened, seconds since 1970
 }
 
 // parts are the open files of a version.
@@ -139,10 +151,10 @@ func (v *Version) Known(b, end format.BlockID) (run, missing int64) {
 		return 0, 0
 	}
 	first, last := int64(r.Start), int64(r.End)
-	if v.table.own.has(first) {
-		return v.table.own.next(false, first, last) - first, 0
+	if v.table.here.has(first) {
+		return v.table.here.next(false, first, last) - first, 0
 	}
-	return 0, v.table.own.next(true, first, last) - first
+	return 0, v.table.here.next(true, first, last) - first
 }
 
 // KnownCount is the number of blocks that are here.
@@ -225,8 +237,14 @@ func (v *Version) Forget(r format.BlockRange) error {
 // forget needs mu.
 func (v *Version) forget(r format.BlockRange) {
 	r = v.table.clip(format.BlockRange{Start: max(r.Start, 0), End: r.End})
-	if r.Count() > 0 && v.table.forget(r) > 0 {
+	if r.Count() == 0 {
+		return
+	}
+	runs := len(v.table.shared)
+	if v.table.forget(r) > 0 {
 		v.touch(r)
+		v.moves.Add(1)
+		v.newShared = v.newShared || runs > 0
 	}
 }
 

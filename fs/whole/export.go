@@ -126,12 +126,16 @@ func copyRange(ctx context.Context, out, src *os.File, off, end int64) error {
 	return nil
 }
 
-// OpenData opens the file that holds the whole target, after Run succeeded.
+// OpenData opens the file that holds the whole target, after Run succeeded. Blocks
+// that lie in other versions' files are brought into it first.
 //
-// Errors: ErrNotComplete; those of the disk.
-func (f *Fill) OpenData() (*os.File, error) {
+// Errors: ErrNotComplete; those of blockstore.Version.Gather; of the disk; ctx's.
+func (f *Fill) OpenData(ctx context.Context) (*blockstore.Data, error) {
 	if f.version == nil {
 		return nil, ErrNotComplete
+	}
+	if err := f.version.Gather(ctx); err != nil {
+		return nil, err
 	}
 	data, err := f.version.OpenData()
 	if errors.Is(err, blockstore.ErrUnknownBlock) {

@@ -144,10 +144,10 @@ func (f *fixture) run(path string, data []byte, edit func(*Options)) (download.R
 func (f *fixture) same(fill *Fill, data []byte) {
 	f.t.Helper()
 	out := filepath.Join(f.t.TempDir(), "out")
-	src, err := fill.OpenData()
+	src, err := fill.OpenData(context.Background())
 	must(f.t, err)
 	defer src.Close()
-	must(f.t, Export(context.Background(), src, int64(len(data)), out, time.Time{}))
+	must(f.t, Export(context.Background(), src.File, int64(len(data)), out, time.Time{}))
 	got, err := os.ReadFile(out)
 	must(f.t, err)
 	if !bytes.Equal(got, data) {

@@ -49,7 +49,7 @@ func TestNoRoom(t *testing.T) {
 	if err != nil || r.Local != known*blockSize {
 		t.Errorf("with room: %+v, %v", r, err)
 	}
-	src, err := again.OpenData()
+	src, err := again.OpenData(context.Background())
 	must(t, err)
 	defer src.Close()
 	got := make([]byte, len(data))

@@ -156,12 +156,12 @@ func runFill(ctx context.Context, fill *whole.Fill, dry bool, r GetResult, use G
 	if err != nil {
 		return err
 	}
-	data, err := fill.OpenData()
+	data, err := fill.OpenData(ctx)
 	if err != nil {
 		return err
 	}
 	defer data.Close()
-	return use(r, data)
+	return use(r, data.File)
 }
 
 // lookAt says whether there is a file at path, and whether it is the target.

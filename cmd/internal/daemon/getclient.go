@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 
 	"github.com/zsyncfs/zsyncfs/zsyncclient/download"
+	"golang.org/x/sys/unix"
 )
 
 // Get asks the daemon to bring what spec names into its store, and calls use
@@ -101,5 +102,8 @@ func (c *Client) useAnswer(answer *getAnswer, use GetUse) error {
 		return fmt.Errorf("open what the daemon has: %w", err)
 	}
 	defer data.Close()
+	// As long as it is locked nobody takes blocks out of it, also when the daemon
+	// that answered ends and another comes.
+	_ = unix.Flock(int(data.Fd()), unix.LOCK_SH|unix.LOCK_NB)
 	return use(answer.GetResult, data)
 }

@@ -1,0 +1,244 @@
+package blockstore
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/zsyncfs/zsyncfs/format"
+)
+
+// evictAhead is what part of the limit is kept free, so that a Put rarely waits: a
+// 32nd.
+const evictAhead = 32
+
+// Hold keeps the version from being evicted until Release, once for each Hold.
+// Versions that are open and not held, because they may be wanted again, go like
+// those that are not open.
+func (v *Version) Hold() { v.holds.Add(1) }
+
+// Release ends a Hold.
+func (v *Version) Release() {
+	v.used.Store(time.Now().Unix())
+	if v.holds.Add(-1) > 0 || v.nowhere {
+		return
+	}
+	v.store.mu.Lock()
+	v.store.barren = false
+	v.store.mu.Unlock()
+}
+
+// wakeEvictor has the evictor look whether there is too much.
+func (s *Store) wakeEvictor() {
+	select {
+	case s.evict <- struct{}{}:
+	default:
+	}
+}
+
+// evictor evicts what is too much, until the store is closed.
+func (s *Store) evictor() {
+	defer s.work.Done()
+	for {
+		select {
+		case <-s.stop:
+			return
+		case <-s.evict:
+		}
+		s.evictFor(0)
+	}
+}
+
+// excess is how many bytes must go for n more to fit, with some kept free ahead.
+func (s *Store) excess(n int64) int64 {
+	s.refreshFree()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out int64
+	if l := s.limits; l.Size > 0 {
+		out = s.usedLocked() + n - (l.Size - l.Size/evictAhead)
+	}
+	if s.free >= 0 {
+		out = max(out, s.limits.MinFree+n-s.free)
+	}
+	return out
+}
+
+// evictFor evicts versions until n more bytes fit, those first that were used
+// longest ago.
+func (s *Store) evictFor(n int64) {
+	s.evicting.Lock()
+	defer s.evicting.Unlock()
+	if s.excess(n) <= 0 {
+		return
+	}
+	s.setBarren(false)
+	for _, c := range s.candidates() {
+		if s.excess(n) <= 0 || s.stopped() {
+			return
+		}
+		freed, err := s.remove(c.key)
+		if err != nil && !errors.Is(err, errHeld) && !errors.Is(err, errPinned) {
+			s.options.Warn(fmt.Errorf("blockstore: evict version %v: %w", c.key, err))
+		}
+		if freed {
+			s.madeRoom()
+		}
+	}
+	for s.excess(n) > 0 && !s.stopped() && s.evictColdest() {
+		s.madeRoom()
+	}
+	s.setBarren(s.excess(n) > 0)
+}
+
+func (s *Store) setBarren(b bool) {
+	s.mu.Lock()
+	s.barren = b
+	s.mu.Unlock()
+	if b {
+		s.madeRoom() // who waits waits for nothing
+	}
+}
+
+func (s *Store) stopped() bool {
+	select {
+	case <-s.stop:
+		return true
+	default:
+		return false
+	}
+}
+
+// candidate is a version that may be evicted.
+type candidate struct {
+	key  Key
+	used int64
+}
+
+// candidates are the versions that take room and that nobody holds, by the time of
+// their last use.
+func (s *Store) candidates() (out []candidate) {
+	open := map[Key]bool{}
+	for _, v := range s.versions() {
+		open[v.key] = true
+		v.mu.Lock()
+		takes := v.table.ownCount() > 0
+		v.mu.Unlock()
+		if v.holds.Load() == 0 && takes {
+			out = append(out, candidate{v.key, v.used.Load()})
+		}
+	}
+	_ = s.index.each(indexVersion, func(_ string, value []byte) {
+		if a, ok := decodeAccount(value); ok && !open[a.key] {
+			out = append(out, candidate{a.key, a.used})
+		}
+	})
+	slices.SortFunc(out, func(a, b candidate) int { return cmp.Compare(a.used, b.used) })
+	return out
+}
+
+var errHeld = errors.New("blockstore: the version is in use")
+
+// Remove takes the version of key out of the store, as an eviction does: what
+// others share of it stays with them. One that is open and not held loses its
+// blocks and stays open.
+//
+// Errors: ErrInUse when somebody holds it or reads its file; ErrNotFound; of the
+// disk; ErrClosed. Safe for concurrent use.
+func (s *Store) Remove(key Key) error {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	s.leave() // it opens versions, which enter
+	freed, err := s.remove(key)
+	switch {
+	case errors.Is(err, errHeld), errors.Is(err, errPinned):
+		return fmt.Errorf("%w: %w", ErrInUse, err)
+	case err == nil && !freed:
+		return ErrNotFound
+	case freed:
+		s.madeRoom()
+	}
+	return err
+}
+
+// remove takes a version out of the store; freed says that there was something.
+func (s *Store) remove(key Key) (freed bool, err error) {
+	s.moving.Lock()
+	defer s.moving.Unlock()
+	if s.pinned(key) {
+		return false, errPinned
+	}
+	if v := s.openVersionOf(key); v != nil && v.holds.Load() > 0 {
+		return false, errHeld
+	}
+	s.handOver(key)
+	e := s.lockSlot(key)
+	v := e.version.Load()
+	if v == nil {
+		defer s.leaveSlot(key, e)
+		defer e.opening.Unlock()
+		return s.removeClosed(key)
+	}
+	// It stays open for this: the slot counts one use more.
+	e.refs++
+	e.opening.Unlock()
+	freed, err = v.empty()
+	return freed, errors.Join(err, v.Close())
+}
+
+// openVersionOf is the version of key if it is open; nil otherwise.
+func (s *Store) openVersionOf(key Key) *Version {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.open[key]; e != nil {
+		return e.version.Load()
+	}
+	return nil
+}
+
+// pinned says whether the data file of key is being read past the store.
+func (s *Store) pinned(key Key) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pins[key] > 0
+}
+
+// removeClosed removes the folder of a version that is not open. Its slot is held.
+func (s *Store) removeClosed(key Key) (bool, error) {
+	name, err := s.findFolder(key)
+	if err != nil || name == "" {
+		return false, err
+	}
+	gone, err := s.setAside(name)
+	if err != nil {
+		return false, err
+	}
+	a := s.bookedAccount(name)
+	s.gone(a)
+	s.detachSegment(key)
+	for _, owner := range a.owners {
+		s.dropSharer(owner, key)
+	}
+	err = s.updateIndex([]entry{keyEntry(key, ""), {key: indexVersion + name}})
+	return true, errors.Join(err, os.RemoveAll(filepath.Join(s.versionsDir(), gone)))
+}
+
+// empty forgets all blocks of a version that is open, and gives back their room.
+func (v *Version) empty() (freed bool, err error) {
+	v.mu.Lock()
+	freed = v.table.count > 0
+	v.forget(v.geometry().All())
+	v.mu.Unlock()
+	if !freed {
+		return false, nil
+	}
+	if err := v.Checkpoint(); err != nil {
+		return false, err
+	}
+	return true, v.release([]format.BlockRange{v.geometry().All()})
+}

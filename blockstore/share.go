@@ -1,0 +1,298 @@
+package blockstore
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/zsyncfs/zsyncfs/format"
+)
+
+// Shared is a run of blocks whose bytes another version has.
+type Shared struct {
+	Blocks format.BlockRange
+	// Off is where the bytes of the first block begin in the other target; those
+	// of the others follow.
+	Off int64
+	// Checked says that the bytes were held against the records of Blocks just
+	// now. Else that is done when they are first read.
+	Checked bool
+}
+
+// Share says that from, another version of the same store that is open, has the
+// bytes of runs, which are ascending and disjoint: these blocks are here from now
+// on, and take no room. Blocks that are here already stay as they are, and those
+// of which from does not have all bytes in one piece are left out. It returns
+// how many blocks it added. It is durable after the next checkpoint. A run whose
+// bytes turn out to be others is forgotten like any damaged block.
+//
+// Errors: ErrUnknownRecords when records of runs are not here; ErrInvalid;
+// ErrClosed; of the disk. Safe for concurrent use.
+func (v *Version) Share(from *Version, runs []Shared) (added int64, err error) {
+	if v.nowhere || from.nowhere || from == v || len(runs) == 0 {
+		return 0, nil
+	}
+	s := v.store
+	s.moving.RLock()
+	defer s.moving.RUnlock()
+	parts, err := v.enter()
+	if err != nil {
+		return 0, err
+	}
+	defer v.leave()
+	if err := v.checkShared(parts, runs); err != nil {
+		return 0, err
+	}
+	donorMoves := from.moves.Load()
+	for _, checked := range []bool{false, true} {
+		var found []located
+		for _, r := range runs {
+			if r.Checked == checked {
+				found = from.locate(v, r, found)
+			}
+		}
+		n, err := v.link(found, checked)
+		added += n
+		if err != nil {
+			return added, err
+		}
+		if from.moves.Load() != donorMoves {
+			// What was looked up may be other bytes by now.
+			for _, f := range found {
+				v.unlink(f.blocks)
+			}
+			return 0, nil
+		}
+	}
+	return added, nil
+}
+
+// checkShared says whether runs are what Share wants.
+func (v *Version) checkShared(parts *parts, runs []Shared) error {
+	next := format.BlockID(0)
+	for _, r := range runs {
+		if r.Blocks.Start < next || r.Blocks.Count() == 0 || int64(r.Blocks.End) > v.geometry().BlockCount() || r.Off < 0 {
+			return fmt.Errorf("%w: %v at %d", ErrInvalid, r.Blocks, r.Off)
+		}
+		next = r.Blocks.End
+		if !parts.control.covers(v.header.RecordRange(r.Blocks)) {
+			return ErrUnknownRecords
+		}
+	}
+	return nil
+}
+
+// locate appends to out where in the files of the store the blocks r of user are,
+// as far as the version has them in one piece.
+func (v *Version) locate(user *Version, r Shared, out []located) []located {
+	g := user.geometry()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for b := r.Blocks.Start; b < r.Blocks.End; {
+		off := r.Off + g.Offset(b) - g.Offset(r.Blocks.Start)
+		piece := v.piece(off, g.Bytes(format.BlockRange{Start: b, End: r.Blocks.End}).Length())
+		n := format.BlockID(piece.length / g.BlockSize)
+		if b+n < r.Blocks.End && piece.length-int64(n)*g.BlockSize == g.BlockLength(b+n) {
+			n++ // the target's last block, which is short
+		}
+		if n > 0 && piece.segment != user.key {
+			out = append(out, located{blocks: format.BlockRange{Start: b, End: b + n}, owner: piece.segment, off: piece.off})
+		}
+		b += max(n, 1)
+	}
+	return out
+}
+
+// piece is bytes that lie one behind the other in a data file.
+type piece struct {
+	segment     Key
+	off, length int64
+}
+
+// piece is where byte off of the target lies, and how many of the length bytes
+// from there on follow it. It needs mu.
+func (v *Version) piece(off, length int64) (out piece) {
+	g := v.geometry()
+	end := min(off+length, g.Length)
+	for at := off; at < end; {
+		b := g.Block(at)
+		run := v.table.run(b, g.Block(end-1)+1)
+		p := piece{segment: v.key, off: run.off + at - g.Offset(b)}
+		switch run.at {
+		case nowhere:
+			return out
+		case otherSegment:
+			p.segment = run.segment.key
+		}
+		p.length = min(g.Bytes(format.BlockRange{Start: b, End: run.end}).End, end) - at
+		if out.length > 0 && (p.segment != out.segment || p.off != out.off+out.length) {
+			return out
+		}
+		if out.length == 0 {
+			out = p
+		} else {
+			out.length += p.length
+		}
+		at += p.length
+	}
+	return out
+}
+
+// link says where runs, which are ascending and disjoint, are, as far as they are
+// nowhere by now. It returns how many blocks that are.
+func (v *Version) link(runs []located, checked bool) (added int64, err error) {
+	segments := map[Key]*segment{}
+	for _, r := range runs {
+		if _, known := segments[r.owner]; known {
+			continue
+		}
+		if segments[r.owner], err = v.useSegment(r.owner); err != nil {
+			return 0, err
+		}
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	var free []shared
+	for _, r := range runs {
+		if g := segments[r.owner]; g != nil {
+			free = v.table.unknown(shared{blocks: r.blocks, segment: g, off: r.off}, free)
+		}
+	}
+	if len(free) == 0 || len(v.table.shared)+len(free) > maxShared {
+		return 0, nil
+	}
+	for _, f := range free {
+		added += f.blocks.Count()
+	}
+	v.table.share(free, checked)
+	v.newShared = true
+	return added, nil
+}
+
+// useSegment is the segment of key, which the version then uses until it is
+// closed; nil when there is none, or the version uses too many.
+func (v *Version) useSegment(key Key) (*segment, error) {
+	v.mu.Lock()
+	g, count := v.segments[key], len(v.segments)
+	v.mu.Unlock()
+	if g != nil || count >= maxOwners {
+		return g, nil
+	}
+	g, err := v.store.segment(key)
+	if err == errNoSegment {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("blockstore: share blocks: %w", err)
+	}
+	g.addUser(v)
+	v.store.addSharer(key, v.key)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if old := v.segments[key]; old != nil {
+		v.store.unuse(g)
+		return old, nil
+	}
+	if v.segments == nil {
+		v.segments = map[Key]*segment{}
+	}
+	v.segments[key] = g
+	return g, nil
+}
+
+// takeShared takes what the disk tells of shared runs, for a version that is being
+// opened. What cannot be had is not here.
+func (v *Version) takeShared(runs []located) {
+	want := int64(0)
+	for _, r := range runs {
+		want += r.blocks.Count()
+	}
+	found := slices.DeleteFunc(runs, func(r located) bool { return r.owner == v.key })
+	if want == 0 {
+		return
+	}
+	added, err := v.link(found, false)
+	if err != nil {
+		v.store.options.Warn(fmt.Errorf("version %v: %w", v.key, err))
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	// Without its record a block cannot be checked.
+	for _, gap := range v.parts.control.missing() {
+		v.forget(recordBlocks(v.header, gap))
+	}
+	v.newShared = added != want
+}
+
+// dropSegments ends the use of others' segments, with the version.
+func (v *Version) dropSegments() {
+	v.mu.Lock()
+	used := v.segments
+	v.segments = nil
+	v.mu.Unlock()
+	for _, g := range used {
+		g.removeUser(v)
+		v.store.unuse(g)
+	}
+}
+
+// dropShared forgets the blocks of which bytes lie in r of segment g.
+func (v *Version) dropShared(g *segment, r format.Range) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, s := range v.table.overlapping(g, r) {
+		v.forget(s)
+	}
+}
+
+// unlink forgets those of blocks r that are shared.
+func (v *Version) unlink(r format.BlockRange) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, s := range v.table.sharedIn(r) {
+		v.forget(s.blocks)
+	}
+}
+
+// overlapping are the blocks of which bytes lie in r of segment g.
+func (t *table) overlapping(g *segment, r format.Range) (out []format.BlockRange) {
+	for _, s := range t.shared {
+		at := t.geometry.Bytes(s.blocks)
+		start, end := max(r.Start, s.off), min(r.End, s.off+at.Length())
+		if s.segment != g || start >= end {
+			continue
+		}
+		out = append(out, t.geometry.Covering(format.Range{Start: at.Start + start - s.off, End: at.Start + end - s.off}))
+	}
+	return slices.Clip(out)
+}
+
+// addSharer notes that the version user may have blocks in the segment of owner.
+func (s *Store) addSharer(owner, user Key) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.sharers[owner] == nil {
+		s.sharers[owner] = map[Key]struct{}{}
+	}
+	s.sharers[owner][user] = struct{}{}
+}
+
+// sharersOf are the versions that may have blocks in the segment of owner.
+func (s *Store) sharersOf(owner Key) (out []Key) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for k := range s.sharers[owner] {
+		out = append(out, k)
+	}
+	slices.SortFunc(out, func(a, b Key) int { return slices.Compare(a[:], b[:]) })
+	return out
+}
+
+// dropSharer notes that user has no blocks in the segment of owner any more. It
+// needs moving, for writing.
+func (s *Store) dropSharer(owner, user Key) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if delete(s.sharers[owner], user); len(s.sharers[owner]) == 0 {
+		delete(s.sharers, owner)
+	}
+}

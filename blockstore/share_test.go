@@ -1,0 +1,370 @@
+package blockstore
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/zsyncfs/zsyncfs/format"
+)
+
+// inserted is m with n bytes put in at off, as a target of its own.
+func (m *target) inserted(t testing.TB, seed uint64, off, n int) *target {
+	t.Helper()
+	extra := make([]byte, n)
+	rand.NewChaCha8([32]byte{9, byte(seed)}).Read(extra)
+	data := append(append(bytes.Clone(m.data[:off]), extra...), m.data[off:]...)
+	return targetOf(t, seed, data, int(m.header.BlockSize))
+}
+
+// changed is m with count blocks replaced, as a target of its own.
+func (m *target) changed(t testing.TB, seed uint64, count int) *target {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(seed, 1))
+	data, size := bytes.Clone(m.data), int(m.header.BlockSize)
+	for range count {
+		b := rng.IntN(int(m.count()))
+		part := data[b*size : min((b+1)*size, len(data))]
+		rand.NewChaCha8([32]byte{byte(seed), byte(b), byte(b >> 8), 7}).Read(part)
+	}
+	return targetOf(t, seed, data, size)
+}
+
+// shareAligned shares the blocks of to that are the same at the same place of from.
+func shareAligned(t testing.TB, to, from *Version, a, b *target) int64 {
+	t.Helper()
+	size := int(a.header.BlockSize)
+	var runs []Shared
+	for id := format.BlockID(0); id < a.count(); id++ {
+		off := int(id) * size
+		end := min(off+size, len(a.data))
+		if end <= len(b.data) && bytes.Equal(a.data[off:end], b.data[off:end]) {
+			runs = append(runs, Shared{Blocks: format.BlockRange{Start: id, End: id + 1}, Off: int64(off)})
+		}
+	}
+	n, err := to.Share(from, runs)
+	must(t, err)
+	return n
+}
+
+// putWhole puts the control file and all blocks that are not here.
+func (m *target) putWhole(t testing.TB, v *Version) {
+	t.Helper()
+	must(t, v.PutControl(m.control, 0))
+	for id := format.BlockID(0); id < m.count(); id++ {
+		if run, _ := v.Known(id, id+1); run == 0 {
+			must(t, v.Put(id, m.blocks(id, id+1)))
+		}
+	}
+}
+
+// same reads all of v and compares it.
+func (m *target) same(t testing.TB, v *Version) {
+	t.Helper()
+	got := make([]byte, len(m.data))
+	if _, err := v.ReadAt(got, 0); err != nil {
+		t.Fatalf("read: %v", err)
+	}
+	if !bytes.Equal(got, m.data) {
+		t.Fatal("wrong bytes")
+	}
+}
+
+// dataBytes is how much room the data files in the store take.
+func dataBytes(t testing.TB, dir string) (n int64) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, versionsName, "*", dataName))
+	must(t, err)
+	for _, f := range files {
+		info, err := os.Stat(f)
+		must(t, err)
+		n += diskBytes(info)
+	}
+	return n
+}
+
+func TestShareGatherRemove(t *testing.T) {
+	const blockSize, blocks = 4096, 400
+	dir := t.TempDir()
+	s := soundStore(t, dir)
+	one := makeTarget(t, 1, blocks*blockSize, blockSize)
+	two := one.changed(t, 2, 8)
+	v1, v2 := one.open(t, s), two.open(t, s)
+	one.putWhole(t, v1)
+	must(t, v2.PutControl(two.control, 0))
+	shared := shareAligned(t, v2, v1, two, one)
+	if shared < blocks-8 || v2.KnownCount() != shared || v2.Shares() != shared {
+		t.Fatalf("%d blocks are shared, %d known", shared, v2.KnownCount())
+	}
+	two.putWhole(t, v2)
+	two.same(t, v2)
+	unique := int64(2*blocks-int(shared)) * blockSize
+	must(t, v1.Checkpoint())
+	must(t, v2.Checkpoint())
+	const slack = 4 * diskPage // the file system's own notes of where the parts of a file are
+	if n := dataBytes(t, dir); n < unique || n > unique+slack {
+		t.Errorf("before it is gathered the data take %d bytes, not %d", n, unique)
+	}
+	must(t, v2.Gather(context.Background()))
+	if v2.Shares() != 0 || v1.Shares() != shared {
+		t.Errorf("after it was gathered the new one shares %d blocks, the old one %d", v2.Shares(), v1.Shares())
+	}
+	one.same(t, v1)
+	two.same(t, v2)
+	if n := dataBytes(t, dir); n < unique || n > unique+slack {
+		t.Errorf("after it was gathered the data take %d bytes, not %d", n, unique)
+	}
+	if st := s.Stats(); st.DataBytes != unique || st.SharedBytes != shared*blockSize {
+		t.Errorf("stats: %+v", st)
+	}
+	// All of it outlasts the process.
+	must(t, v1.Close())
+	must(t, v2.Close())
+	must(t, s.Close())
+	s = soundStore(t, dir)
+	v1, v2 = one.open(t, s), two.open(t, s)
+	one.same(t, v1)
+	two.same(t, v2)
+	must(t, v2.Close())
+	// The one that has the bytes goes; the other keeps them.
+	v1.Hold()
+	must(t, s.Remove(v2.Key()))
+	one.same(t, v1)
+	if v1.Shares() != 0 {
+		t.Error("blocks are shared with a version that is gone")
+	}
+	if err := s.Remove(v1.Key()); !errors.Is(err, ErrInUse) {
+		t.Errorf("a version that is held was removed: %v", err)
+	}
+	v1.Release()
+	must(t, v1.Close())
+	must(t, s.Remove(v1.Key()))
+	if n := dataBytes(t, dir); n != 0 {
+		t.Errorf("an empty store takes %d bytes", n)
+	}
+	if st := s.Stats(); st.Versions != 0 || st.DataBytes != 0 || st.SharedBytes != 0 || st.DiskBytes > 1<<20 {
+		t.Errorf("stats of an empty store: %+v", st)
+	}
+	must(t, s.Close())
+}
+
+// TestSharedByteOffsets: blocks that lie at any offset of another target.
+func TestSharedByteOffsets(t *testing.T) {
+	const blockSize = 2048
+	s := soundStore(t, t.TempDir())
+	one := makeTarget(t, 1, 300*blockSize+77, blockSize)
+	two := one.inserted(t, 2, 10*blockSize+5, 333)
+	v1, v2 := one.open(t, s), two.open(t, s)
+	one.putWhole(t, v1)
+	must(t, v2.PutControl(two.control, 0))
+	// Whole blocks behind what was put in.
+	first := format.BlockID(12)
+	runs := []Shared{{Blocks: format.BlockRange{Start: first, End: two.count()}, Off: int64(first)*blockSize - 333}}
+	n, err := v2.Share(v1, runs)
+	must(t, err)
+	if n != int64(two.count()-first) {
+		t.Errorf("%d blocks are shared", n)
+	}
+	two.putWhole(t, v2)
+	two.same(t, v2)
+	must(t, v2.Gather(context.Background()))
+	one.same(t, v1)
+	two.same(t, v2)
+	// Back again: a third one finds its blocks in a target of which some lie elsewhere.
+	three := one.changed(t, 3, 5)
+	v3 := three.open(t, s)
+	must(t, v3.PutControl(three.control, 0))
+	if n := shareAligned(t, v3, v1, three, one); n < 290 {
+		t.Errorf("the third shares %d blocks", n)
+	}
+	three.putWhole(t, v3)
+	must(t, v3.Gather(context.Background()))
+	for i, m := range []*target{one, two, three} {
+		m.same(t, []*Version{v1, v2, v3}[i])
+	}
+	for _, v := range []*Version{v1, v2, v3} {
+		must(t, v.Close())
+	}
+	must(t, s.Close())
+}
+
+// TestSharedBytesThatChange: bytes that another version refers to are overwritten
+// or rot; nobody reads wrong ones.
+func TestSharedBytesThatChange(t *testing.T) {
+	const blockSize, blocks = 4096, 64
+	dir := t.TempDir()
+	s := soundStore(t, dir)
+	one := makeTarget(t, 1, blocks*blockSize, blockSize)
+	two := one.changed(t, 2, 2)
+	v1, v2 := one.open(t, s), two.open(t, s)
+	one.putWhole(t, v1)
+	must(t, v2.PutControl(two.control, 0))
+	shareAligned(t, v2, v1, two, one)
+	two.putWhole(t, v2)
+	two.same(t, v2)
+	must(t, v1.Forget(format.BlockRange{Start: 3, End: 5}))
+	two.same(t, v2) // the bytes are there still
+	must(t, v1.Put(3, one.blocks(3, 5)))
+	if run, _ := v2.Known(3, 5); run != 0 {
+		t.Error("blocks are here although their bytes were overwritten")
+	}
+	two.putWhole(t, v2)
+	two.same(t, v2)
+	must(t, v1.Close())
+	must(t, v2.Close())
+	must(t, s.Close())
+	// Rot in the file of the one is found by the other.
+	files, _ := filepath.Glob(filepath.Join(dir, versionsName, "*", dataName))
+	for _, f := range files {
+		p, err := os.ReadFile(f)
+		must(t, err)
+		if len(p) > 20*blockSize {
+			copy(p[20*blockSize:], "rot")
+			must(t, os.WriteFile(f, p, 0o600))
+		}
+	}
+	s, err := Open(dir, Options{})
+	must(t, err)
+	v2 = two.open(t, s)
+	got := make([]byte, blockSize)
+	if _, err := v2.ReadAt(got, 20*blockSize); err == nil && !bytes.Equal(got, two.blocks(20, 21)) {
+		t.Error("rot was read")
+	}
+	must(t, v2.Close())
+	must(t, s.Close())
+}
+
+// TestSharedWithoutOwner: a version whose blocks lie in a folder that somebody
+// removed has the others.
+func TestSharedWithoutOwner(t *testing.T) {
+	const blockSize, blocks = 4096, 64
+	dir := t.TempDir()
+	s := soundStore(t, dir)
+	one := makeTarget(t, 1, blocks*blockSize, blockSize)
+	two := one.changed(t, 2, 9)
+	v1, v2 := one.open(t, s), two.open(t, s)
+	one.putWhole(t, v1)
+	must(t, v2.PutControl(two.control, 0))
+	shared := shareAligned(t, v2, v1, two, one)
+	two.putWhole(t, v2)
+	id, _ := v1.ID()
+	must(t, v1.Close())
+	must(t, v2.Close())
+	must(t, s.Close())
+	must(t, os.RemoveAll(filepath.Join(dir, versionsName, id.String())))
+	s = soundStore(t, dir)
+	v2 = two.open(t, s)
+	if n := v2.KnownCount(); n != blocks-shared {
+		t.Errorf("%d blocks are here, want %d", n, blocks-shared)
+	}
+	two.putWhole(t, v2)
+	two.same(t, v2)
+	must(t, v2.Close())
+	must(t, s.Close())
+}
+
+// TestSharingAtRandom does all that can be done to versions that share, in any
+// order, and compares what is read.
+func TestSharingAtRandom(t *testing.T) {
+	rounds := 6
+	if testing.Short() {
+		rounds = 3
+	}
+	for round := range rounds {
+		t.Run(fmt.Sprint(round), func(t *testing.T) { shareAtRandom(t, uint64(round)) })
+	}
+}
+
+func shareAtRandom(t *testing.T, seed uint64) {
+	rng := rand.New(rand.NewPCG(seed, 2))
+	blockSize := 512 << rng.IntN(4)
+	dir := t.TempDir()
+	s := soundStore(t, dir)
+	targets := []*target{makeTarget(t, 1, 200*blockSize+rng.IntN(blockSize), blockSize)}
+	for i := range 5 {
+		targets = append(targets, targets[rng.IntN(len(targets))].changed(t, uint64(i+2), 10))
+	}
+	open := make([]*Version, len(targets))
+	for step := range 150 {
+		i, j := rng.IntN(len(targets)), rng.IntN(len(targets))
+		m := targets[i]
+		if open[i] == nil {
+			open[i] = m.open(t, s)
+			must(t, open[i].PutControl(m.control, 0))
+		}
+		v := open[i]
+		switch op := rng.IntN(9); op {
+		case 0, 1:
+			if open[j] != nil && i != j {
+				shareAligned(t, v, open[j], m, targets[j])
+			}
+		case 2:
+			m.putWhole(t, v)
+		case 3:
+			first := format.BlockID(rng.IntN(int(m.count())))
+			must(t, v.Forget(format.BlockRange{Start: first, End: first + 9}))
+		case 4, 5:
+			must(t, v.Gather(context.Background()))
+			if v.Shares() != 0 {
+				t.Fatalf("step %d: %d blocks are shared after Gather", step, v.Shares())
+			}
+		case 6:
+			must(t, v.Close())
+			open[i] = nil
+		case 7:
+			if err := s.Remove(m.open(t, s).Key()); err != nil && !errors.Is(err, ErrNotFound) {
+				t.Fatal(err)
+			}
+			must(t, v.Close())
+		case 8:
+			for k, o := range open {
+				if o != nil {
+					must(t, o.Close())
+				}
+				open[k] = nil
+			}
+			must(t, s.Close())
+			s = soundStore(t, dir)
+		}
+		for k, o := range open {
+			if o != nil {
+				targets[k].right(t, o)
+			}
+		}
+	}
+	for _, o := range open {
+		if o != nil {
+			must(t, o.Close())
+		}
+	}
+	must(t, s.Close())
+}
+
+// right compares what v has.
+func (m *target) right(t testing.TB, v *Version) {
+	t.Helper()
+	for b := format.BlockID(0); b < m.count(); {
+		run, missing := v.Known(b, m.count())
+		if run > 0 {
+			want := m.blocks(b, b+format.BlockID(run))
+			got := make([]byte, len(want))
+			if _, err := v.ReadAt(got, m.header.Geometry().Offset(b)); err != nil || !bytes.Equal(got, want) {
+				t.Fatalf("blocks from %d on: %v, right: %v", b, err, bytes.Equal(got, want))
+			}
+		}
+		b += format.BlockID(max(run, missing))
+	}
+}
+
+// soundStore opens a store that must find no damage.
+func soundStore(t testing.TB, dir string) *Store {
+	t.Helper()
+	s, err := Open(dir, Options{Warn: func(err error) { t.Errorf("warning: %v", err) }})
+	must(t, err)
+	return s
+}
