@@ -131,7 +131,7 @@ func (f *Fill) makeIndex() (err error) {
 }
 
 // found takes blocks that a scan found; several goroutines call it at once.
-func (f *Fill) found(first format.BlockID, data []byte) error {
+func (f *Fill) found(first format.BlockID, data []byte, _ int64) error {
 	if err := f.put(first, data); err != nil {
 		return err
 	}

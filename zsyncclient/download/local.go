@@ -84,7 +84,7 @@ func (d *Download) makeIndex() (err error) {
 }
 
 // found takes blocks that a scan found; several goroutines call it at once.
-func (d *Download) found(first format.BlockID, data []byte) error {
+func (d *Download) found(first format.BlockID, data []byte, _ int64) error {
 	if err := d.write(first, data); err != nil {
 		return &writeError{err}
 	}

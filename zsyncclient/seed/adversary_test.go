@@ -64,7 +64,7 @@ func TestAdversary(t *testing.T) {
 		for _, l := range benchLengths {
 			tg, seed := make(l)
 			x := tg.index(t)
-			s := x.newScan(int64(len(seed)), NewMissing(int64(x.count)), func(format.BlockID, []byte) error { return nil }, Options{Workers: 2})
+			s := x.newScan(int64(len(seed)), NewMissing(int64(x.count)), func(format.BlockID, []byte, int64) error { return nil }, Options{Workers: 2})
 			s.file(context.Background(), bytes.NewReader(seed), int64(len(seed)))
 			if _, err := s.result(context.Background()); err != nil {
 				t.Fatal(err)
@@ -104,7 +104,7 @@ func TestSecondSeed(t *testing.T) {
 		tg := newTarget(append(bytes.Clone(data), randomBytes(7, 4096)...), 4096, checksum.MD4, l)
 		missing := NewMissing(tg.header.Geometry().BlockCount())
 		scanBytes(t, tg, missing, data, Options{})
-		s := tg.index(t).newScan(int64(len(data)), missing, func(format.BlockID, []byte) error { return nil }, Options{})
+		s := tg.index(t).newScan(int64(len(data)), missing, func(format.BlockID, []byte, int64) error { return nil }, Options{})
 		s.file(context.Background(), bytes.NewReader(data), int64(len(data)))
 		if want := int64(1); missing.Count() != want || s.counts.strong > 16 {
 			t.Errorf("%s: %d missing, %d blocks were hashed", l, missing.Count(), s.counts.strong)

@@ -41,7 +41,7 @@ func benchScan(b *testing.B, t target, seed []byte) {
 		missing := NewMissing(t.header.Geometry().BlockCount())
 		var err error
 		stats, err = x.Scan(context.Background(), bytes.NewReader(seed), int64(len(seed)), missing,
-			func(format.BlockID, []byte) error { return nil }, Options{Workers: 1})
+			func(format.BlockID, []byte, int64) error { return nil }, Options{Workers: 1})
 		if err != nil {
 			b.Fatal(err)
 		}

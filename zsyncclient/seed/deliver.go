@@ -6,14 +6,14 @@ import (
 	"github.com/zsyncfs/zsyncfs/format"
 )
 
-// foundBlock delivers data as block id and as all others of the same record. It
-// says whether any of them was missing.
-func (s *scan) foundBlock(id int, data []byte) (bool, error) {
+// foundBlock delivers data, found at offset at of the seed, as block id and as all
+// others of the same record. It says whether any of them was missing.
+func (s *scan) foundBlock(id int, data []byte, at int64) (bool, error) {
 	if !s.x.isRepeated(id) {
 		if !s.take(id, data) {
 			return false, nil
 		}
-		return true, s.give(id, 1, data)
+		return true, s.give(id, 1, data, at)
 	}
 	lo, hi := s.x.class(id)
 	// A class may have millions of blocks: all are looked at once only.
@@ -26,15 +26,16 @@ func (s *scan) foundBlock(id int, data []byte) (bool, error) {
 			continue
 		}
 		isNew = true
-		if err := s.give(int(member), 1, data); err != nil {
+		if err := s.give(int(member), 1, data, at); err != nil {
 			return isNew, err
 		}
 	}
 	return isNew, nil
 }
 
-// foundRun delivers n blocks from id on, in as few pieces as there are.
-func (s *scan) foundRun(id, n int, data []byte) error {
+// foundRun delivers n blocks from id on, whose content is data, found at offset at
+// of the seed, in as few pieces as there are.
+func (s *scan) foundRun(id, n int, data []byte, at int64) error {
 	block := int(s.x.geometry.BlockSize)
 	for i := 0; i < n; {
 		taken := 0
@@ -42,13 +43,13 @@ func (s *scan) foundRun(id, n int, data []byte) error {
 			taken++
 		}
 		if taken > 0 {
-			if err := s.give(id+i, taken, data[i*block:(i+taken)*block]); err != nil {
+			if err := s.give(id+i, taken, data[i*block:(i+taken)*block], at+int64(i*block)); err != nil {
 				return err
 			}
 			i += taken
 			continue
 		}
-		if _, err := s.foundBlock(id+i, data[i*block:(i+1)*block]); err != nil {
+		if _, err := s.foundBlock(id+i, data[i*block:(i+1)*block], at+int64(i*block)); err != nil {
 			return err
 		}
 		i++
@@ -70,11 +71,14 @@ func (s *scan) take(id int, data []byte) bool {
 	return s.missing.Take(format.BlockID(id))
 }
 
+// nowhere is the place of what was found without a seed.
+const nowhere = -1
+
 // give delivers count blocks from id on, which were taken from the set.
-func (s *scan) give(id, count int, data []byte) error {
+func (s *scan) give(id, count int, data []byte, at int64) error {
 	g := s.x.geometry
 	r := g.Bytes(format.BlockRange{Start: format.BlockID(id), End: format.BlockID(id + count)})
-	if err := s.deliver(format.BlockID(id), data[:r.Length()]); err != nil {
+	if err := s.deliver(format.BlockID(id), data[:r.Length()], at); err != nil {
 		for i := range count {
 			s.missing.Add(format.BlockID(id + i))
 		}
@@ -120,7 +124,7 @@ func (s *scan) deliverZeros() error {
 		if zeros == nil {
 			zeros = make([]byte, most*block)
 		}
-		if err := s.give(first, n, zeros[:n*block]); err != nil {
+		if err := s.give(first, n, zeros[:n*block], nowhere); err != nil {
 			return err
 		}
 	}

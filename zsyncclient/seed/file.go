@@ -10,13 +10,16 @@ import (
 	"sync/atomic"
 
 	"github.com/klauspost/compress/gzip"
+
+	"github.com/zsyncfs/zsyncfs/format"
 )
 
 // ScanFile scans the regular file at path. What gzip compressed is scanned
 // decompressed, unless targetName shows by .gz or .tgz that the target is
 // compressed as well. When blocks are still missing then, it is scanned as it is:
 // that costs little beside decompressing, and names do not always tell. Stats has
-// the bytes of both scans; Progress is told of bytes of the file.
+// the bytes of both scans; Progress is told of bytes of the file. What was found in
+// decompressed data is delivered without a place.
 //
 // A file that cannot be decompressed to its end, or that becomes shorter, is no
 // error: see Stats.Broken. Errors beside those of Scan: *NotRegularError; of opening path.
@@ -35,7 +38,8 @@ func (x *Index) ScanFile(ctx context.Context, path, targetName string, missing *
 	if o.Progress != nil {
 		unpacked.Progress = func(int64) { o.Progress(packed.n.Load()) }
 	}
-	stats, err := x.ScanReader(ctx, z, missing, deliver, unpacked)
+	unplaced := func(first format.BlockID, data []byte, _ int64) error { return deliver(first, data, nowhere) }
+	stats, err := x.ScanReader(ctx, z, missing, unplaced, unpacked)
 	stats.Broken = z.broken
 	if err != nil || missing.Count() == 0 {
 		return stats, err

@@ -77,7 +77,7 @@ func TestScanFile(t *testing.T) {
 				t.Fatal(err)
 			}
 			missing := NewMissing(test.target.header.Geometry().BlockCount())
-			out := newSink(test.target)
+			out := newSink(test.target, nil)
 			stats, err := test.target.index(t).ScanFile(context.Background(), path, test.targetName, missing, out.deliver, Options{})
 			if err != nil {
 				t.Fatal(err)
@@ -93,10 +93,46 @@ func TestScanFile(t *testing.T) {
 	}
 }
 
+// TestScanFilePlaces: places are those in the file itself; what was decompressed has
+// none.
+func TestScanFilePlaces(t *testing.T) {
+	text := randomBytes(1, 50000)
+	tg := newTarget(text, 1024, checksum.MD4, format.Lengths{SeqMatches: 2, Rsum: 4, Strong: 8})
+	zipped := compressed(t, text, 30000)
+	behind := append(bytes.Clone(zipped), text...)
+	for name, test := range map[string]struct {
+		seed            []byte
+		places, nowhere bool
+	}{
+		"plain":      {text, true, false},
+		"compressed": {zipped, false, true},
+		"both":       {behind, false, true},
+		"cut":        {append(bytes.Clone(zipped[:20000]), text...), true, true},
+	} {
+		path := filepath.Join(t.TempDir(), "seed")
+		if err := os.WriteFile(path, test.seed, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		file, places, none := newSink(tg, test.seed), false, false
+		_, err := tg.index(t).ScanFile(context.Background(), path, "t", NewMissing(tg.header.Geometry().BlockCount()),
+			func(first format.BlockID, data []byte, at int64) error {
+				if at == nowhere {
+					none = true
+					return nil
+				}
+				places = true
+				return file.deliver(first, data, at)
+			}, Options{Workers: 1})
+		if err != nil || len(file.faults) > 0 || places != test.places || none != test.nowhere {
+			t.Errorf("%s: %v, %v, places %v, none %v", name, err, file.faults, places, none)
+		}
+	}
+}
+
 func TestScanFileRefuses(t *testing.T) {
 	tg := newTarget(randomBytes(1, 5000), 512, checksum.MD4, benchLengths[0])
 	scan := func(path string) error {
-		_, err := tg.index(t).ScanFile(context.Background(), path, "", NewMissing(10), newSink(tg).deliver, Options{})
+		_, err := tg.index(t).ScanFile(context.Background(), path, "", NewMissing(10), newSink(tg, nil).deliver, Options{})
 		return err
 	}
 	var irregular *NotRegularError
@@ -119,12 +155,12 @@ func TestScanErrors(t *testing.T) {
 	x := tg.index(t)
 	count := tg.header.Geometry().BlockCount()
 	ctx := context.Background()
-	if _, err := x.Scan(ctx, shortReader{}, 5000, NewMissing(count), newSink(tg).deliver, Options{}); !errors.Is(err, io.ErrUnexpectedEOF) {
+	if _, err := x.Scan(ctx, shortReader{}, 5000, NewMissing(count), newSink(tg, nil).deliver, Options{}); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("short seed: %v", err)
 	}
 	full := errors.New("disk full")
 	missing := NewMissing(count)
-	refuse := func(format.BlockID, []byte) error { return full }
+	refuse := func(format.BlockID, []byte, int64) error { return full }
 	if _, err := x.Scan(ctx, bytes.NewReader(data), int64(len(data)), missing, refuse, Options{}); err != full {
 		t.Errorf("deliver: %v", err)
 	}
@@ -132,7 +168,7 @@ func TestScanErrors(t *testing.T) {
 		t.Errorf("%d of %d blocks are missing after a failed delivery", missing.Count(), count)
 	}
 	broken := io.MultiReader(bytes.NewReader(data[:50000]), failing{full})
-	out := newSink(tg)
+	out := newSink(tg, nil)
 	if stats, err := x.ScanReader(ctx, broken, missing, out.deliver, Options{}); err != full || stats.Found < 49000 {
 		t.Errorf("reader: %+v, %v", stats, err)
 	}
@@ -164,7 +200,7 @@ func TestProgress(t *testing.T) {
 func TestNothingMissing(t *testing.T) {
 	tg := newTarget(make([]byte, 5000), 512, checksum.MD4, benchLengths[0])
 	missing := NewMissing(tg.header.Geometry().BlockCount())
-	out := newSink(tg)
+	out := newSink(tg, nil)
 	// The target is zeros only: no seed is needed.
 	stats, err := tg.index(t).Scan(context.Background(), shortReader{}, 1000, missing, out.deliver, Options{})
 	if err != nil || stats != (Stats{Found: 5000}) {
@@ -181,7 +217,7 @@ func TestShrinkingSeed(t *testing.T) {
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	missing, s := NewMissing(tg.header.Geometry().BlockCount()), newSink(tg)
+	missing, s := NewMissing(tg.header.Geometry().BlockCount()), newSink(tg, nil)
 	stats, err := tg.index(t).ScanFile(context.Background(), path, "t", missing, s.deliver, Options{
 		Workers: 1, slice: 1 << 20,
 		Progress: func(int64) {

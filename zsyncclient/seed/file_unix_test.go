@@ -19,7 +19,7 @@ func TestFIFO(t *testing.T) {
 		t.Skip(err)
 	}
 	tg := newTarget(randomBytes(1, 5000), 512, checksum.MD4, benchLengths[0])
-	_, err := tg.index(t).ScanFile(context.Background(), path, "", NewMissing(10), newSink(tg).deliver, Options{})
+	_, err := tg.index(t).ScanFile(context.Background(), path, "", NewMissing(10), newSink(tg, nil).deliver, Options{})
 	var irregular *NotRegularError
 	if !errors.As(err, &irregular) {
 		t.Errorf("%v", err)

@@ -49,18 +49,20 @@ func (t target) index(tb testing.TB) *Index {
 // sink takes what is delivered, and checks it against the records.
 type sink struct {
 	t       target
+	seed    []byte // what places are checked against; nil: they are not
 	mu      sync.Mutex
 	blocks  map[format.BlockID]bool // guarded by mu
 	faults  []string                // guarded by mu
 	content []byte                  // guarded by mu; of the target
 	bytes   int64                   // guarded by mu
+	first   int64                   // guarded by mu; the place that came first, nowhere before that
 }
 
-func newSink(t target) *sink {
-	return &sink{t: t, blocks: map[format.BlockID]bool{}, content: make([]byte, t.header.Length)}
+func newSink(t target, seed []byte) *sink {
+	return &sink{t: t, seed: seed, first: nowhere, blocks: map[format.BlockID]bool{}, content: make([]byte, t.header.Length)}
 }
 
-func (s *sink) deliver(first format.BlockID, data []byte) error {
+func (s *sink) deliver(first format.BlockID, data []byte, at int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	g := s.t.header.Geometry()
@@ -80,9 +82,30 @@ func (s *sink) deliver(first format.BlockID, data []byte) error {
 		}
 		s.blocks[id] = true
 	}
+	if !s.isAt(data, at) {
+		s.faults = append(s.faults, fmt.Sprintf("%s is not what lies at %d", r, at))
+	}
+	if s.first == nowhere {
+		s.first = at
+	}
 	s.bytes += int64(len(data))
 	copy(s.content[g.Offset(first):], data)
 	return nil
+}
+
+// isAt says whether data lies at offset at of the seed, which zeros follow. Without a
+// place it has to be zeros.
+func (s *sink) isAt(data []byte, at int64) bool {
+	switch {
+	case s.seed == nil:
+		return true
+	case at == nowhere:
+		return bytes.Equal(data, make([]byte, len(data)))
+	case at < 0 || at >= int64(len(s.seed)):
+		return false
+	}
+	part := s.seed[at:min(at+int64(len(data)), int64(len(s.seed)))]
+	return bytes.Equal(data[:len(part)], part) && bytes.Equal(data[len(part):], make([]byte, len(data)-len(part)))
 }
 
 // check fails when something wrong was delivered.
@@ -105,7 +128,7 @@ func (s *sink) check(tb interface{ Fatalf(string, ...any) }, stats Stats, missin
 // scanBytes scans seed for all of t's blocks in missing.
 func scanBytes(tb testing.TB, t target, missing *Missing, seed []byte, o Options) (*sink, Stats) {
 	tb.Helper()
-	out := newSink(t)
+	out := newSink(t, seed)
 	stats, err := t.index(tb).Scan(context.Background(), bytes.NewReader(seed), int64(len(seed)), missing, out.deliver, o)
 	if err != nil {
 		tb.Fatal(err)

@@ -52,7 +52,7 @@ func (w *worker) matched(offset, lo, hi int) (int, error) {
 	first := int(s.table.ids[lo])
 	for i := range s.seq {
 		at := offset + i*w.block
-		isNew, err := s.foundBlock(first+i, w.buf[at:at+w.block])
+		isNew, err := s.foundBlock(first+i, w.buf[at:at+w.block], w.base+int64(at))
 		if err != nil {
 			return offset, err
 		}
@@ -153,7 +153,7 @@ func (w *worker) follow(id, offset int, sure bool) (int, error) {
 				break
 			}
 			sure = true
-			if err := w.s.foundRun(id, n, w.buf[offset:offset+n*w.block]); err != nil {
+			if err := w.s.foundRun(id, n, w.buf[offset:offset+n*w.block], w.base+int64(offset)); err != nil {
 				return offset, err
 			}
 		} else {

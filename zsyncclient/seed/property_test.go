@@ -90,7 +90,7 @@ func TestScanFindsAll(t *testing.T) {
 				}
 			}
 		}
-		out := newSink(tg)
+		out := newSink(tg, seed)
 		stats, err := x.Scan(context.Background(), bytes.NewReader(seed), int64(len(seed)), missing, out.deliver, o)
 		if err != nil {
 			t.Fatal(err)
@@ -98,7 +98,7 @@ func TestScanFindsAll(t *testing.T) {
 		out.check(t, stats, missing)
 		compare("file", out, x.newScan(int64(len(seed)), missing, out.deliver, o).seq)
 
-		out = newSink(tg)
+		out = newSink(tg, seed)
 		stats, err = x.ScanReader(context.Background(), iotest.HalfReader(bytes.NewReader(seed)), stream, out.deliver, o)
 		if err != nil {
 			t.Fatal(err)

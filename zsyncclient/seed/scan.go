@@ -39,7 +39,12 @@ type Stats struct {
 // Deliver takes blocks that were found: data is whole blocks from block first on
 // (the target's last one cut at the target's length), valid during the call. They
 // were taken from the set before. Several goroutines call it at once.
-type Deliver func(first format.BlockID, data []byte) error
+//
+// at is the offset in the seed of the first byte of data, in bytes: data is what
+// lies in the seed from there on, and zeros beyond the seed's end. Every block of a
+// class comes with the one place where one of them was found. -1: data has no place
+// in the seed, for it is zeros that needed none, or what ScanFile decompressed.
+type Deliver func(first format.BlockID, data []byte, at int64) error
 
 // errDone ends a scan that has nothing more to do.
 var errDone = errors.New("done")

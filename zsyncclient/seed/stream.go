@@ -9,12 +9,14 @@ import (
 
 // window is a slice of a stream with what its look-ups reach beyond it.
 type window struct {
-	buf []byte
-	n   int // offsets to look at
+	buf  []byte
+	n    int   // offsets to look at
+	base int64 // where it begins in the stream
 }
 
-// ScanReader is Scan for a stream of unknown length. It reads on the calling
-// goroutine: a Read that blocks delays the return after ctx ended.
+// ScanReader is Scan for a stream of unknown length: the places that deliver is told
+// are offsets from where it began. It reads on the calling goroutine: a Read that
+// blocks delays the return after ctx ended.
 func (x *Index) ScanReader(ctx context.Context, r io.Reader, missing *Missing, deliver Deliver, o Options) (Stats, error) {
 	s := x.newScan(wholeSeed, missing, deliver, o)
 	if !s.begin(ctx) {
@@ -60,6 +62,7 @@ func (s *scan) streamWindow(ctx context.Context, w *worker, win window) error {
 		return nil
 	}
 	w.going = going{} // windows of a stream go to any worker
+	w.base = win.base
 	scanned, err := w.window(ctx, win.buf, win.n)
 	s.addScanned(int64(scanned))
 	jumped := w.takeJumped(span{})
@@ -70,6 +73,7 @@ func (s *scan) streamWindow(ctx context.Context, w *worker, win window) error {
 	defer func() { w.thorough = false }()
 	for _, j := range jumped {
 		n := int(j.end - j.start)
+		w.base = win.base + j.start
 		if _, err := w.window(ctx, win.buf[j.start:int(j.start)+n+s.reach], n); err != nil {
 			return err
 		}
@@ -81,6 +85,7 @@ func (s *scan) streamWindow(ctx context.Context, w *worker, win window) error {
 // one need carried over into the next.
 func (s *scan) readWindows(ctx context.Context, r io.Reader, full chan<- window, free <-chan []byte) error {
 	var tail []byte
+	base := int64(0)
 	for !s.stop.Load() && ctx.Err() == nil && s.missing.Count() > 0 {
 		buf := <-free
 		if buf == nil {
@@ -102,7 +107,8 @@ func (s *scan) readWindows(ctx context.Context, r io.Reader, full chan<- window,
 			tail = append(tail[:0], buf[n:]...)
 		}
 		if n > 0 {
-			full <- window{buf, n}
+			full <- window{buf, n, base}
+			base += int64(n)
 		}
 		if err != nil && !ended {
 			return err
