@@ -31,8 +31,9 @@
 //
 // # How
 //
-// A pass goes over slices of 4 MiB, which workers take in order; each reads its own
-// and what look-ups at its end reach beyond it. For 16384 offsets at a time the rsums
+// A pass goes over slices of 4 MiB, which workers take in order, or in that of their
+// distance from Options.First; each reads its own and what look-ups at its end reach
+// beyond it. For 16384 offsets at a time the rsums
 // are computed, and looked up in the filter, whose near level has a bit for each key
 // (64 bits for each, at most 1 MiB: what stays in the second cache) and whose far
 // level (at most 8 MiB) is asked for what is left. Then the table says exactly which
@@ -110,6 +111,6 @@
 // # What comes later
 //
 // A mount scans versions that a store has through the same API: a segment is an
-// io.ReaderAt. Matching within gzip by Z-Map2 needs blocks of the decompressed
+// io.ReaderAt, and what Deliver is told of places is for referring to it. Matching within gzip by Z-Map2 needs blocks of the decompressed
 // target only, which is what ScanFile looks for already.
 package seed

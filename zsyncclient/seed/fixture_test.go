@@ -138,8 +138,9 @@ func scanBytes(tb testing.TB, t target, missing *Missing, seed []byte, o Options
 }
 
 // naive is every block that a seed has, by the rule alone: no run, no filter, no
-// jumps. Blocks of known are not looked for.
-func naive(t target, seed []byte, known map[format.BlockID]bool, seq int) map[format.BlockID]bool {
+// jumps. Blocks of known are not looked for: must is what pairs have of which one
+// block is not known, may also what is repeated elsewhere of other pairs.
+func naive(t target, seed []byte, known map[format.BlockID]bool, seq int) (must, may map[format.BlockID]bool) {
 	h := t.header
 	block := int(h.BlockSize)
 	padded := append(bytes.Clone(seed), make([]byte, 2*block)...)
@@ -156,29 +157,34 @@ func naive(t target, seed []byte, known map[format.BlockID]bool, seq int) map[fo
 	for id := range count {
 		places[record(id)] = append(places[record(id)], id)
 	}
-	found := map[format.BlockID]bool{}
-	take := func(r string) {
+	must, may = map[format.BlockID]bool{}, map[format.BlockID]bool{}
+	take := func(r string, isSure bool) {
 		for _, id := range places[r] {
-			if !known[format.BlockID(id)] {
-				found[format.BlockID(id)] = true
+			if known[format.BlockID(id)] {
+				continue
+			}
+			may[format.BlockID(id)] = true
+			if isSure {
+				must[format.BlockID(id)] = true
 			}
 		}
 	}
-	take(sumsOfZeros(h))
+	take(sumsOfZeros(h), true)
 	for off := range len(seed) {
 		a := at(off)
 		for _, id := range places[a.record] {
 			if seq == 1 {
-				take(a.record)
+				take(a.record, true)
 				break
 			}
 			if id+1 < count && at(off+block).record == record(id+1) {
-				take(a.record)
-				take(record(id + 1))
+				isSure := !known[format.BlockID(id)] || !known[format.BlockID(id+1)]
+				take(a.record, isSure)
+				take(record(id+1), isSure)
 			}
 		}
 	}
-	return found
+	return must, may
 }
 
 // sumsOfZeros is the record of a block of zeros.

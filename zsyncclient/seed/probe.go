@@ -165,7 +165,7 @@ func (w *worker) follow(id, offset int, sure bool) (int, error) {
 		}
 	}
 	if offset >= w.limit && id < x.count {
-		w.going = going{at: w.base + int64(offset), id: id, sure: sure}
+		w.going = going{at: w.base + int64(offset), from: w.base + int64(w.limit-w.distance), id: id, sure: sure}
 	}
 	return offset, nil
 }

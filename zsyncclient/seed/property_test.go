@@ -51,59 +51,94 @@ func mix(t *rapid.T, pieces [][]byte, label string) []byte {
 	return out
 }
 
+// situation is a target, a seed, and what is known of the target before a scan.
+type situation struct {
+	target target
+	x      *Index
+	seed   []byte
+	known  map[format.BlockID]bool
+	o      Options
+}
+
+// drawSituation draws one, with short checksums and small slices.
+func drawSituation(t *rapid.T) situation {
+	pieces := [][]byte{piece(t), piece(t), piece(t), piece(t)}
+	l := format.Lengths{
+		SeqMatches: rapid.IntRange(1, 2).Draw(t, "seq"),
+		Rsum:       rapid.IntRange(1, 4).Draw(t, "rsum"),
+		Strong:     rapid.IntRange(3, 16).Draw(t, "strong"),
+	}
+	strong := checksum.Strong(rapid.IntRange(0, 2).Draw(t, "algorithm"))
+	c := situation{
+		target: newTarget(mix(t, pieces, "target"), 512, strong, l),
+		seed:   mix(t, pieces, "seed"),
+		known:  map[format.BlockID]bool{},
+		o: Options{credit: 1 << 40,
+			Workers: rapid.IntRange(1, 3).Draw(t, "workers"), slice: rapid.IntRange(512, 3000).Draw(t, "slice")},
+	}
+	for id := range format.BlockID(c.target.header.Geometry().BlockCount()) {
+		if rapid.IntRange(0, 5).Draw(t, "known") == 0 {
+			c.known[id] = true
+		}
+	}
+	var err error
+	if c.x, err = NewIndex(c.target.header, c.target.records); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// missing is all that is not known.
+func (c situation) missing() *Missing {
+	m := NewMissing(c.target.header.Geometry().BlockCount())
+	for id := range c.known {
+		m.Take(id)
+	}
+	return m
+}
+
+// file scans the seed as a file.
+func (c situation) file(t *rapid.T) *sink {
+	missing, out := c.missing(), newSink(c.target, c.seed)
+	stats, err := c.x.Scan(context.Background(), bytes.NewReader(c.seed), int64(len(c.seed)), missing, out.deliver, c.o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out.check(t, stats, missing)
+	return out
+}
+
+// stream scans the seed as a stream.
+func (c situation) stream(t *rapid.T) *sink {
+	missing, out := c.missing(), newSink(c.target, c.seed)
+	stats, err := c.x.ScanReader(context.Background(), iotest.HalfReader(bytes.NewReader(c.seed)), missing, out.deliver, c.o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out.check(t, stats, missing)
+	return out
+}
+
 // TestScanFindsAll holds every way to scan against the rule.
 func TestScanFindsAll(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		pieces := [][]byte{piece(t), piece(t), piece(t), piece(t)}
-		l := format.Lengths{
-			SeqMatches: rapid.IntRange(1, 2).Draw(t, "seq"),
-			Rsum:       rapid.IntRange(1, 4).Draw(t, "rsum"),
-			Strong:     rapid.IntRange(3, 16).Draw(t, "strong"),
-		}
-		strong := checksum.Strong(rapid.IntRange(0, 2).Draw(t, "algorithm"))
-		tg := newTarget(mix(t, pieces, "target"), 512, strong, l)
-		seed := mix(t, pieces, "seed")
-		count := tg.header.Geometry().BlockCount()
-		missing, stream := NewMissing(count), NewMissing(count)
-		known := map[format.BlockID]bool{}
-		for id := range format.BlockID(count) {
-			if rapid.IntRange(0, 5).Draw(t, "known") == 0 {
-				known[id] = true
-				missing.Take(id)
-				stream.Take(id)
-			}
-		}
-		x, err := NewIndex(tg.header, tg.records)
-		if err != nil {
-			t.Fatal(err)
-		}
-		o := Options{Workers: rapid.IntRange(1, 3).Draw(t, "workers"), slice: rapid.IntRange(512, 3000).Draw(t, "slice")}
-		compare := func(what string, out *sink, seq int) {
-			for id := range naive(tg, seed, known, seq) {
+		c := drawSituation(t)
+		c.o.First = rapid.Int64Range(0, 20000).Draw(t, "first")
+		compare := func(what string, out *sink, size int64) {
+			seq := c.x.newScan(size, c.missing(), out.deliver, c.o).seq
+			must, may := naive(c.target, c.seed, c.known, seq)
+			for id := range must {
 				if !out.blocks[id] {
 					t.Fatalf("%s: block %d was not found", what, id)
 				}
 			}
 			for id := range out.blocks {
-				if known[id] {
-					t.Fatalf("%s: block %d was known", what, id)
+				if !may[id] {
+					t.Fatalf("%s: block %d is not in the seed, or known", what, id)
 				}
 			}
 		}
-		out := newSink(tg, seed)
-		stats, err := x.Scan(context.Background(), bytes.NewReader(seed), int64(len(seed)), missing, out.deliver, o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		out.check(t, stats, missing)
-		compare("file", out, x.newScan(int64(len(seed)), missing, out.deliver, o).seq)
-
-		out = newSink(tg, seed)
-		stats, err = x.ScanReader(context.Background(), iotest.HalfReader(bytes.NewReader(seed)), stream, out.deliver, o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		out.check(t, stats, stream)
-		compare("stream", out, x.newScan(wholeSeed, missing, out.deliver, o).seq)
+		compare("file", c.file(t), int64(len(c.seed)))
+		compare("stream", c.stream(t), wholeSeed)
 	})
 }

@@ -5,46 +5,12 @@ import (
 	"errors"
 	"io"
 	"math/bits"
-	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
 
 	"github.com/zsyncfs/zsyncfs/format"
-	"github.com/zsyncfs/zsyncfs/zsyncclient/sparse"
 )
-
-// Options for the scans. The zero value works.
-type Options struct {
-	// Workers is how many cores a scan uses at most. Default: GOMAXPROCS.
-	Workers int
-	// Progress is told how many bytes of the seed were scanned so far; it may be
-	// called by several goroutines at once and must be quick. Default: nobody.
-	Progress func(scanned int64)
-
-	// slice is how many offsets a worker takes at a time; tests make it small.
-	slice int
-}
-
-// Stats is what a scan did, in bytes.
-type Stats struct {
-	// Scanned of the seed; Found of the target (each block once, also one that the
-	// target has in several places).
-	Scanned, Found int64
-	// Broken is why ScanFile could not read a seed to its end; nil when it could.
-	// What was found before counts.
-	Broken error
-}
-
-// Deliver takes blocks that were found: data is whole blocks from block first on
-// (the target's last one cut at the target's length), valid during the call. They
-// were taken from the set before. Several goroutines call it at once.
-//
-// at is the offset in the seed of the first byte of data, in bytes: data is what
-// lies in the seed from there on, and zeros beyond the seed's end. Every block of a
-// class comes with the one place where one of them was found. -1: data has no place
-// in the seed, for it is zeros that needed none, or what ScanFile decompressed.
-type Deliver func(first format.BlockID, data []byte, at int64) error
 
 // errDone ends a scan that has nothing more to do.
 var errDone = errors.New("done")
@@ -205,22 +171,22 @@ func (s *scan) file(ctx context.Context, r io.ReaderAt, size int64) {
 	if !s.begin(ctx) || size <= 0 {
 		return
 	}
-	var jumped []span
-	for start := int64(0); start < size && !s.stop.Load(); start += stretch {
-		end := min(start+stretch, size)
-		jumped = s.pass(ctx, r, size, s.work(r, span{start, end}, size), false)
-		if s.stop.Load() || s.missing.Count() == 0 || !s.worthAgain(jumped) {
-			continue
+	for part := range stretches(size, s.o.First) {
+		jumped := s.pass(ctx, r, size, s.work(r, part, size), false)
+		if !s.stop.Load() && s.missing.Count() > 0 && s.worthAgain(jumped) {
+			// What runs of matching blocks jumped over may hold other blocks, which
+			// begin elsewhere. Only what is still missing is looked for.
+			s.filter = s.newFilter()
+			var work []span
+			for _, j := range jumped {
+				work = s.cut(j, work)
+			}
+			s.pass(ctx, r, size, work, true)
+			s.filter = s.newFilter()
 		}
-		// What runs of matching blocks jumped over may hold other blocks, which
-		// begin elsewhere. Only what is still missing is looked for.
-		s.filter = s.newFilter()
-		var work []span
-		for _, j := range jumped {
-			work = s.cut(j, work)
+		if s.stop.Load() {
+			return
 		}
-		s.pass(ctx, r, size, work, true)
-		s.filter = s.newFilter()
 	}
 }
 
@@ -241,13 +207,6 @@ func (s *scan) worthAgain(jumped []span) bool {
 // a second of one core.
 const littleAgain = 128 << 20
 
-// stretch is how much of a seed is scanned before what was jumped over in it is:
-// it bounds the list of that. In bytes.
-const stretch = 16 << 30
-
-// span is the offsets of a seed from start to end.
-type span struct{ start, end int64 }
-
 // begin delivers what needs no seed and makes the filter; false when there is
 // nothing to scan for.
 func (s *scan) begin(ctx context.Context) bool {
@@ -265,55 +224,10 @@ func (s *scan) begin(ctx context.Context) bool {
 	return true
 }
 
-// work is all in slices, without holes of the file r: blocks of zeros need no seed.
-func (s *scan) work(r io.ReaderAt, all span, size int64) (work []span) {
-	f, ok := r.(*os.File)
-	if !ok {
-		return s.cut(all, nil)
-	}
-	holes := all.end - all.start
-	for _, part := range s.withoutHoles(f, all, size) {
-		holes -= part.end - part.start
-		work = s.cut(part, work)
-	}
-	if holes > 0 {
-		s.addScanned(holes)
-	}
-	return work
-}
-
-// withoutHoles are the offsets of all whose look-ups reach data of f. Small holes
-// stay: each slice has to read as much as a look-up reaches beyond it.
-func (s *scan) withoutHoles(f *os.File, all span, size int64) (parts []span) {
-	gap := max(mergeGap, 4*int64(s.reach))
-	for at := all.start; at < all.end; {
-		start, end := sparse.Next(f, at, size)
-		at = end
-		// Look-ups at the offsets before an extent reach into it.
-		part := span{max(start-int64(s.reach)+1, all.start), min(end, all.end)}
-		if start >= size || part.start >= all.end {
-			break
-		}
-		if n := len(parts); n > 0 && part.start-parts[n-1].end < gap {
-			parts[n-1].end = part.end
-		} else {
-			parts = append(parts, part)
-		}
-	}
-	return parts
-}
-
-// cut appends all to work in slices.
-func (s *scan) cut(all span, work []span) []span {
-	for at := all.start; at < all.end; at += int64(s.slice) {
-		work = append(work, span{at, min(at+int64(s.slice), all.end)})
-	}
-	return work
-}
-
-// pass scans spans of r, given to the workers in order. It returns what runs
+// pass scans spans of r, given to the workers in order of their distance from First. It returns what runs
 // jumped over; with thorough nothing is jumped over, nor counted as scanned.
 func (s *scan) pass(ctx context.Context, r io.ReaderAt, size int64, work []span, thorough bool) []span {
+	sortFrom(work, s.o.First)
 	var next atomic.Int64
 	var mu sync.Mutex
 	var jumped []span

@@ -57,7 +57,7 @@ func (s *scan) newWorker(thorough bool) *worker {
 		w.second = make([]uint32, w.batch)
 	}
 	w.sums, w.hits = make([]uint32, sums), make([]uint32, w.batch)
-	w.budget.credit = int64(64*block) + 1<<20
+	w.budget.credit = int64(64*block) + 1<<20 + s.o.credit
 	w.budget.rate = min(max(earned, 1.5*s.expectedCost()), mostEarned)
 	return w
 }
@@ -78,12 +78,15 @@ func (w *worker) ended(ctx context.Context) bool {
 }
 
 // going is where a run went on when its window ended: block id is expected at
-// offset at of the seed. A worker that is given the next slice takes it up there.
+// offset at of the seed. A worker that is given the next slice takes it up there; one
+// that is given an earlier slice does not.
 // Slices hold only a few of the largest blocks; to find the run anew in each would
 // cost more than all else, where data are periodic.
 type going struct {
 	at int64
-	id int // 0: none, for a run has a block before it
+	// from is where the window ended: from there on up to at all is the run's.
+	from int64
+	id   int // 0: none, for a run has a block before it
 	// sure: that block matched by its strong checksum.
 	sure bool
 }
@@ -93,7 +96,7 @@ type going struct {
 func (w *worker) goOn(n int) (int, error) {
 	g := w.going
 	start := g.at - w.base
-	if g.id == 0 || w.thorough || start < 0 {
+	if g.id == 0 || w.thorough || start < 0 || w.base < g.from {
 		return 0, nil
 	}
 	if start >= int64(n) {
