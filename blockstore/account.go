@@ -19,11 +19,14 @@ func accountEntry(name string, a account) entry {
 
 // account is what the index says about a version that is not open.
 type account struct {
-	key  Key
-	data int64 // bytes of blocks that are here
-	own  int64 // those of them that are in the own segment
-	disk int64 // bytes on the disk
-	used int64 // time of last use, seconds since 1970
+	key    Key
+	state  State
+	length int64 // of the target, in bytes
+	data   int64 // bytes of blocks that are here
+	own    int64 // those of them that are in the own segment
+	disk   int64 // bytes on the disk
+	used   int64 // time of last use, seconds since 1970
+	place  Place
 	// owners are the versions in whose segments the others are, at most
 	// maxOwners.
 	owners []Key
@@ -33,17 +36,28 @@ type account struct {
 // a descriptor while it is open.
 const maxOwners = 64
 
+// An account is encoded, little-endian, as
+//
+//	0    layout, 1 byte: 2
+//	1    Key
+//	33   State, 1 byte
+//	34   length, data, own, disk, used: 8 bytes each
+//	74   length of the place, 2 bytes
+//	76   place
+//	...  owners: Keys
 const (
 	accountLayout = 2
-	accountFixed  = 1 + 32 + 4*8
+	accountFixed  = 76
 )
 
 func (a account) encode() []byte {
 	le := binary.LittleEndian
 	out := append([]byte{accountLayout}, a.key[:]...)
-	for _, n := range []int64{a.data, a.own, a.disk, a.used} {
+	out = append(out, byte(a.state))
+	for _, n := range []int64{a.length, a.data, a.own, a.disk, a.used} {
 		out = le.AppendUint64(out, uint64(n))
 	}
+	out = append(le.AppendUint16(out, uint16(len(a.place))), a.place...)
 	for _, k := range a.owners {
 		out = append(out, k[:]...)
 	}
@@ -51,17 +65,26 @@ func (a account) encode() []byte {
 }
 
 func decodeAccount(p []byte) (account, bool) {
-	if len(p) < accountFixed || p[0] != accountLayout || (len(p)-accountFixed)%len(Key{}) != 0 || len(p) > accountFixed+maxOwners*len(Key{}) {
+	le := binary.LittleEndian
+	if len(p) < accountFixed || p[0] != accountLayout || p[33] > byte(Suspect) {
 		return account{}, false
 	}
-	a := account{key: Key(p[1:33])}
-	for i, n := range []*int64{&a.data, &a.own, &a.disk, &a.used} {
-		*n = int64(binary.LittleEndian.Uint64(p[33+8*i:]))
+	a := account{key: Key(p[1:33]), state: State(p[33])}
+	for i, n := range []*int64{&a.length, &a.data, &a.own, &a.disk, &a.used} {
+		*n = int64(le.Uint64(p[34+8*i:]))
 	}
-	for p = p[accountFixed:]; len(p) > 0; p = p[len(Key{}):] {
-		a.owners = append(a.owners, Key(p[:len(Key{})]))
+	n, rest := int(le.Uint16(p[accountFixed-2:])), p[accountFixed:]
+	if n > len(rest) || n > maxPlace {
+		return account{}, false
+	}
+	a.place, rest = Place(rest[:n]), rest[n:]
+	if len(rest)%len(Key{}) != 0 || len(rest) > maxOwners*len(Key{}) {
+		return account{}, false
+	}
+	for ; len(rest) > 0; rest = rest[len(Key{}):] {
+		a.owners = append(a.owners, Key(rest[:len(Key{})]))
 	}
 	// The bounds keep sums over many versions from overflowing.
 	sane := func(n int64) bool { return n >= 0 && n < 1<<56 }
-	return a, sane(a.data) && sane(a.own) && sane(a.disk)
+	return a, sane(a.length) && sane(a.data) && sane(a.own) && sane(a.disk)
 }

@@ -249,7 +249,7 @@ func (v *Version) restoreControl(meta *versionMeta) {
 // account is what the index is told about the version. It needs folder.
 func (v *Version) account() account {
 	v.mu.Lock()
-	a := account{key: v.key, used: max(v.used.Load(), v.booked.used)}
+	a := account{key: v.key, state: v.state, length: v.header.Length, place: v.place, used: max(v.used.Load(), v.booked.used)}
 	a.data, a.own = v.table.bytes()
 	a.owners = owners(v.table.shared)
 	v.mu.Unlock()

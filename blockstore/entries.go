@@ -2,11 +2,13 @@ package blockstore
 
 import (
 	"bufio"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,23 +22,36 @@ func Exists(dir string) bool {
 	return err == nil
 }
 
-// Entry is a version of the store, open or not, as the index and its folder
-// tell; Reopen finds out whether that is so.
+// Entry is a version of the store, open or not, as the index tells; Reopen finds
+// out whether that is so.
 type Entry struct {
 	Key   Key
 	Place Place
-	// Bytes of blocks that are here; of a version that is not open, at its last
-	// checkpoint.
-	Bytes int64
-	// Used is when it was last written to, of a version that is not open.
+	State State
+	// Length of the target, in bytes.
+	Length int64
+	// Bytes of blocks that are here, and of those of them that are in the version's
+	// own file; of a version that is not open, at its last checkpoint.
+	Bytes, Own int64
+	// Disk is how many bytes the version takes on the disk.
+	Disk int64
+	// Used is when it was last used.
 	Used time.Time
+	// Held says that somebody uses it (see Version.Hold).
+	Held bool
 }
 
-// Entries are the versions that have blocks, in no order. One whose place was
-// lost is left out. It reads a small file for each version that is not open.
+// Entries are the versions that have blocks, in no order. It reads no file.
 //
 // Errors: ErrClosed. Safe for concurrent use.
 func (s *Store) Entries() ([]Entry, error) {
+	all, err := s.AllEntries()
+	return slices.DeleteFunc(all, func(e Entry) bool { return e.Bytes == 0 || e.Place == "" }), err
+}
+
+// AllEntries are all versions, also those without blocks, and those whose place
+// was lost. Else it is Entries.
+func (s *Store) AllEntries() ([]Entry, error) {
 	if err := s.enter(); err != nil {
 		return nil, err
 	}
@@ -44,39 +59,79 @@ func (s *Store) Entries() ([]Entry, error) {
 	var out []Entry
 	open := map[Key]bool{}
 	for _, v := range s.versions() {
-		open[v.key] = true
-		if n := v.knownBytes(); n > 0 {
-			out = append(out, Entry{Key: v.key, Place: v.place, Bytes: n, Used: time.Now()})
+		if !open[v.key] {
+			open[v.key] = true
+			out = append(out, v.entry())
 		}
 	}
-	names := map[string]account{}
-	err := s.index.each(indexVersion, func(name string, value []byte) {
-		if a, ok := decodeAccount(value); ok && a.data > 0 && !open[a.key] {
-			names[name] = a
+	err := s.index.each(indexVersion, func(_ string, value []byte) {
+		if a, ok := decodeAccount(value); ok && !open[a.key] {
+			out = append(out, Entry{Key: a.key, Place: a.place, State: a.state, Length: a.length,
+				Bytes: a.data, Own: a.own, Disk: a.disk, Used: time.Unix(a.used, 0)})
 		}
 	})
 	if err != nil {
 		return nil, fmt.Errorf("blockstore: read the index: %w", err)
 	}
-	for name, a := range names {
-		if _, _, _, ok := parseName(name); !ok {
-			continue
-		}
-		place, err := readSmall(filepath.Join(s.versionsDir(), name, placeName), maxPlace)
-		if err != nil {
-			continue // lost, or renamed this moment
-		}
-		out = append(out, Entry{Key: a.key, Place: Place(place), Bytes: a.data, Used: time.Unix(a.used, 0)})
-	}
 	return out, nil
 }
 
-// knownBytes is the length of the blocks that are here.
-func (v *Version) knownBytes() int64 {
+// entry is the Entry of a version that is open.
+func (v *Version) entry() Entry {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	here, _ := v.table.bytes()
-	return here
+	e := Entry{Key: v.key, Place: v.place, State: v.state, Length: v.header.Length, Used: time.Unix(v.used.Load(), 0), Held: v.holds.Load() > 0}
+	e.Bytes, e.Own = v.table.bytes()
+	v.store.mu.Lock()
+	defer v.store.mu.Unlock()
+	e.Disk = v.booked.disk
+	if e.Held {
+		e.Used = time.Now()
+	}
+	return e
+}
+
+// InOnePiece says whether bytes r of the target are here and lie one behind the
+// other in one file, so that another version can share them. Safe for concurrent
+// use.
+func (v *Version) InOnePiece(r format.Range) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.piece(r.Start, r.Length()).length == r.Length()
+}
+
+// MaxSketch is the length of the longest sketch, in bytes.
+const MaxSketch = 4096
+
+// PutSketch keeps a few bytes by which the layers above tell which versions have
+// content in common, as long as the store has the version of key. It is durable
+// after the next checkpoint.
+//
+// Errors: ErrInvalid; ErrClosed. Safe for concurrent use.
+func (s *Store) PutSketch(key Key, sketch []byte) error {
+	if len(sketch) > MaxSketch {
+		return fmt.Errorf("%w: a sketch of %d bytes", ErrInvalid, len(sketch))
+	}
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.leave()
+	return s.index.update([]entry{{key: indexSketch + key.String(), value: append([]byte{}, sketch...)}})
+}
+
+// Sketches calls f with every sketch; p is only valid during the call. Errors:
+// ErrClosed. Safe for concurrent use.
+func (s *Store) Sketches(f func(key Key, p []byte)) error {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.leave()
+	return s.index.each(indexSketch, func(text string, p []byte) {
+		var key Key
+		if _, err := hex.Decode(key[:], []byte(text[:min(len(text), 2*len(key))])); err == nil && len(text) == 2*len(key) {
+			f(key, p)
+		}
+	})
 }
 
 // Reopen is OpenVersion of a version that the store has, with the header that

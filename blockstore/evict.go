@@ -224,7 +224,7 @@ func (s *Store) removeClosed(key Key) (bool, error) {
 	for _, owner := range a.owners {
 		s.dropSharer(owner, key)
 	}
-	err = s.updateIndex([]entry{keyEntry(key, ""), {key: indexVersion + name}})
+	err = s.updateIndex([]entry{keyEntry(key, ""), {key: indexVersion + name}, {key: indexSketch + key.String()}})
 	return true, errors.Join(err, os.RemoveAll(filepath.Join(s.versionsDir(), gone)))
 }
 

@@ -457,3 +457,25 @@ func (v *Version) unlinkFrom(owner Key) error {
 	v.mu.Unlock()
 	return v.Checkpoint()
 }
+
+// IsNewest says whether none of the versions in whose files the version has blocks
+// is of a later date, by what the control files say.
+func (v *Version) IsNewest() bool {
+	v.mu.Lock()
+	keys := owners(v.table.shared)
+	v.mu.Unlock()
+	if v.header.MTime.IsZero() {
+		return true
+	}
+	for _, key := range keys {
+		later := false
+		_ = v.store.withVersion(key, func(w *Version) error {
+			later = w.header.MTime.After(v.header.MTime)
+			return nil
+		})
+		if later {
+			return false
+		}
+	}
+	return true
+}

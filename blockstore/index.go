@@ -15,12 +15,14 @@ import (
 //
 //	"k" Key          -> name of the version's folder
 //	"v" folder name  -> accounting record
+//	"s" Key          -> sketch
 //	"m" key, "n" ... -> value of MetaPut, in pieces (indexmeta.go)
 //
 // All of "k" and "v" can be made again from the folders; the rest is a cache.
 const (
 	indexKey     = "k"
 	indexVersion = "v"
+	indexSketch  = "s"
 	indexMeta    = "m"
 	indexPiece   = "n"
 )

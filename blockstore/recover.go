@@ -146,7 +146,10 @@ func (s *Store) adoptFolder(name string, taken map[Key]bool) (account, error) {
 	if !whole && (taken[key] || s.keyTaken(key, name)) {
 		return account{}, errors.New("there is a newer folder of this version")
 	}
-	a := account{key: meta.key, used: time.Now().Unix()}
+	a := account{key: meta.key, state: meta.state, length: meta.geometry.Length, used: time.Now().Unix()}
+	if place, err := readSmall(filepath.Join(dir, placeName), maxPlace); err == nil {
+		a.place = Place(place)
+	}
 	g := meta.geometry
 	if f, err := openFile(filepath.Join(dir, knownName), os.O_RDONLY); err == nil {
 		if info, err := f.Stat(); err == nil && info.Size() <= pageCount(g.BlockCount())*pageSize {

@@ -91,7 +91,7 @@ func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadRes
 func (h *handle) readRemote(ctx context.Context, dest []byte, off int64) (int, error) {
 	ctx, cancel := requestContext(ctx, h.node.fs.options.ReadDeadline)
 	defer cancel()
-	return h.target.ReadAt(ctx, dest, off)
+	return h.reader.ReadRemote(ctx, dest, off)
 }
 
 // Release gives the target back.

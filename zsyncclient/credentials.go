@@ -83,6 +83,22 @@ func (c *credentials) apply(u *url.URL, h http.Header) {
 	}
 }
 
+// name is who u's origin is told that we are: a login name, "*" for what a header of
+// the user's says, "" for nobody.
+func (c *credentials) name(u *url.URL) string {
+	c.mu.Lock()
+	own, ok := c.origin[originKey(u)]
+	c.mu.Unlock()
+	if !ok {
+		return ""
+	}
+	if c.header.Get("Authorization") != "" && own == nil {
+		return "*"
+	}
+	login, _, _ := c.login(own, u.Hostname())
+	return login
+}
+
 func (c *credentials) login(own *url.Userinfo, host string) (login, password string, ok bool) {
 	if own == nil {
 		own = c.user

@@ -9,15 +9,20 @@ import (
 // maxPlace is the longest URL that is a place as it is, in bytes.
 const maxPlace = 1024
 
-// Place names where ctl came from: its URL without credentials, and without a
-// query, which in signed URLs changes every time; a digest of that when it is
-// longer than 1024 bytes; "" when the URL is not known.
-func (ctl *Control) Place() string {
+// Place names where ctl came from: its URL without a query, which in signed URLs
+// changes every time, and with the name (never the password) of whom its origin was
+// told; a digest of that when it is longer than 1024 bytes; "" when the URL is not
+// known.
+func (c *Client) Place(ctl *Control) string {
 	u := ctl.URL
 	if u == nil {
 		return ""
 	}
-	text := (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+	place := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
+	if name := c.creds.name(u); name != "" {
+		place.User = url.User(name)
+	}
+	text := place.String()
 	if len(text) > maxPlace {
 		sum := sha256.Sum256([]byte(text))
 		text = hex.EncodeToString(sum[:])

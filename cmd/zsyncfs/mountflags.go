@@ -11,6 +11,8 @@ import (
 
 	"github.com/spf13/pflag"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
+	"github.com/zsyncfs/zsyncfs/fs/target"
+	"github.com/zsyncfs/zsyncfs/fs/target/reuse"
 )
 
 // mountFlags are the flags of "zsyncfs mount".
@@ -25,6 +27,10 @@ type mountFlags struct {
 	allowOther            bool
 	uid, gid              int64
 	umask                 string
+
+	seeds               []string
+	share, fill, verify choice
+	cacheSize, minFree  optionalSize
 
 	access accessFlags
 }
@@ -41,6 +47,15 @@ func (f *mountFlags) add(s *pflag.FlagSet) {
 	s.Int64Var(&f.uid, "uid", -1, "owner of everything (default: who mounts)")
 	s.Int64Var(&f.gid, "gid", -1, "group of everything (default: who mounts)")
 	s.StringVar(&f.umask, "umask", "0", "permission bits to take away, octal")
+	s.StringArrayVar(&f.seeds, "seed", nil, "a local `PATH` to look for blocks in: a file, or a folder with files of like names (repeatable)")
+	f.share = choice{words: []string{"origin", "verified", "none"}}
+	s.Var(&f.share, "share", "whose blocks may be reused: origin (of versions from the same server), verified (of such as were verified whole), none")
+	f.fill = choice{words: []string{"sequential", "off", "full"}}
+	s.Var(&f.fill, "fill", "what is fetched ahead: sequential (what lies ahead of readers), off, full (all of each file that was opened)")
+	f.verify = choice{words: []string{"lazy", "strict"}}
+	s.Var(&f.verify, "verify", "when the digest of a whole file is checked: lazy (once all of it is here), strict (before its first byte is served)")
+	s.Var(&f.cacheSize, "cache-size", "largest `SIZE` of the block store, such as 20G; 0: none (default a fifth of the free disk)")
+	s.Var(&f.minFree, "cache-min-free", "what the block store leaves free on the disk, a `SIZE` (default a twentieth of the free disk, at most 1G)")
 	f.access.add(s)
 }
 
@@ -66,6 +81,11 @@ func (f *mountFlags) spec(args []string) (daemon.Spec, error) {
 		ReadDeadline: f.readDeadline,
 		AllowOther:   f.allowOther,
 		Debug:        f.debug && f.foreground,
+		Share:        []reuse.Share{reuse.ShareOrigin, reuse.ShareVerified, reuse.ShareNone}[f.share.index],
+		Fill:         []target.Fill{target.FillAhead, target.FillOff, target.FillFull}[f.fill.index],
+		Strict:       f.verify.index == 1,
+		CacheSize:    f.cacheSize.value(),
+		CacheMinFree: f.minFree.value(),
 	}
 	if f.indexFile == "" {
 		s.Source = args[0]
@@ -76,6 +96,15 @@ func (f *mountFlags) spec(args []string) (daemon.Spec, error) {
 	}
 	if !strings.Contains(s.IndexFile, "://") {
 		s.IndexFile, err = absolute(s.IndexFile)
+	}
+	for _, seed := range f.seeds {
+		if seed, err = absolute(seed); err != nil {
+			return s, err
+		}
+		if _, err := os.Stat(seed); err != nil {
+			return s, withCode(exitUsage, fmt.Errorf("--seed: %w", err))
+		}
+		s.Seeds = append(s.Seeds, resolve(seed))
 	}
 	var aerr error
 	s.Access, aerr = f.access.access()

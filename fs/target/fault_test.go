@@ -43,7 +43,7 @@ func TestReadsOfAClosedTargetEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := make([]byte, 10)
-	if err := tg.readMissing(context.Background(), p, 0); !errors.Is(err, ErrClosed) {
+	if err := tg.readMissing(context.Background(), p, 0, false); !errors.Is(err, ErrClosed) {
 		t.Errorf("a read that came after the close: %v", err)
 	}
 }

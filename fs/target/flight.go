@@ -5,24 +5,45 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sort"
 	"time"
 
 	"github.com/zsyncfs/zsyncfs/format"
 	"github.com/zsyncfs/zsyncfs/zsyncclient"
 )
 
-// flight is one fetch of a run of blocks.
+// flight is one fetch of runs of blocks.
 type flight struct {
-	blocks format.BlockRange // still to come: Start moves on; guarded by Target.mu
-	all    bool              // streams the whole target from a server without ranges
+	runs []format.BlockRange // still to come, ascending; guarded by Target.mu
+	all  bool                // streams the whole target from a server without ranges
+	pri  zsyncclient.Priority
+	done chan struct{} // closed when it has ended, after err was set
+	err  error
 }
 
 // schedule starts flights for those blocks of want that are neither here nor on
-// their way. t.mu is held.
-func (t *Target) schedule(want format.BlockRange) {
+// their way: one for all of them when they are wanted together, else one for each
+// run. t.mu is held.
+func (t *Target) schedule(want []format.BlockRange, together bool) {
 	if t.streaming || t.closed {
 		return
 	}
+	var runs []format.BlockRange
+	for _, r := range want {
+		runs = t.unscheduled(r, runs)
+	}
+	if together && len(runs) > 0 {
+		t.launch(&flight{runs: runs})
+		return
+	}
+	for _, r := range runs {
+		t.launch(&flight{runs: []format.BlockRange{r}})
+	}
+}
+
+// unscheduled appends to out the runs of want that are neither here nor on their
+// way. t.mu is held.
+func (t *Target) unscheduled(want format.BlockRange, out []format.BlockRange) []format.BlockRange {
 	for b := want.Start; b < want.End; {
 		run, missing := t.version.Known(b, want.End)
 		if run > 0 {
@@ -33,11 +54,12 @@ func (t *Target) schedule(want format.BlockRange) {
 		for b < end {
 			next, flying := t.flyingFrom(b, end)
 			if !flying {
-				t.launch(&flight{blocks: format.BlockRange{Start: b, End: next}})
+				out = append(out, format.BlockRange{Start: b, End: next})
 			}
 			b = next
 		}
 	}
+	return out
 }
 
 // flyingFrom says whether block b is on its way and up to where that is so, at
@@ -45,23 +67,44 @@ func (t *Target) schedule(want format.BlockRange) {
 func (t *Target) flyingFrom(b, end format.BlockID) (next format.BlockID, flying bool) {
 	next = end
 	for _, f := range t.flights {
+		i := sort.Search(len(f.runs), func(i int) bool { return f.runs[i].End > b })
 		switch {
-		case f.blocks.Start <= b && b < f.blocks.End:
-			return min(f.blocks.End, end), true
-		case b < f.blocks.Start:
-			next = min(next, f.blocks.Start)
+		case i == len(f.runs):
+		case f.runs[i].Start <= b:
+			return min(f.runs[i].End, end), true
+		default:
+			next = min(next, f.runs[i].Start)
 		}
 	}
 	return next, false
 }
 
+// arrived takes blocks that came off those that are still to come. Target.mu is
+// held.
+func (f *flight) arrived(came format.BlockRange) {
+	left := f.runs[:0:0]
+	for _, r := range f.runs {
+		if head := (format.BlockRange{Start: r.Start, End: min(r.End, came.Start)}); head.Count() > 0 {
+			left = append(left, head)
+		}
+		if tail := (format.BlockRange{Start: max(r.Start, came.End), End: r.End}); tail.Count() > 0 {
+			left = append(left, tail)
+		}
+	}
+	f.runs = left
+}
+
 // launch starts f. t.mu is held.
 func (t *Target) launch(f *flight) {
 	t.flights = append(t.flights, f)
+	runs := slices.Clone(f.runs)
+	f.done = make(chan struct{})
 	t.work.Add(1)
 	go func() {
 		defer t.work.Done()
-		t.land(f, t.fly(f))
+		defer close(f.done)
+		f.err = t.fly(f, runs)
+		t.land(f, f.err)
 	}()
 }
 
@@ -69,8 +112,8 @@ func (t *Target) launch(f *flight) {
 // nothing: one that broke off starts anew and passes first what is here already.
 const streamPatience = 10
 
-// fly fetches the blocks of f.
-func (t *Target) fly(f *flight) error {
+// fly fetches runs, the blocks of f.
+func (t *Target) fly(f *flight, runs []format.BlockRange) error {
 	ctx, cancel := context.WithCancelCause(t.ctx)
 	defer cancel(nil)
 	deadline := t.options.ReadDeadline
@@ -87,9 +130,10 @@ func (t *Target) fly(f *flight) error {
 	var err error
 	if f.all {
 		err = t.source.FetchAll(ctx, t.records, deliver)
+	} else if t.prefetchRecords(runs[0]); len(runs) == 1 {
+		err = t.source.Fetch(ctx, runs[0], f.pri, t.records, deliver)
 	} else {
-		t.prefetchRecords(f.blocks)
-		err = t.source.Fetch(ctx, f.blocks, zsyncclient.Foreground, t.records, deliver)
+		err = t.source.FetchRuns(ctx, runs, f.pri, t.records, deliver)
 	}
 	switch {
 	case err != nil && t.ctx.Err() != nil:
@@ -112,7 +156,8 @@ func (t *Target) deliver(f *flight, first format.BlockID, data []byte) {
 		t.noteRoom(t.version.Put(first, data))
 	}
 	t.mu.Lock()
-	f.blocks.Start = max(f.blocks.Start, came.End)
+	f.arrived(came)
+	t.noteCame(came)
 	t.feed(came, data)
 	t.mu.Unlock()
 	if known < came.Count() {
@@ -126,16 +171,18 @@ func (t *Target) land(f *flight, err error) {
 	defer t.mu.Unlock()
 	t.flights = without(t.flights, f)
 	switch {
-	case err == nil && f.blocks.Count() > 0:
-		err = fmt.Errorf("fetch ended before %v", f.blocks)
+	case err == nil && len(f.runs) > 0:
+		err = fmt.Errorf("fetch ended before %v", f.runs[0])
 	case errors.Is(err, zsyncclient.ErrNoRanges) && !f.all:
-		if t.awaited(f.blocks) {
+		if slices.ContainsFunc(f.runs, t.awaited) {
 			t.stream()
 		}
 		return
 	}
 	if err != nil {
-		t.fail(f.blocks, err)
+		for _, r := range f.runs {
+			t.fail(r, err)
+		}
 	}
 	if f.all {
 		t.streaming = false
@@ -160,7 +207,7 @@ func (t *Target) awaited(blocks format.BlockRange) bool {
 func (t *Target) scheduleAwaited() {
 	for _, q := range t.pieces {
 		if q.waits() {
-			t.schedule(q.blocks)
+			t.schedule([]format.BlockRange{q.blocks}, false)
 		}
 	}
 }
@@ -183,7 +230,7 @@ func (t *Target) stream() {
 		return
 	}
 	t.streaming = true
-	t.launch(&flight{blocks: t.geometry.All(), all: true})
+	t.launch(&flight{runs: []format.BlockRange{t.geometry.All()}, all: true})
 }
 
 // explain adds to an error of a fetch what only the control file can tell:

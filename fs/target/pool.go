@@ -65,10 +65,20 @@ func NewPool(store *blockstore.Store, client *zsyncclient.Client, o Options) *Po
 	}
 }
 
+// place is where the store is told that ctl came from.
+func (p *Pool) place(ctl *zsyncclient.Control) blockstore.Place {
+	return blockstore.Place(p.client.Place(ctl))
+}
+
+// versionKey is the store's name of ctl's version.
+func (p *Pool) versionKey(ctl *zsyncclient.Control) blockstore.Key {
+	return blockstore.HeaderKey(ctl.Raw, ctl.Header, p.place(ctl))
+}
+
 // Open opens the target that ctl describes, without a request. Every Open needs
 // one Target.Close. Errors: those of the store; ErrClosed.
 func (p *Pool) Open(ctl *zsyncclient.Control) (*Target, error) {
-	key := poolKey{versionKey(ctl), ctl.URL.String()}
+	key := poolKey{p.versionKey(ctl), ctl.URL.String()}
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
@@ -76,7 +86,9 @@ func (p *Pool) Open(ctl *zsyncclient.Control) (*Target, error) {
 	}
 	e, ok := p.entries[key]
 	if ok {
-		e.users++
+		if e.users++; e.users == 1 && e.target != nil {
+			e.target.version.Hold()
+		}
 		if e.linger != nil {
 			e.linger.Stop()
 			e.linger = nil
@@ -104,9 +116,13 @@ func (p *Pool) open(key poolKey, e *entry, ctl *zsyncclient.Control) {
 	e.target.release = func() { p.release(key, e) }
 	e.target.suspected = func() { p.rest(key.version) }
 	p.reconsider(key.version, e.target)
-	if t := e.target; t.version.KnownCount() == t.geometry.BlockCount() {
+	t := e.target
+	if t.version.KnownCount() == t.geometry.BlockCount() {
 		t.startVerification() // the last one was cut short
 	}
+	t.version.Hold()
+	t.startSearch()
+	t.startFill()
 }
 
 // rest notes that a version has just become suspect: it may be fetched anew
@@ -142,8 +158,11 @@ func (p *Pool) reconsider(key blockstore.Key, t *Target) {
 func (p *Pool) release(key poolKey, e *entry) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	e.users--
-	if e.users > 0 || p.closed {
+	if e.users--; e.users > 0 {
+		return
+	}
+	e.target.version.Release()
+	if p.closed {
 		return
 	}
 	if e.target.usable() != nil {
@@ -233,7 +252,7 @@ type Local struct {
 
 // Local looks up what is here of ctl's version, open or not, and makes nothing.
 func (p *Pool) Local(ctl *zsyncclient.Control) Local {
-	blocks, state, err := p.store.Peek(versionKey(ctl))
+	blocks, state, err := p.store.Peek(p.versionKey(ctl))
 	if err != nil {
 		return Local{}
 	}
@@ -244,7 +263,7 @@ func (p *Pool) Local(ctl *zsyncclient.Control) Local {
 // the URL in use, else the first candidate. It has no credentials and no query.
 func (p *Pool) SourceURL(ctl *zsyncclient.Control) string {
 	p.mu.Lock()
-	e := p.entries[poolKey{versionKey(ctl), ctl.URL.String()}]
+	e := p.entries[poolKey{p.versionKey(ctl), ctl.URL.String()}]
 	p.mu.Unlock()
 	if e != nil {
 		if <-e.ready; e.err == nil {

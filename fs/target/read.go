@@ -24,10 +24,14 @@ type piece struct {
 
 // readMissing fills p, of which some block was not here: runs that are here are
 // read, the others are awaited. p lies within the target.
-func (t *Target) readMissing(ctx context.Context, p []byte, off int64) error {
+//
+// bulk says that the read is one of many in a row, which may wait longer for what
+// is being looked for here.
+func (t *Target) readMissing(ctx context.Context, p []byte, off int64, bulk bool) error {
 	want := t.geometry.Covering(format.Range{Start: off, End: off + int64(len(p))})
+	t.awaitSearch(ctx, want, bulk)
 	for want.Count() > 0 {
-		local, pieces, err := t.await(want, p, off)
+		local, pieces, err := t.await(want, p, off, bulk)
 		if err != nil {
 			return err
 		}
@@ -94,12 +98,13 @@ func (t *Target) part(blocks format.BlockRange, p []byte, off int64) ([]byte, in
 
 // await registers a piece for every run of want that is not here, starts
 // flights for what is not on its way, and returns the runs that are here.
-func (t *Target) await(want format.BlockRange, p []byte, off int64) (local []format.BlockRange, pieces []*piece, err error) {
+func (t *Target) await(want format.BlockRange, p []byte, off int64, together bool) (local []format.BlockRange, pieces []*piece, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
 		return nil, nil, ErrClosed
 	}
+	var missed []format.BlockRange
 	for b := want.Start; b < want.End; {
 		run, missing := t.version.Known(b, want.End)
 		if run > 0 {
@@ -112,9 +117,10 @@ func (t *Target) await(want format.BlockRange, p []byte, off int64) (local []for
 		q.dst, q.off = t.part(blocks, p, off)
 		pieces = append(pieces, q)
 		t.pieces = append(t.pieces, q)
-		t.schedule(blocks)
+		missed = append(missed, blocks)
 		b = blocks.End
 	}
+	t.schedule(missed, together)
 	return local, pieces, nil
 }
 

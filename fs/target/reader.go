@@ -28,6 +28,7 @@ type Reader struct {
 	streak int   // guarded by mu: adjacent reads so far
 	window int64 // guarded by mu: length of the next window
 	ahead  int64 // guarded by mu: end of what was scheduled
+	mark   int64 // guarded by mu: more is scheduled when a read comes to here
 }
 
 // NewReader is a reader at the start of the target.
@@ -38,11 +39,11 @@ func (r *Reader) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	if n, done, err := r.ReadLocal(p, off); done {
 		return n, err
 	}
-	return r.target.ReadAt(ctx, p, off)
+	return r.ReadRemote(ctx, p, off)
 }
 
 // ReadLocal is ReadAt as far as it needs no waiting: done is false when blocks
-// must be fetched (those ahead are on their way then), and Target.ReadAt must
+// must be fetched (those ahead are on their way then), and ReadRemote must
 // follow. So a caller makes a context only for reads that wait.
 func (r *Reader) ReadLocal(p []byte, off int64) (n int, done bool, err error) {
 	read := format.Range{Start: off, End: off + int64(len(p))}
@@ -52,25 +53,65 @@ func (r *Reader) ReadLocal(p []byte, off int64) (n int, done bool, err error) {
 	return r.target.readLocal(p, off)
 }
 
+// ReadRemote is the rest of ReadAt, after ReadLocal was not done.
+func (r *Reader) ReadRemote(ctx context.Context, p []byte, off int64) (int, error) {
+	return r.target.readAt(ctx, p, off, r.isBulk())
+}
+
+// isBulk says whether the last read went on where the one before it ended.
+func (r *Reader) isBulk() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.streak > 0
+}
+
 // plan notes the read and returns what to fetch ahead because of it.
 func (r *Reader) plan(read format.Range) (ahead format.Range) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.adjacent(read.Start) {
 		r.streak, r.window = 0, windowFirst
-		r.next, r.ahead = read.End, read.End
+		r.next, r.ahead, r.mark = read.End, read.End, read.End
 		return format.Range{}
 	}
 	r.streak++
 	r.next = max(r.next, read.End)
 	r.ahead = max(r.ahead, r.next)
-	if r.ahead-read.End >= r.window || r.ahead >= r.target.geometry.Length {
+	t := r.target
+	if read.End < r.mark || r.ahead >= t.geometry.Length || !t.mayFetchAhead() {
 		return format.Range{}
 	}
-	ahead = format.Range{Start: r.ahead, End: min(r.ahead+r.window, r.target.geometry.Length)}
+	ahead = format.Range{Start: r.ahead}
+	r.mark, ahead.End = t.missingAhead(r.ahead, r.window)
 	r.ahead = ahead.End
-	r.window = min(2*r.window, r.target.windowMax())
+	r.window = min(2*r.window, t.windowMax())
 	return ahead
+}
+
+// missingAhead is where the first missing block is from byte off on, and where
+// about length bytes of missing blocks are behind; the target's end when there are
+// not so many.
+func (t *Target) missingAhead(off, length int64) (first, end int64) {
+	first = -1
+	all := t.geometry.All().End
+	b := t.geometry.Block(off + t.geometry.BlockSize - 1)
+	for b < all && length > 0 {
+		run, missing := t.version.Known(b, all)
+		b += format.BlockID(run)
+		if missing > 0 {
+			if first < 0 {
+				first = t.geometry.Offset(b)
+			}
+			most := max(length/t.geometry.BlockSize, 1)
+			b += format.BlockID(min(missing, most))
+			length -= min(missing, most) * t.geometry.BlockSize
+		}
+	}
+	end = min(t.geometry.Offset(b), t.geometry.Length)
+	if first < 0 {
+		first = end
+	}
+	return first, end
 }
 
 // adjacent says whether a read at off goes on where the reader was.
@@ -91,21 +132,26 @@ func (t *Target) windowMax() int64 {
 	return max(windowFirst, min(limit, int64(rate)))
 }
 
-// fetchAhead starts fetching what is missing of ahead. The read that is about
-// to wait comes first, so that its blocks are asked for before those ahead.
-func (t *Target) fetchAhead(read, ahead format.Range) {
-	if t.usable() != nil || t.wantsWhole() {
-		return
+// mayFetchAhead says whether what nobody waits for yet is fetched: not while most of
+// it may be found here.
+func (t *Target) mayFetchAhead() bool {
+	if t.options.Fill == FillOff || t.usable() != nil || t.wantsWhole() || t.searching(bulkPatience) {
+		return false
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.roomless {
-		return // what nobody waits for would be lost
-	}
+	return !t.roomless // what nobody waits for would be lost
+}
+
+// fetchAhead starts fetching what is missing of ahead. The read that is about
+// to wait comes first, so that its blocks are asked for before those ahead.
+func (t *Target) fetchAhead(read, ahead format.Range) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if read.End >= ahead.Start {
 		ahead.Start = read.Start // one request for both
 	} else {
-		t.schedule(t.geometry.Covering(read))
+		t.schedule([]format.BlockRange{t.geometry.Covering(read)}, true)
 	}
-	t.schedule(t.geometry.Covering(ahead))
+	t.schedule([]format.BlockRange{t.geometry.Covering(ahead)}, true)
 }

@@ -192,7 +192,9 @@ func (t *Target) afterDelivery() {
 			t.mu.Lock()
 			t.restAfter = time.Now().Add(restPause)
 			t.mu.Unlock()
+			return
 		}
+		t.searchLate()
 	}()
 }
 

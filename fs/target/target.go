@@ -12,6 +12,7 @@ import (
 
 	"github.com/zsyncfs/zsyncfs/blockstore"
 	"github.com/zsyncfs/zsyncfs/format"
+	"github.com/zsyncfs/zsyncfs/fs/target/reuse"
 	"github.com/zsyncfs/zsyncfs/zsyncclient"
 )
 
@@ -27,6 +28,15 @@ type Options struct {
 	// Linger is how long a target stays open after its last Close, so that a
 	// program that opens a file again and again costs nothing. Default 15 s.
 	Linger time.Duration
+	// Share says whose blocks may be taken. Default: those of versions of one
+	// origin.
+	Share reuse.Share
+	// Seeds are files and folders to look for blocks in.
+	Seeds []string
+	// Fill says what is fetched that nobody asked for. Default FillAhead.
+	Fill Fill
+	// Strict serves nothing of a target before the whole has been verified.
+	Strict bool
 	// Mirrors are more base URLs of every target, tried after its own.
 	Mirrors []*url.URL
 	// Warn is told what a person should know, once per fact. Default nobody.
@@ -54,6 +64,8 @@ func (o Options) withDefaults() Options {
 
 // Target is one open version. Safe for concurrent use.
 type Target struct {
+	store     *blockstore.Store
+	place     blockstore.Place
 	version   *blockstore.Version
 	client    *zsyncclient.Client
 	control   *zsyncclient.Control
@@ -69,18 +81,26 @@ type Target struct {
 	work   sync.WaitGroup // flights, slices, verification
 
 	fetched atomic.Int64 // bytes of blocks that arrived from sources
+	reused  atomic.Int64 // bytes of blocks that were found here
+	search  atomic.Pointer[search]
 
 	mu        sync.Mutex
-	flights   []*flight // guarded by mu; disjoint
-	pieces    []*piece  // guarded by mu; registered
-	slices    []*slice  // guarded by mu; records on their way
-	kept      []*slice  // guarded by mu; records that the store has no room for
-	streaming bool      // guarded by mu: one flight has every block that is missing
-	restAfter time.Time // guarded by mu: when the rest of the control file may be tried; far off while it is on its way
-	roomless  bool      // guarded by mu: the store could not take the last blocks
-	verifying bool      // guarded by mu
-	suspect   bool      // guarded by mu
-	closed    bool      // guarded by mu
+	flights   []*flight     // guarded by mu; disjoint
+	pieces    []*piece      // guarded by mu; registered
+	slices    []*slice      // guarded by mu; records on their way
+	kept      []*slice      // guarded by mu; records that the store has no room for
+	streaming bool          // guarded by mu: one flight has every block that is missing
+	restAfter time.Time     // guarded by mu: when the rest of the control file may be tried; far off while it is on its way
+	roomless  bool          // guarded by mu: the store could not take the last blocks
+	searched  bool          // guarded by mu: what is here was looked through, or is being
+	tasks     int           // guarded by mu: work that is to be ended before the target is closed for want of users
+	filling   bool          // guarded by mu
+	verifying bool          // guarded by mu
+	verified  chan struct{} // guarded by mu: closed and replaced when a verification ended
+	came      []uint64      // guarded by mu: a bit for each block that arrived from a source
+	repair    *repair       // guarded by mu; nil: none was needed
+	suspect   bool          // guarded by mu
+	closed    bool          // guarded by mu
 }
 
 // MaxBlocks is the largest number of blocks of a target. What is kept in memory
@@ -88,29 +108,24 @@ type Target struct {
 // claim any number before its records were seen. It is 512 GiB in blocks of 4 KiB.
 const MaxBlocks = 1 << 27
 
-// place is where the store is told that ctl came from.
-func place(ctl *zsyncclient.Control) blockstore.Place { return blockstore.Place(ctl.Place()) }
-
-// versionKey is the store's name of ctl's version.
-func versionKey(ctl *zsyncclient.Control) blockstore.Key {
-	return blockstore.HeaderKey(ctl.Raw, ctl.Header, place(ctl))
-}
-
 // newTarget opens the version of ctl in store.
 func newTarget(store *blockstore.Store, client *zsyncclient.Client, ctl *zsyncclient.Control, o Options) (*Target, error) {
+	place := blockstore.Place(client.Place(ctl))
 	if n := ctl.Header.Geometry().BlockCount(); n > MaxBlocks {
 		return nil, fmt.Errorf("%s has %d blocks, more than the %d that can be opened", zsyncclient.Redact(ctl.URL), n, int64(MaxBlocks))
 	}
-	version, err := openVersion(store, ctl)
+	version, err := openVersion(store, ctl, place)
 	roomless := err != nil
 	switch {
 	case errors.Is(err, blockstore.ErrClosed), errors.Is(err, blockstore.ErrInvalid):
 		return nil, fmt.Errorf("open version of %s: %w", zsyncclient.Redact(ctl.URL), err)
 	case roomless:
 		o.Warn(zsyncclient.Redact(ctl.URL), fmt.Errorf("it is read without the store: %w", err))
-		version = blockstore.Nowhere(ctl.Raw, ctl.Header, place(ctl))
+		version = blockstore.Nowhere(ctl.Raw, ctl.Header, place)
 	}
 	t := &Target{
+		store:    store,
+		place:    place,
 		version:  version,
 		client:   client,
 		control:  ctl,
@@ -120,6 +135,7 @@ func newTarget(store *blockstore.Store, client *zsyncclient.Client, ctl *zsynccl
 		options:  o,
 		roomless: roomless,
 		suspect:  version.State() == blockstore.Suspect,
+		verified: make(chan struct{}),
 	}
 	t.release, t.suspected = func() {}, func() {}
 	t.ctx, t.cancel = context.WithCancelCause(context.Background())
@@ -131,8 +147,8 @@ func newTarget(store *blockstore.Store, client *zsyncclient.Client, ctl *zsynccl
 // the control file was mended or broken under its header: what is here is then
 // thrown away, unless the whole-file digest has proved it right. A store without
 // room for records costs another request, not the open.
-func openVersion(store *blockstore.Store, ctl *zsyncclient.Control) (*blockstore.Version, error) {
-	version, err := store.OpenVersion(ctl.Raw, ctl.Header, place(ctl))
+func openVersion(store *blockstore.Store, ctl *zsyncclient.Control, place blockstore.Place) (*blockstore.Version, error) {
+	version, err := store.OpenVersion(ctl.Raw, ctl.Header, place)
 	if err != nil || len(ctl.Records) == 0 {
 		return version, err
 	}
@@ -143,7 +159,7 @@ func openVersion(store *blockstore.Store, ctl *zsyncclient.Control) (*blockstore
 	if err := errors.Join(version.Discard(), version.Close()); err != nil {
 		return nil, err
 	}
-	version, err = store.OpenVersion(ctl.Raw, ctl.Header, place(ctl))
+	version, err = store.OpenVersion(ctl.Raw, ctl.Header, place)
 	if err == nil {
 		version.PutControl(ctl.Records, ctl.Header.Size)
 	}
@@ -175,6 +191,14 @@ func (t *Target) Header() *format.Header { return t.header }
 // Errors: ErrTargetChanged; ErrSuspect; *zsyncclient.SourceError; ctx's cause
 // when this caller left (what it waited for goes on). Safe for concurrent use.
 func (t *Target) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
+	return t.readAt(ctx, p, off, false)
+}
+
+// readAt is ReadAt; bulk says that it is one of many reads in a row.
+func (t *Target) readAt(ctx context.Context, p []byte, off int64, bulk bool) (int, error) {
+	if err := t.settled(ctx); err != nil {
+		return 0, err
+	}
 	if n, done, err := t.readLocal(p, off); done {
 		return n, err
 	}
@@ -186,7 +210,7 @@ func (t *Target) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 		}
 		return copy(p, whole[off:]), atEnd
 	}
-	if err := t.readMissing(ctx, p, off); err != nil {
+	if err := t.readMissing(ctx, p, off, bulk); err != nil {
 		return 0, err
 	}
 	return len(p), atEnd
@@ -203,7 +227,7 @@ func (t *Target) readLocal(p []byte, off int64) (n int, done bool, err error) {
 	if err := t.usable(); err != nil {
 		return 0, true, err
 	}
-	if t.wantsWhole() {
+	if t.wantsWhole() || t.unsettled() {
 		return 0, false, nil
 	}
 	p, atEnd := t.cut(p, off)

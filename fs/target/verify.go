@@ -17,7 +17,7 @@ const verifyLength = 1 << 20
 // store.
 func (t *Target) verifySmall(ctx context.Context) ([]byte, error) {
 	whole := make([]byte, t.geometry.Length)
-	if err := t.readMissing(ctx, whole, 0); err != nil {
+	if err := t.readMissing(ctx, whole, 0, true); err != nil {
 		return nil, err
 	}
 	v := t.header.NewFileVerifier()
@@ -39,34 +39,60 @@ func (t *Target) startVerification() {
 	t.work.Add(1)
 	go func() {
 		defer t.work.Done()
-		t.verifyWhole()
+		t.verifyAndRepair()
+		t.gather()
 		t.mu.Lock()
 		t.verifying = false
+		close(t.verified)
+		t.verified = make(chan struct{})
 		t.mu.Unlock()
 	}()
 }
 
-// busy says whether t is being verified.
+// busy says whether t is being verified, or has other work that is to be ended.
 func (t *Target) busy() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.verifying
+	return t.verifying || t.tasks > 0
 }
 
-func (t *Target) verifyWhole() {
+// isVerified says whether the whole agreed with its digests.
+func (t *Target) isVerified() bool { return t.version.State() == blockstore.Verified }
+
+// proved is closed when a verification has ended.
+func (t *Target) proved() <-chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.verified
+}
+
+// gather makes a version that is verified whole in its own file, when it is the
+// newest of those that it shares blocks with: the newest is read most.
+func (t *Target) gather() {
+	if !t.isVerified() || t.version.Shares() == 0 || !t.version.IsNewest() {
+		return
+	}
+	if err := t.version.Gather(t.ctx); err != nil && t.ctx.Err() == nil {
+		t.options.Warn(t.where(), fmt.Errorf("bring its blocks into one file: %w", err))
+	}
+}
+
+// verifyWhole holds the whole target against its digests; done is false when not
+// all of it could be read.
+func (t *Target) verifyWhole() (err error, done bool) {
 	v := t.header.NewFileVerifier()
 	buf := make([]byte, min(verifyLength, t.geometry.Length))
 	for off := int64(0); off < t.geometry.Length; off += int64(len(buf)) {
 		if t.ctx.Err() != nil {
-			return
+			return nil, false
 		}
 		p := buf[:min(int64(len(buf)), t.geometry.Length-off)]
 		if _, err := t.version.ReadAt(p, off); err != nil {
-			return // a block was damaged meanwhile: its fetch starts this again
+			return nil, false // a block was damaged meanwhile: its fetch starts this again
 		}
 		v.Write(p)
 	}
-	t.conclude(v.Check())
+	return v.Check(), true
 }
 
 // conclude records what the whole-file digests said.

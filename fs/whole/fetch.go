@@ -48,14 +48,14 @@ func (f *Fill) fetch(ctx context.Context) error {
 	return &download.FetchError{Missing: f.missing.Bytes(f.geo), Err: err}
 }
 
-// room says whether need bytes fit on the disk. After blocks were forgotten
-// nobody knows: their room is still theirs.
+// room makes room for need bytes in the store, and says whether there is. After
+// blocks were forgotten nobody knows: their room is still theirs.
 func (f *Fill) room(need int64) error {
-	free := f.o.Store.Stats().FreeBytes
-	if f.forgotten || free <= 0 || need <= free {
-		return nil
+	room, err := f.o.Store.MakeRoom(need)
+	if err != nil || f.forgotten || need <= room {
+		return err
 	}
-	return &RoomError{Dir: f.o.Store.Dir(), Need: need, Free: free}
+	return &RoomError{Dir: f.o.Store.Dir(), Need: need, Free: room}
 }
 
 // records are those of blocks r, for the source.

@@ -20,7 +20,6 @@ type Fill struct {
 	geo     format.Geometry
 	place   blockstore.Place
 	version *blockstore.Version // nil until Run, or when Plan found none
-	index   *seed.Index
 
 	missing   *seed.Missing // blocks that nobody has claimed
 	unfetched *seed.Missing // blocks that did not come over the network in this run
@@ -46,7 +45,7 @@ func New(o Options) (*Fill, error) {
 	if want := count * h.RecordSize(); int64(len(o.Control.Records)) != want || int64(len(o.Control.Raw)) != h.Size {
 		return nil, fmt.Errorf("%w: %d bytes of records, where its header announces %d", ErrControl, len(o.Control.Records), want)
 	}
-	f := &Fill{o: o.withDefaults(), h: h, geo: geo, place: blockstore.Place(o.Control.Place()),
+	f := &Fill{o: o.withDefaults(), h: h, geo: geo, place: o.Place,
 		missing: seed.NewMissing(count), unfetched: seed.NewMissing(count)}
 	f.step.Store(&download.Step{})
 	return f, nil
@@ -59,6 +58,7 @@ func (f *Fill) Close() error {
 	}
 	v := f.version
 	f.version = nil
+	v.Release()
 	return v.Close()
 }
 
@@ -118,6 +118,7 @@ func (f *Fill) Plan(ctx context.Context) (download.Result, error) {
 		switch {
 		case err == nil:
 			f.version = v
+			v.Hold()
 		case !errors.Is(err, blockstore.ErrNotFound):
 			return download.Result{}, err
 		}

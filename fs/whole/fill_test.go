@@ -55,8 +55,8 @@ func TestSecondVersionTakesTheChangedBlocks(t *testing.T) {
 		f.openStore(f.dir)
 	}
 	f.publish("/d/else.img", second, nil)
-	if r, _ := f.run("/d/else.img", second, nil); r.Local != 0 {
-		t.Errorf("a file of another name: %+v", r)
+	if r, _ := f.run("/d/else.img", second, nil); r.Fetched != 0 {
+		t.Errorf("a file of another name, which has the same blocks: %+v", r)
 	}
 	f.publish("/e/x-1.1.img", second, nil)
 	if r, _ := f.run("/e/x-1.1.img", second, func(o *Options) { o.Relatives = -1 }); r.Local != 0 {

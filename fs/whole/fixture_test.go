@@ -104,7 +104,7 @@ func (f *fixture) fill(path string, edit func(*Options)) *Fill {
 	f.t.Helper()
 	ctl := f.control(path)
 	o := Options{
-		Store: f.store, Control: ctl, Source: f.client.NewSource(ctl, nil),
+		Store: f.store, Control: ctl, Place: blockstore.Place(f.client.Place(ctl)), Source: f.client.NewSource(ctl, nil),
 		Step: func(s download.Step) {
 			f.mu.Lock()
 			defer f.mu.Unlock()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/zsyncfs/zsyncfs/blockstore"
+	"github.com/zsyncfs/zsyncfs/fs/target/reuse"
 	"github.com/zsyncfs/zsyncfs/zsyncclient"
 	"github.com/zsyncfs/zsyncfs/zsyncclient/download"
 )
@@ -14,10 +15,6 @@ import (
 // of its records are needed. It is 512 GiB in blocks of 4 KiB.
 const MaxBlocks = 1 << 27
 
-// relativesLimit is how many versions are scanned at most: each costs the time
-// to read it.
-const relativesLimit = 8
-
 // Options for New. Control is needed.
 type Options struct {
 	// Store is where the version is kept. Default: none, with which Run fails and
@@ -25,11 +22,15 @@ type Options struct {
 	Store *blockstore.Store
 	// Control is the control file with all of its records. It must not change.
 	Control *zsyncclient.Control
+	// Place is where the store is told that it came from (zsyncclient.Client.Place).
+	Place blockstore.Place
 	// Source is where missing blocks are fetched from. Default: nowhere.
 	Source *zsyncclient.Source
 	// Priority of the requests.
 	Priority zsyncclient.Priority
-	// Seeds are paths of files to look for blocks in.
+	// Share says whose blocks count. Default those of one origin.
+	Share reuse.Share
+	// Seeds are paths of files and folders to look for blocks in.
 	Seeds []string
 	// Name is the target's file name, which tells whether it is compressed.
 	// Default: the header's.
@@ -51,9 +52,6 @@ type Options struct {
 func (o Options) withDefaults() Options {
 	if o.Name == "" {
 		o.Name = o.Control.Header.Filename
-	}
-	if o.Relatives == 0 {
-		o.Relatives = relativesLimit
 	}
 	if o.Step == nil {
 		o.Step = func(download.Step) {}

@@ -15,15 +15,18 @@ func (f *Fill) open() error {
 		return fmt.Errorf("open the version in the store: %w", err)
 	}
 	f.version = v
+	v.Hold()
 	err = f.putControl()
 	if errors.Is(err, blockstore.ErrControlConflict) {
 		// The control file was mended, or broken, under its header. What is here
 		// belongs to other records; who has it open goes on with it.
 		f.version = nil
+		v.Release()
 		if err := errors.Join(v.Discard(), v.Close()); err != nil {
 			return fmt.Errorf("take a version of other records out of the store: %w", err)
 		}
 		if f.version, err = f.o.Store.OpenVersion(f.o.Control.Raw, f.h, f.place); err == nil {
+			f.version.Hold()
 			err = f.putControl()
 		}
 	}
@@ -91,15 +94,4 @@ func (f *Fill) missLost() (count int64) {
 		b += format.BlockID(max(run, missing, 1))
 	}
 	return count
-}
-
-// storeError tells a fault of the store from one of a seed or of the network.
-type storeError struct{ err error }
-
-func (e *storeError) Error() string { return "keep blocks in the store: " + e.err.Error() }
-func (e *storeError) Unwrap() error { return e.err }
-
-func isStoreError(err error) bool {
-	var s *storeError
-	return errors.As(err, &s)
 }

@@ -68,6 +68,7 @@ func New(o Options) (*Daemon, error) {
 	if err != nil {
 		return nil, err
 	}
+	store.SetLimits(DefaultLimits(store.Stats()))
 	d := &Daemon{
 		options: o,
 		store:   store,
@@ -93,6 +94,8 @@ func (d *Daemon) Mount(ctx context.Context, spec Spec) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(d.ctx, func() { cancel(ErrEnding) })()
+	d.limit(spec)
+	d.keepSeedsOutOfMounts(&spec)
 	m, err := open(ctx, spec, d.store, "zsyncfs/"+d.options.Version, d.options.Log)
 	d.mu.Lock()
 	if err == nil && d.ending {

@@ -127,7 +127,7 @@ func Get(ctx context.Context, store *blockstore.Store, spec GetSpec, userAgent s
 		}
 	}
 	fill, err := whole.New(whole.Options{
-		Store: store, Control: ctl, Source: client.NewSource(ctl, spec.MirrorURLs()), Seeds: seeds,
+		Store: store, Control: ctl, Place: blockstore.Place(client.Place(ctl)), Source: client.NewSource(ctl, spec.MirrorURLs()), Seeds: seeds,
 		Step: w.Step, Warn: w.Warn,
 	})
 	if err != nil {

@@ -105,35 +105,40 @@ func (d *Daemon) takeTurn(ctx context.Context, spec GetSpec) (done func(), err e
 // keepOutOfMounts takes files of the daemon's own mounts off spec: a process must
 // not read what it serves. The blocks of such a seed are in the store.
 func (d *Daemon) keepOutOfMounts(spec *GetSpec, warn func(error)) error {
-	d.mu.Lock()
-	var dirs []string
-	for _, m := range d.mounts {
-		if m != nil {
-			dirs = append(dirs, m.spec.Dir)
-		}
-	}
-	d.mu.Unlock()
-	in := func(path string) string {
-		for _, dir := range dirs {
-			if path != "" && within(path, dir) {
-				return dir
-			}
-		}
-		return ""
-	}
-	var seeds []string
-	for _, s := range spec.Seeds {
-		if dir := in(s); dir != "" {
-			warn(fmt.Errorf("seed not used: %s lies in the mount on %s, whose blocks are in the block store", s, dir))
-			continue
-		}
-		seeds = append(seeds, s)
-	}
-	spec.Seeds = seeds
+	spec.Seeds = d.seedsOutside(spec.Seeds, warn)
 	for _, path := range []string{spec.File, spec.Dir} {
-		if dir := in(path); dir != "" && !spec.NoFile {
+		if dir := d.mountOf(path); dir != "" && !spec.NoFile {
 			return fmt.Errorf("%s lies in the mount on %s, which is read-only", path, dir)
 		}
 	}
 	return nil
+}
+
+// keepSeedsOutOfMounts does that for the seeds of a mount.
+func (d *Daemon) keepSeedsOutOfMounts(spec *Spec) {
+	spec.Seeds = d.seedsOutside(spec.Seeds, func(err error) { d.options.Log.Warn(err.Error(), "mount", spec.Dir) })
+}
+
+// seedsOutside are those of seeds that lie in none of the daemon's mounts.
+func (d *Daemon) seedsOutside(seeds []string, warn func(error)) (out []string) {
+	for _, s := range seeds {
+		if dir := d.mountOf(s); dir != "" {
+			warn(fmt.Errorf("seed not used: %s lies in the mount on %s, whose blocks are in the block store", s, dir))
+			continue
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// mountOf is the mount point of the daemon's that path lies in; "" for none.
+func (d *Daemon) mountOf(path string) string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for dir := range d.mounts {
+		if path != "" && within(path, dir) {
+			return dir
+		}
+	}
+	return ""
 }

@@ -69,6 +69,10 @@ func (m *mounted) build(ctx context.Context, store *blockstore.Store, log *slog.
 	}
 	m.pool = target.NewPool(store, m.client, target.Options{
 		ReadDeadline: m.spec.ReadDeadline,
+		Share:        m.spec.Share,
+		Seeds:        m.spec.Seeds,
+		Fill:         m.spec.Fill,
+		Strict:       m.spec.Strict,
 		Mirrors:      m.spec.MirrorURLs(),
 		Warn:         func(path string, err error) { log.Warn(err.Error(), "artifact", path) },
 		Changed: func(t *target.Target) {

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/zsyncfs/zsyncfs/cmd/internal/access"
+	"github.com/zsyncfs/zsyncfs/fs/target"
+	"github.com/zsyncfs/zsyncfs/fs/target/reuse"
 	"github.com/zsyncfs/zsyncfs/zsyncclient"
 )
 
@@ -22,6 +24,16 @@ type Spec struct {
 	AllowOther            bool
 	UID, GID              *uint32
 	Umask                 uint32
+
+	// Seeds are files and folders to look for blocks in.
+	Seeds []string
+	Share reuse.Share
+	Fill  target.Fill
+	// Strict serves nothing of a file before the whole has been verified.
+	Strict bool
+
+	// Limits of the store; what is not named stays as it is.
+	CacheSize, CacheMinFree *int64
 
 	access.Access
 

@@ -1,10 +1,11 @@
-package whole
+package reuse
 
 import (
+	"cmp"
 	"errors"
 	"io"
+	"slices"
 	"sort"
-	"sync/atomic"
 
 	"github.com/zsyncfs/zsyncfs/blockstore"
 	"github.com/zsyncfs/zsyncfs/format"
@@ -41,11 +42,36 @@ func newKnownReader(v *blockstore.Version) *knownReader {
 	return r
 }
 
+// run is the index of the run that byte off lies in.
+func (r *knownReader) run(off int64) int {
+	return sort.Search(len(r.runs), func(i int) bool { return r.runs[i].at > off }) - 1
+}
+
+// place is where n bytes from off on lie in the target; false when that is not in
+// one piece.
+func (r *knownReader) place(off, n int64) (int64, bool) {
+	i := r.run(off)
+	if off < 0 || i < 0 {
+		return 0, false
+	}
+	run := r.runs[i]
+	skip := off - run.at
+	return run.bytes.Start + skip, skip+n <= run.bytes.Length()
+}
+
+// near is where byte off of the target, or what comes next, is read.
+func (r *knownReader) near(off int64) int64 {
+	i := sort.Search(len(r.runs), func(i int) bool { return r.runs[i].bytes.End > off })
+	if i == len(r.runs) {
+		return r.size
+	}
+	return r.runs[i].at + max(off-r.runs[i].bytes.Start, 0)
+}
+
 // ReadAt is that of io.ReaderAt. Blocks that were lost meanwhile read as zeros.
 func (r *knownReader) ReadAt(p []byte, off int64) (int, error) {
 	n := 0
-	i := sort.Search(len(r.runs), func(i int) bool { return r.runs[i].at > off }) - 1
-	for ; n < len(p) && i >= 0 && i < len(r.runs); i++ {
+	for i := r.run(off); n < len(p) && i >= 0 && i < len(r.runs); i++ {
 		run := r.runs[i]
 		skip := off + int64(n) - run.at
 		part := p[n:][:min(int64(len(p)-n), run.bytes.Length()-skip)]
@@ -82,12 +108,6 @@ func (r *knownReader) read(p []byte, off int64) error {
 	return nil
 }
 
-// raise makes a at least n.
-func raise(a *atomic.Int64, n int64) {
-	for {
-		old := a.Load()
-		if old >= n || a.CompareAndSwap(old, n) {
-			return
-		}
-	}
+func sortRuns(runs []blockstore.Shared) {
+	slices.SortFunc(runs, func(a, b blockstore.Shared) int { return cmp.Compare(a.Blocks.Start, b.Blocks.Start) })
 }

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/zsyncfs/zsyncfs/cmd/internal/bytesize"
+)
+
+// choice is a flag whose value is one of some words, at first the first. It is a
+// pflag.Value.
+type choice struct {
+	words []string
+	index int
+}
+
+func (c *choice) String() string {
+	if len(c.words) == 0 {
+		return ""
+	}
+	return c.words[c.index]
+}
+
+// Type is the placeholder in the help.
+func (c *choice) Type() string { return "WORD" }
+
+// Set takes one of the words.
+func (c *choice) Set(text string) error {
+	i := slices.Index(c.words, text)
+	if i < 0 {
+		return fmt.Errorf("it must be one of %s", strings.Join(c.words, ", "))
+	}
+	c.index = i
+	return nil
+}
+
+// optionalSize is a number of bytes that may not have been given.
+type optionalSize struct {
+	size  bytesize.Size
+	given bool
+}
+
+func (o *optionalSize) String() string {
+	if !o.given {
+		return ""
+	}
+	return o.size.String()
+}
+
+// Type is the placeholder in the help.
+func (o *optionalSize) Type() string { return o.size.Type() }
+
+// Set reads what bytesize.Size does.
+func (o *optionalSize) Set(text string) error {
+	o.given = true
+	return o.size.Set(text)
+}
+
+// value is the number of bytes; nil when none was given.
+func (o *optionalSize) value() *int64 {
+	if !o.given {
+		return nil
+	}
+	n := int64(o.size)
+	return &n
+}

@@ -1,0 +1,144 @@
+package target
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/zsyncfs/zsyncfs/format"
+	"github.com/zsyncfs/zsyncfs/zsyncclient"
+)
+
+// repair is what is done when the whole does not have its digest although each
+// block has its checksum: blocks that did not come over the network since the
+// target was opened are forgotten and fetched. Reads wait for its end.
+type repair struct{ done chan struct{} }
+
+// noteCame notes that blocks arrived from a source. t.mu is held.
+func (t *Target) noteCame(blocks format.BlockRange) {
+	if t.came == nil {
+		t.came = make([]uint64, (t.geometry.BlockCount()+63)/64)
+	}
+	for b := blocks.Start; b < blocks.End; b++ {
+		t.came[b/64] |= 1 << (b % 64)
+	}
+}
+
+// neverReuse is the key under which the store is told that nothing may be reused
+// for a version.
+func (t *Target) neverReuse() string { return "never reuse " + t.version.Key().String() }
+
+// mustFetch says whether blocks that were found here proved wrong before.
+func (t *Target) mustFetch() bool {
+	_, err := t.store.MetaGet(t.neverReuse())
+	return err == nil
+}
+
+// beginRepair forgets the blocks that did not come over the network; false when
+// that was tried, or there are none.
+func (t *Target) beginRepair(cause error) bool {
+	t.mu.Lock()
+	var doubtful []format.BlockRange
+	for b := format.BlockID(0); b < t.geometry.All().End; b++ {
+		if t.came != nil && t.came[b/64]&(1<<(b%64)) != 0 {
+			continue
+		}
+		if n := len(doubtful); n > 0 && doubtful[n-1].End == b {
+			doubtful[n-1].End++
+		} else {
+			doubtful = append(doubtful, format.BlockRange{Start: b, End: b + 1})
+		}
+	}
+	if t.repair != nil || len(doubtful) == 0 || t.closed {
+		t.mu.Unlock()
+		return false
+	}
+	t.repair = &repair{done: make(chan struct{})}
+	t.mu.Unlock()
+	t.options.Warn(t.where(), fmt.Errorf("%w; some blocks match by chance, so all that did not come from the server are fetched", cause))
+	if err := t.store.MetaPut(t.neverReuse(), []byte{1}); err != nil {
+		t.options.Warn(t.where(), fmt.Errorf("note that nothing may be reused: %w", err))
+	}
+	for _, r := range doubtful {
+		if t.version.Forget(r) != nil {
+			break // it is being closed
+		}
+	}
+	t.options.Changed(t)
+	return true
+}
+
+func (t *Target) endRepair() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	close(t.repair.done)
+}
+
+// repairing is closed when no repair is under way any more; nil when none is.
+func (t *Target) repairing() <-chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.repair == nil {
+		return nil
+	}
+	select {
+	case <-t.repair.done:
+		return nil
+	default:
+		return t.repair.done
+	}
+}
+
+// unsettled says whether reads must wait for settled.
+func (t *Target) unsettled() bool { return t.unproved() || t.repairing() != nil }
+
+// unproved says whether nothing may be served, because the whole is not verified.
+func (t *Target) unproved() bool { return t.options.Strict && !t.isVerified() }
+
+// ErrUnverifiable is the error of reads of a target that is to be served only when
+// it is verified, and cannot be: its control file has no digest of the whole.
+var ErrUnverifiable = errors.New("the control file has no digest of the whole file to verify it by")
+
+// settled waits for a repair to end, and where only what is verified is served, for
+// that. Errors: ErrSuspect; ErrUnverifiable; ctx's.
+func (t *Target) settled(ctx context.Context) error {
+	for {
+		wait := t.repairing()
+		if wait == nil && t.unproved() {
+			if len(t.header.FileHashes) == 0 {
+				return ErrUnverifiable
+			}
+			if t.wantsWhole() {
+				return nil // the read does that itself
+			}
+			wait = t.proved()
+		}
+		if wait == nil {
+			return nil
+		}
+		t.startFill()
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		if err := t.usable(); err != nil {
+			return err
+		}
+	}
+}
+
+// verifyAndRepair verifies the whole, and fetches what only looked right.
+func (t *Target) verifyAndRepair() {
+	err, done := t.verifyWhole()
+	if done && err != nil && !errors.Is(err, format.ErrNoFileHash) && t.beginRepair(err) {
+		defer t.endRepair()
+		if t.fetchMissing(zsyncclient.Foreground) != nil {
+			return
+		}
+		err, done = t.verifyWhole()
+	}
+	if done {
+		t.conclude(err)
+	}
+}
