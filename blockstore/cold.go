@@ -54,6 +54,7 @@ func (v *Version) regionRange(i int64) format.Range {
 func (s *Store) evictColdest() bool {
 	s.moving.Lock()
 	defer s.moving.Unlock()
+	kept := s.kept()
 	var victim *Version
 	var region int64
 	limit := s.tick()
@@ -62,7 +63,7 @@ func (s *Store) evictColdest() bool {
 	}
 	oldest := limit - uint32(coldAfter/time.Second)
 	for _, v := range s.versions() {
-		if s.pinned(v.key) || len(s.sharersOf(v.key)) > 0 {
+		if kept[v.key] || s.pinned(v.key) || len(s.sharersOf(v.key)) > 0 {
 			continue
 		}
 		v.mu.Lock()

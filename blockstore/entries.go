@@ -39,6 +39,8 @@ type Entry struct {
 	Used time.Time
 	// Held says that somebody uses it (see Version.Hold).
 	Held bool
+	// Kept says that it stays when room is made for others (see Store.Keep).
+	Kept bool
 }
 
 // Entries are the versions that have blocks, in no order. It reads no file.
@@ -72,6 +74,10 @@ func (s *Store) AllEntries() ([]Entry, error) {
 	})
 	if err != nil {
 		return nil, fmt.Errorf("blockstore: read the index: %w", err)
+	}
+	kept := s.kept()
+	for i := range out {
+		out[i].Kept = kept[out[i].Key]
 	}
 	return out, nil
 }

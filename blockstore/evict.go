@@ -122,18 +122,18 @@ type candidate struct {
 // candidates are the versions that take room and that nobody holds, by the time of
 // their last use.
 func (s *Store) candidates() (out []candidate) {
-	open := map[Key]bool{}
+	open, kept := map[Key]bool{}, s.kept()
 	for _, v := range s.versions() {
 		open[v.key] = true
 		v.mu.Lock()
 		takes := v.table.ownCount() > 0
 		v.mu.Unlock()
-		if v.holds.Load() == 0 && takes {
+		if v.holds.Load() == 0 && takes && !kept[v.key] {
 			out = append(out, candidate{v.key, v.used.Load()})
 		}
 	}
 	_ = s.index.each(indexVersion, func(_ string, value []byte) {
-		if a, ok := decodeAccount(value); ok && !open[a.key] {
+		if a, ok := decodeAccount(value); ok && !open[a.key] && !kept[a.key] {
 			out = append(out, candidate{a.key, a.used})
 		}
 	})
@@ -224,7 +224,7 @@ func (s *Store) removeClosed(key Key) (bool, error) {
 	for _, owner := range a.owners {
 		s.dropSharer(owner, key)
 	}
-	err = s.updateIndex([]entry{keyEntry(key, ""), {key: indexVersion + name}, {key: indexSketch + key.String()}})
+	err = s.updateIndex([]entry{keyEntry(key, ""), {key: indexVersion + name}, {key: indexSketch + key.String()}, {key: indexKept + key.String()}})
 	return true, errors.Join(err, os.RemoveAll(filepath.Join(s.versionsDir(), gone)))
 }
 

@@ -16,6 +16,7 @@ import (
 //	"k" Key          -> name of the version's folder
 //	"v" folder name  -> accounting record
 //	"s" Key          -> sketch
+//	"p" Key          -> nothing: the version is kept when room is made
 //	"m" key, "n" ... -> value of MetaPut, in pieces (indexmeta.go)
 //
 // All of "k" and "v" can be made again from the folders; the rest is a cache.
@@ -23,6 +24,7 @@ const (
 	indexKey     = "k"
 	indexVersion = "v"
 	indexSketch  = "s"
+	indexKept    = "p"
 	indexMeta    = "m"
 	indexPiece   = "n"
 )

@@ -184,6 +184,15 @@ func (id ID) String() string { return hex.EncodeToString(id[:]) }
 
 func (k Key) String() string { return hex.EncodeToString(k[:]) }
 
+// ParseKey is the opposite of Key.String. Errors: ErrInvalid, wrapped.
+func ParseKey(text string) (k Key, err error) {
+	raw, err := hex.DecodeString(text)
+	if err != nil || len(raw) != len(k) {
+		return k, fmt.Errorf("%w: %q is no key", ErrInvalid, text)
+	}
+	return Key(raw), nil
+}
+
 // parseName tells what the folder of a version is called: by its ID, or by its
 // Key. ok is false for other names.
 func parseName(name string) (id ID, key Key, whole, ok bool) {

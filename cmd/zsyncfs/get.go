@@ -202,6 +202,9 @@ func (g *getter) getHere(ctx context.Context, dir string, spec daemon.GetSpec) (
 			return err
 		}
 		defer func() { err = errors.Join(err, store.Close()) }()
+		if err := daemon.SetLimits(store, nil, nil); err != nil {
+			return err
+		}
 	}
 	return daemon.Get(ctx, store, spec, "zsyncfs/"+currentVersion().Version, g.watch(),
 		func(r daemon.GetResult, data *os.File) error { return g.use(ctx, r, data) })

@@ -32,7 +32,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.SetUsageTemplate(usageTemplate)
 	root.AddCommand(newMountCommand(), newUmountCommand(), newStatusCommand(), newDaemonCommand())
-	root.AddCommand(newGetCommand(), newDiffCommand())
+	root.AddCommand(newGetCommand(), newPinCommand(), newDiffCommand(), newCacheCommand())
 	root.AddCommand(newMakeCommand(), newServeCommand(), newVersionCommand())
 	return root
 }

@@ -36,8 +36,10 @@ var translations = []report.Translation{
 	report.When(report.As[*blockstore.LockedError], exitStoreLocked, "another zsyncfs works with this cache directory; choose another with --cache-dir"),
 	report.When(report.As[*blockstore.LayoutError], exitStoreDamaged, hintStore),
 	report.When(report.Is(blockstore.ErrNotStore), exitStoreDamaged, "--cache-dir must be a new or empty directory, or one that zsyncfs made"),
-	report.When(report.Is(daemon.ErrRoom), exitFailure, "make room there, choose a directory on another disk with --cache-dir, or use \"zsync URL\", which needs no block store"),
+	report.When(report.Is(daemon.ErrRoom), exitFailure, "let it take more (zsyncfs mount --cache-size), make room on its disk, choose a directory on another one with --cache-dir, or use \"zsync URL\", which needs no block store"),
 	report.When(report.Is(blockstore.ErrFull), exitFailure, "make room on the disk of the cache directory, or choose another with --cache-dir"),
+
+	report.When(report.Is(daemon.ErrNoMatch), exitFailure, "\"zsyncfs cache ls\" lists what is there"),
 
 	report.When(report.Is(download.ErrNotRegular), exitFailure, "choose another file with -o"),
 	report.When(report.Is(daemon.ErrNoDaemon), exitNoDaemon, "a daemon runs as long as something is mounted; see \"zsyncfs mount --help\""),

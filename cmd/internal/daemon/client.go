@@ -60,6 +60,16 @@ func (c *Client) Mount(ctx context.Context, spec Spec) error {
 	return err
 }
 
+// Cache asks the daemon to do r with its store. Errors: ErrNoDaemon; *Failure as the
+// daemon told it.
+func (c *Client) Cache(ctx context.Context, r CacheRequest) (*CacheAnswer, error) {
+	var a CacheAnswer
+	if err := c.call(ctx, http.MethodPost, "/v1/cache", r, &a); err != nil {
+		return nil, err
+	}
+	return &a, nil
+}
+
 func (c *Client) call(ctx context.Context, method, path string, body, out any) error {
 	encoded, err := json.Marshal(body)
 	if err != nil {

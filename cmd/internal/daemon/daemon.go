@@ -68,7 +68,9 @@ func New(o Options) (*Daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	store.SetLimits(DefaultLimits(store.Stats()))
+	if err := SetLimits(store, nil, nil); err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
 	d := &Daemon{
 		options: o,
 		store:   store,
@@ -94,7 +96,11 @@ func (d *Daemon) Mount(ctx context.Context, spec Spec) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(d.ctx, func() { cancel(ErrEnding) })()
-	d.limit(spec)
+	if spec.CacheSize != nil || spec.CacheMinFree != nil {
+		if err := SetLimits(d.store, spec.CacheSize, spec.CacheMinFree); err != nil {
+			d.options.Log.Warn(err.Error(), "mount", spec.Dir)
+		}
+	}
 	d.keepSeedsOutOfMounts(&spec)
 	m, err := open(ctx, spec, d.store, "zsyncfs/"+d.options.Version, d.options.Log)
 	d.mu.Lock()

@@ -17,6 +17,7 @@
 //
 //	GET    /v1/status  -> Status
 //	POST   /v1/mounts  Spec -> 200, or Failure
+//	POST   /v1/cache   CacheRequest -> CacheAnswer, or Failure
 //	POST   /v1/get     GetSpec -> lines of JSON: steps, progress, warnings, and at
 //	                   last where the target's bytes are, or a Failure
 //

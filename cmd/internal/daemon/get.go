@@ -28,6 +28,8 @@ type GetSpec struct {
 	File, Dir string
 	// NoFile: the target goes to no file.
 	NoFile bool
+	// Pin keeps it in the store when room is made for others; nothing is made of it.
+	Pin bool
 	// Seeds are files to look for blocks in.
 	Seeds []string
 	// DryRun only finds out what would be fetched.
@@ -134,11 +136,29 @@ func Get(ctx context.Context, store *blockstore.Store, spec GetSpec, userAgent s
 		return err
 	}
 	w.Progress(fill.Progress)
-	err = runFill(ctx, fill, spec.DryRun, r, use)
+	if spec.Pin {
+		err = pin(ctx, store, fill, r, use)
+	} else {
+		err = runFill(ctx, fill, spec.DryRun, r, use)
+	}
 	if cerr := fill.Close(); err == nil {
 		err = cerr
 	}
 	return err
+}
+
+// pin completes what fill was made for, and keeps it.
+func pin(ctx context.Context, store *blockstore.Store, fill *whole.Fill, r GetResult, use GetUse) (err error) {
+	if r.Result, err = fill.Run(ctx); errors.Is(err, blockstore.ErrFull) {
+		err = fmt.Errorf("%w: %w", ErrRoom, err)
+	}
+	if err == nil {
+		err = store.Keep(fill.Version().Key(), true)
+	}
+	if err != nil {
+		return err
+	}
+	return use(r, nil)
 }
 
 // runFill carries out what fill was made for.

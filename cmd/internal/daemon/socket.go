@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -76,6 +77,7 @@ func listen(d *Daemon) (*socket, error) {
 	mux.HandleFunc("GET /v1/status", s.status)
 	mux.HandleFunc("POST /v1/mounts", s.mount)
 	mux.HandleFunc("POST /v1/get", s.get)
+	mux.HandleFunc("POST /v1/cache", s.cache)
 	s.server = &http.Server{
 		Handler:           http.MaxBytesHandler(mux, requestLimit),
 		ReadHeaderTimeout: 10 * time.Second,
@@ -149,6 +151,22 @@ func (s *socket) mount(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	reply(w, http.StatusOK, struct{}{})
+}
+
+func (s *socket) cache(w http.ResponseWriter, r *http.Request) {
+	var request CacheRequest
+	if err := json.NewDecoder(r.Body).Decode(&request); err != nil {
+		reply(w, http.StatusBadRequest, Failure{Message: "bad request: " + err.Error(), Code: 1})
+		return
+	}
+	io.Copy(io.Discard, r.Body) // what follows notices when the client hangs up
+	answer, err := Cache(r.Context(), s.daemon.store, request)
+	if err != nil {
+		code, hint := s.daemon.options.Describe(err)
+		reply(w, http.StatusConflict, Failure{Message: err.Error(), Hint: hint, Code: code})
+		return
+	}
+	reply(w, http.StatusOK, answer)
 }
 
 func reply(w http.ResponseWriter, status int, body any) {
