@@ -13,6 +13,7 @@ type Client struct {
 	transport *http.Transport
 	creds     *credentials
 	finals    finals
+	limit     *limiter        // of the bodies' rate; nil: none
 	ctx       context.Context // ends at Close
 	cancel    context.CancelCauseFunc
 
@@ -45,7 +46,7 @@ func New(o Options) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{opt: o, transport: transport, creds: creds,
-		hosts: map[string]*host{}, warned: map[string]struct{}{}}
+		limit: newLimiter(o.LimitRate), hosts: map[string]*host{}, warned: map[string]struct{}{}}
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 	return c, nil
 }
@@ -70,6 +71,7 @@ func (c *Client) host(u *url.URL) *host {
 			c.dropIdleHosts()
 		}
 		h = newHost(name, c.opt.MaxConnsPerHost)
+		h.limited = c.limit != nil
 		c.hosts[name] = h
 	}
 	return h

@@ -32,6 +32,16 @@
 // server is found again without a new mount. Control file headers and listings are
 // tried for a few seconds only, ranges until the caller's context ends.
 //
+// # A limited rate
+//
+// With Options.LimitRate, a body asks the Client's limiter before each piece that
+// it reads. Those of foreground fetches, control files and listings go first, and
+// a probe's first piece, for which others wait at the gate; background ones get
+// what is left. Waiting for the limiter is no stall, and a body that waited for
+// Options.StallTimeout in all and then breaks says nothing of the host: servers
+// hang up on clients that take too little. The rate that is measured is never
+// above the limit, which bounds the readahead of a mount (Source.Rate).
+//
 // # Several ranges in one request
 //
 // FetchRuns asks for up to 100 ranges at once and reads the multipart/byteranges
@@ -63,7 +73,7 @@
 //
 // It imports format and listing, and knows neither the store nor FUSE. Client
 // and Source are safe for concurrent use. Locks: Client.mu before host.mu;
-// fetch.mu is of one call; no other two are held together, and none is held
+// fetch.mu is of one call, limiter.mu is the last; no other two are held together, and none is held
 // during I/O or a callback. The goroutines of FetchRuns end with the call. All
 // others are those of net/http; they end when a body is closed, and Client.Close
 // ends all of them.

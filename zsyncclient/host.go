@@ -32,7 +32,8 @@ const (
 // was measured.
 type host struct {
 	name     string
-	max      int // connections
+	max      int  // connections
+	limited  bool // Options.LimitRate holds; set before anybody else has the host
 	received atomic.Int64
 
 	mu         sync.Mutex
@@ -160,6 +161,17 @@ func (h *host) admit(cl class, pri Priority) *visit {
 	return v
 }
 
+// awaited is the priority of a body whose first bytes are still to come: others
+// wait at the gate for those of a probe.
+func (v *visit) awaited() Priority {
+	v.h.mu.Lock()
+	defer v.h.mu.Unlock()
+	if v.probe {
+		return Foreground
+	}
+	return v.pri
+}
+
 // room says whether one more request may be under way; h.mu is held.
 func (h *host) room(cl class, pri Priority) bool {
 	used := h.controls + h.datas
@@ -173,6 +185,10 @@ func (h *host) room(cl class, pri Priority) bool {
 			return false
 		}
 		most = max(h.limit-3, 1)
+		if h.limited {
+			// They may wait long for the foreground, each with a connection.
+			most = max((h.limit-2)/2, 1)
+		}
 	}
 	return h.datas < most && used < max(h.limit, 1)
 }

@@ -37,6 +37,11 @@ type Options struct {
 	// are kept for control files and listings. Default 8, at most 256; with 1 or
 	// 2, one more may be under way.
 	MaxConnsPerHost int
+	// LimitRate bounds what the bodies of all answers take together, those of
+	// control files and listings among them, in bytes/s: over any time, so many for
+	// it and for an eighth of a second more. Background fetches get what the others
+	// leave. 0, or less: no limit.
+	LimitRate int64
 	// Warn is told what a person should know (a source banned and why ...), at
 	// most once per fact. It must not call the Client. Default: nobody.
 	Warn func(err error)
@@ -56,6 +61,7 @@ func (o Options) withDefaults() Options {
 	if o.MaxConnsPerHost <= 0 {
 		o.MaxConnsPerHost = defaultMaxConns
 	}
+	o.LimitRate = max(o.LimitRate, 0)
 	o.MaxConnsPerHost = min(o.MaxConnsPerHost, maxMaxConns)
 	if o.UserAgent == "" {
 		o.UserAgent = "zsyncfs/" + moduleVersion()

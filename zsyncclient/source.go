@@ -45,15 +45,20 @@ func (c *Client) NewSource(ctl *Control, mirrors []*url.URL) *Source {
 	return s
 }
 
-// Rate is the smoothed rate (bytes/s; 0 unknown) and round trip of the source's current host.
+// Rate is the smoothed rate (bytes/s; 0 unknown) and round trip of the source's
+// current host. With Options.LimitRate it is no more than that, and that while it
+// is unknown.
 func (s *Source) Rate() (bytesPerSecond float64, rtt time.Duration) {
 	s.mu.Lock()
 	cand := s.current
 	s.mu.Unlock()
-	if cand == nil {
-		return 0, 0
+	if cand != nil {
+		bytesPerSecond, rtt = s.hostOf(cand).speed()
 	}
-	return s.hostOf(cand).speed()
+	if bytesPerSecond == 0 {
+		bytesPerSecond = float64(s.c.opt.LimitRate)
+	}
+	return bytesPerSecond, rtt
 }
 
 // Fetch fetches blocks r with single-range requests, verifies each against its

@@ -19,7 +19,7 @@ func newTransport(o Options) (*http.Transport, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &http.Transport{
+	t := &http.Transport{
 		Proxy: func(r *http.Request) (*url.URL, error) {
 			right, _ := r.Context().Value(dialRightKey{}).(dialRight)
 			return right.proxy, nil
@@ -32,8 +32,21 @@ func newTransport(o Options) (*http.Transport, error) {
 		MaxIdleConnsPerHost:    o.MaxConnsPerHost,
 		IdleConnTimeout:        90 * time.Second,
 		MaxResponseHeaderBytes: 256 << 10,
-	}, nil
+	}
+	if n := max(o.LimitRate, leastWindow); o.LimitRate > 0 && n < maxWindow {
+		t.HTTP2 = &http.HTTP2Config{MaxReceiveBufferPerStream: int(n)}
+	}
+	return t, nil
 }
+
+// Bounds of how much of a body net/http takes from an HTTP/2 server before anybody
+// reads it, in bytes: with a limit, a second's worth of that. (A whole connection
+// keeps its window, far more than the streams have: a body that waits must not
+// stop the others. HTTP/1.1 has TCP's window, which grows with what is read.)
+const (
+	leastWindow = 64 << 10
+	maxWindow   = 4 << 20 // which is net/http's own
+)
 
 func tlsConfig(o Options) (*tls.Config, error) {
 	conf := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: o.Insecure}

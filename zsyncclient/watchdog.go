@@ -15,6 +15,10 @@ import (
 const (
 	drainLimit = 64 << 10
 	drainTime  = 100 * time.Millisecond
+	// drainLeast is what is read of it even where a limit of the rate would take
+	// longer: the page of an error, the end of a multipart frame. Another
+	// connection would cost no less.
+	drainLeast = 1 << 10
 )
 
 // leastProgress is how many bytes of a body have to arrive within each stall
@@ -24,7 +28,8 @@ const leastProgress = 1 << 10
 
 // body is one try from its start to the end of its body. A watchdog ends it when
 // fewer than leastProgress bytes arrive within the stall timeout; the time that the
-// caller takes between reads does not count. Not safe for concurrent use.
+// caller takes between reads does not count, nor that of waiting for Options.LimitRate.
+// Not safe for concurrent use.
 type body struct {
 	ctx    context.Context // of the request
 	cancel context.CancelCauseFunc
@@ -33,6 +38,7 @@ type body struct {
 	timer  *time.Timer
 	stall  time.Duration
 	visit  *visit
+	limit  *limiter // nil: none
 
 	patience time.Duration // what is left of the stall timeout; full at progress
 	arrived  int           // bytes since then
@@ -42,12 +48,14 @@ type body struct {
 	read    int64
 	started time.Time // when the header came
 	rtt     time.Duration
-	err     error // of the first read that failed
+	waited  time.Duration // for limit, in all
+	drained bool          // nobody waits for what is read now
+	err     error         // of the first read that failed
 	ended   bool
 }
 
 func newBody(c *Client, caller context.Context, v *visit) *body {
-	b := &body{caller: caller, stall: c.opt.StallTimeout, visit: v}
+	b := &body{caller: caller, stall: c.opt.StallTimeout, visit: v, limit: c.limit}
 	b.ctx, b.cancel = context.WithCancelCause(caller)
 	b.stop = context.AfterFunc(c.ctx, func() { b.cancel(ErrClosed) })
 	b.timer = time.AfterFunc(b.stall, func() { b.cancel(ErrStalled) })
@@ -71,11 +79,20 @@ func (b *body) Read(p []byte) (int, error) {
 		// The transport would go on for as long as it has bytes.
 		return 0, b.err
 	}
+	lent, err := b.borrow(p)
+	if err != nil {
+		b.err = err
+		return 0, err
+	}
+	if lent > 0 {
+		p = p[:lent]
+	}
 	asked := time.Now()
 	b.timer.Reset(b.patience)
 	n, err := b.rc.Read(p)
 	b.timer.Stop()
 	b.patience -= time.Since(asked)
+	b.limit.giveBack(lent - n)
 	if b.arrived += n; b.arrived >= leastProgress {
 		b.patience, b.arrived = b.stall, 0
 	}
@@ -101,6 +118,29 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// borrow waits until the limit lets a part of p be read, and says how much; 0 when
+// that need not be asked. Errors: those of the context.
+func (b *body) borrow(p []byte) (int, error) {
+	want := int64(len(p))
+	if b.left >= 0 {
+		want = min(want, b.left) // what does not come is not kept from the others
+	}
+	if b.limit == nil || b.drained || want == 0 {
+		return 0, nil
+	}
+	pri := b.visit.pri
+	if b.read == 0 {
+		pri = b.visit.awaited()
+	}
+	began := time.Now()
+	n, err := b.limit.take(b.ctx, pri, int(want))
+	b.waited += time.Since(began)
+	if err != nil {
+		return 0, b.cause(err)
+	}
+	return n, nil
+}
+
 // cause is why the request ended, where err only says that it was cancelled.
 func (b *body) cause(err error) error {
 	if b.caller.Err() != nil {
@@ -117,14 +157,26 @@ func (b *body) done() {
 	if b.ended {
 		return
 	}
-	b.visit.h.measured(b.rtt, b.read, time.Since(b.started))
-	if b.left > 0 && b.left <= drainLimit && b.err == nil {
+	b.measure()
+	if b.left > 0 && b.left <= max(b.limit.within(drainTime, drainLimit), drainLeast) && b.err == nil {
+		b.drained = true
 		t := time.AfterFunc(drainTime, func() { b.cancel(context.Canceled) })
 		_, _ = io.CopyN(io.Discard, b, b.left)
 		t.Stop()
 	}
 	b.finish()
 	b.visit.ok()
+}
+
+// measure tells the host how fast the body came. What the limit had saved up comes
+// faster than it can go on, and what a background body waits for the others says
+// nothing of the line.
+func (b *body) measure() {
+	took, read := max(time.Since(b.started), b.limit.takes(b.read)), b.read
+	if b.limit != nil && b.visit.pri == Background {
+		read = 0
+	}
+	b.visit.h.measured(b.rtt, read, took)
 }
 
 // nearlyRead: of the rest, however it is framed, at most some bytes are to come,
@@ -136,10 +188,12 @@ func (b *body) nearlyRead() {
 }
 
 // broke ends the body, or the try before there was one, after err, and returns
-// what really happened. Only what is the host's fault moves its backoff.
+// what really happened. Only what is the host's fault moves its backoff, which it
+// need not be when it had to wait long for the limit: servers hang up on clients
+// that take too little.
 func (b *body) broke(err error) error {
 	err = b.cause(err)
-	if b.caller.Err() != nil || errors.Is(err, ErrClosed) || !temporary(err) {
+	if b.caller.Err() != nil || errors.Is(err, ErrClosed) || !temporary(err) || b.waited >= b.stall {
 		b.finish()
 		b.visit.leave()
 		return err
