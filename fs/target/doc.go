@@ -30,7 +30,8 @@
 // sees adjacent reads; after the second one it keeps a window ahead of the
 // reader, which starts at 256 KiB and doubles up to the larger of 8 MiB and two
 // round trips' worth of the measured rate, but never more than one second's
-// worth, because a reader that jumps into a window waits for what is before it.
+// worth and no less than 128 KiB, because a reader that jumps into a window waits
+// for what is before it. A limit of the client's rate is the line's rate here.
 //
 // # The control file comes by parts
 //

@@ -10,6 +10,9 @@ import (
 const (
 	// windowFirst is the length of the first readahead window, in bytes.
 	windowFirst = 256 << 10
+	// windowLeast is that of windows on the slowest lines, in bytes: what the kernel
+	// asks for at once, and enough for the client to go on measuring the rate.
+	windowLeast = 128 << 10
 	// windowLimit bounds windows unless two round trips' worth of the line is more.
 	windowLimit = 8 << 20
 	// adjacentSlack is how far from the expected offset a read of a sequential
@@ -78,13 +81,15 @@ func (r *Reader) plan(read format.Range) (ahead format.Range) {
 	r.next = max(r.next, read.End)
 	r.ahead = max(r.ahead, r.next)
 	t := r.target
+	most := t.windowMax()
+	r.window = min(r.window, most)
 	if read.End < r.mark || r.ahead >= t.geometry.Length || !t.mayFetchAhead() {
 		return format.Range{}
 	}
 	ahead = format.Range{Start: r.ahead}
 	r.mark, ahead.End = t.missingAhead(r.ahead, r.window)
 	r.ahead = ahead.End
-	r.window = min(2*r.window, t.windowMax())
+	r.window = min(2*r.window, most)
 	return ahead
 }
 
@@ -129,7 +134,7 @@ func (t *Target) windowMax() int64 {
 		return windowLimit
 	}
 	limit := max(windowLimit, int64(2*rate*roundTrip.Seconds()))
-	return max(windowFirst, min(limit, int64(rate)))
+	return max(windowLeast, min(limit, int64(rate)))
 }
 
 // mayFetchAhead says whether what nobody waits for yet is fetched: not while most of
