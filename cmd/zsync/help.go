@@ -35,6 +35,7 @@ Servers:
                             do not check the servers' certificates
       --allow-private       let control files and redirects lead to addresses of
                             private networks and of this machine
+      --limit-rate RATE     receive at most RATE bytes a second, such as 500K or 2M
 
 What is done:
   -j, --check-for-changes   only say whether the file is up to date

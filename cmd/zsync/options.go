@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/zsyncfs/zsyncfs/cmd/internal/access"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/bytesize"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/progress"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/report"
 )
@@ -32,6 +33,7 @@ type options struct {
 	caCert       string
 	header       []string
 	mirrors      []string
+	limitRate    bytesize.Size
 
 	check    bool
 	resolve  bool
@@ -61,6 +63,7 @@ func (o *options) flags() *pflag.FlagSet {
 	s.BoolVarP(&o.insecure, "no-check-certificate", "I", false, "")
 	s.BoolVar(&o.insecure, "insecure", false, "")
 	s.BoolVar(&o.allowPrivate, "allow-private", false, "")
+	s.Var(&o.limitRate, "limit-rate", "")
 
 	s.BoolVarP(&o.check, "check-for-changes", "j", false, "")
 	s.BoolVarP(&o.dryRun, "dry-run", "n", false, "")

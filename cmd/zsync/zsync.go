@@ -100,6 +100,7 @@ func (c *command) connect() (err error) {
 		Netrc:        c.netrcPath(),
 		CACert:       c.caCert,
 		Insecure:     c.insecure,
+		LimitRate:    int64(c.limitRate),
 		UserAgent:    "zsync/" + buildversion.String(version),
 		Warn:         c.warn,
 	})

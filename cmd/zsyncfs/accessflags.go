@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/pflag"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/access"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/bytesize"
 )
 
 // accessFlags are the flags of every command that reaches a source.
@@ -15,6 +16,7 @@ type accessFlags struct {
 	caCert, cert, key string
 	insecure          bool
 	allowPrivate      bool
+	limitRate         bytesize.Size
 }
 
 func (f *accessFlags) add(s *pflag.FlagSet) {
@@ -27,6 +29,7 @@ func (f *accessFlags) add(s *pflag.FlagSet) {
 	s.BoolVar(&f.insecure, "insecure", false, "do not check the server's certificate")
 	s.BoolVar(&f.allowPrivate, "allow-private", false, "let control files and redirects lead to private and loopback addresses")
 	s.StringArrayVar(&f.mirrors, "mirror", nil, "URL of a directory with the same artifacts, tried after their own URLs, repeatable")
+	s.Var(&f.limitRate, "limit-rate", "receive at most `RATE` bytes a second, all requests together (such as 500K or 2M)")
 }
 
 // access is what the flags say, with absolute paths.
@@ -37,6 +40,7 @@ func (f *accessFlags) access() (access.Access, error) {
 		Insecure:     f.insecure,
 		AllowPrivate: f.allowPrivate,
 		Mirrors:      f.mirrors,
+		LimitRate:    int64(f.limitRate),
 	}
 	var err error
 	for _, p := range []struct {

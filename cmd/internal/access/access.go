@@ -19,6 +19,9 @@ type Access struct {
 	Insecure     bool
 	AllowPrivate bool
 	Mirrors      []string
+	// LimitRate bounds what all answers together take, in bytes a second; 0: no
+	// limit.
+	LimitRate int64
 }
 
 // Check finds what is wrong without a request.
@@ -52,6 +55,7 @@ func (a *Access) NewClient(userAgent string, warn func(error), typed ...string) 
 		ClientKey:    a.Key,
 		Insecure:     a.Insecure,
 		UserAgent:    userAgent,
+		LimitRate:    a.LimitRate,
 		Warn:         warn,
 	}
 	if a.User != "" {

@@ -186,6 +186,44 @@ func TestGetEndsWithItsClientAndItsDaemon(t *testing.T) {
 	}
 }
 
+// TestGetsHaveLimitsOfTheirOwn: a limit crosses the socket, and holds for its get
+// only.
+func TestGetsHaveLimitsOfTheirOwn(t *testing.T) {
+	limited, data := publish(t, 300<<10)
+	free, _ := publish(t, 300<<10)
+	store := t.TempDir()
+	d := newDaemon(t, store)
+	defer d.Close()
+	const rate = 200_000
+	get := func(srv *rangetest.Server, limit int64) {
+		spec := GetSpec{Source: srv.URL("/x.zsync"), NoFile: true, Access: access.Access{LimitRate: limit}}
+		err := NewClient(store).Get(t.Context(), spec, GetWatch{}, func(r GetResult, _ *os.File) error {
+			if r.Fetched != r.Length {
+				t.Errorf("limit %d: %+v", limit, r)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	start := time.Now()
+	done := make(chan time.Duration)
+	go func() { get(limited, rate); done <- time.Since(start) }()
+	get(free, 0)
+	select {
+	case <-done:
+		t.Error("a get without a limit took as long as one with")
+		return
+	default:
+	}
+	// An eighth of a second's bytes come at once.
+	least := time.Duration(float64(len(data))/rate*float64(time.Second)) - time.Second/8
+	if took := <-done; took < least {
+		t.Errorf("%d bytes in %v, want %v or more", len(data), took, least)
+	}
+}
+
 // TestGetsOfOneSource: two at the same time fetch it once.
 func TestGetsOfOneSource(t *testing.T) {
 	srv, data := publish(t, 1<<20)
