@@ -18,7 +18,7 @@ func newStatusCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Show what is mounted, what is open and how much of it is here",
+		Short: "Show what is mounted, open and downloaded, and how much of it is here",
 		Example: `  zsyncfs status
   zsyncfs status --json | jq '.mounts[].open'`,
 		Args: wantArgs(0, 0),
@@ -29,7 +29,7 @@ func newStatusCommand() *cobra.Command {
 			}
 			s, err := daemon.NewClient(store).Status(cmd.Context())
 			if errors.Is(err, daemon.ErrNoDaemon) {
-				s, err = &daemon.Status{Store: daemon.StoreStatus{Dir: store}, Mounts: []daemon.MountStatus{}}, nil
+				s, err = &daemon.Status{Store: daemon.StoreStatus{Dir: store}, Mounts: []daemon.MountStatus{}, Gets: []daemon.GetStatus{}}, nil
 			}
 			if err != nil {
 				return err
@@ -59,6 +59,9 @@ func printStatus(w io.Writer, s *daemon.Status) error {
 	for _, m := range s.Mounts {
 		printMount(t, m)
 	}
+	for _, g := range s.Gets {
+		printGet(t, g)
+	}
 	return t.Flush()
 }
 
@@ -69,7 +72,7 @@ func printMount(t io.Writer, m daemon.MountStatus) {
 	}
 	fmt.Fprintf(t, "\n%s\t%s\n", dir, printable(m.Source))
 	fmt.Fprintf(t, "  names\t%d, of which %d looked at (%s)\n", m.Entries, m.Known, size(m.Bytes))
-	fmt.Fprintf(t, "  network\t%d requests, %s received, %d failed\n", m.Requests, size(m.Received), m.Errors)
+	fmt.Fprintf(t, "  network\t%d requests, %s received, %d failed%s\n", m.Requests, size(m.Received), m.Errors, limit(m.LimitRate))
 	for _, h := range m.Hosts {
 		if h.FailingSince != nil {
 			fmt.Fprintf(t, "  failing\t%s for %s\n", printable(h.Host), since(*h.FailingSince))
@@ -86,6 +89,26 @@ func printMount(t io.Writer, m daemon.MountStatus) {
 	for _, f := range m.Faults {
 		fmt.Fprintf(t, "  fault\t%s ago: %s: %s\n", since(f.Time), printable(f.Path), printable(f.Error))
 	}
+}
+
+func printGet(t io.Writer, g daemon.GetStatus) {
+	fmt.Fprintf(t, "\nget\t%s\n", printable(g.Source))
+	step := printable(g.Step)
+	if g.Total > 0 {
+		step += fmt.Sprintf(", %s of %s", size(g.Done), size(g.Total))
+	}
+	fmt.Fprintf(t, "  step\t%s\n  under way\t%s%s\n", step, since(g.Since), limit(g.LimitRate))
+	if g.Length > 0 {
+		fmt.Fprintf(t, "  here\t%s of %s (%.1f %%)\n", size(g.Known), size(g.Length), 100*float64(g.Known)/float64(g.Length))
+	}
+}
+
+// limit is what is said of a limited rate; "" when there is none.
+func limit(rate int64) string {
+	if rate <= 0 {
+		return ""
+	}
+	return fmt.Sprintf(", at most %s/s", size(rate))
 }
 
 func size(n int64) string { return humanize.IBytes(uint64(max(n, 0))) }

@@ -50,6 +50,8 @@ type Daemon struct {
 	mounts map[string]*mounted // guarded by mu; by mount point, nil while one is being mounted
 	served bool                // guarded by mu; a mount was asked for
 	gets   int                 // guarded by mu; Gets under way, but for those that only wait for their client
+	// running has all Gets under way; guarded by mu.
+	running map[*oneGet]struct{}
 	// getting has the sources of those that fetch; guarded by mu. A channel is
 	// closed when its Get has ended.
 	getting map[string]chan struct{}
@@ -76,6 +78,7 @@ func New(o Options) (*Daemon, error) {
 		store:   store,
 		started: time.Now(),
 		mounts:  map[string]*mounted{},
+		running: map[*oneGet]struct{}{},
 		getting: map[string]chan struct{}{},
 		idle:    make(chan struct{}),
 	}

@@ -11,10 +11,11 @@ import (
 // ending. Errors beside those: ErrEnding.
 func (d *Daemon) Get(ctx context.Context, spec GetSpec, w GetWatch, use GetUse) error {
 	w = w.withDefaults()
-	if err := d.beginGet(); err != nil {
+	g := newOneGet(spec)
+	if err := d.beginGet(g); err != nil {
 		return err
 	}
-	defer d.endGet()
+	defer d.endGet(g)
 	if err := d.keepOutOfMounts(&spec, w.Warn); err != nil {
 		return err
 	}
@@ -26,8 +27,10 @@ func (d *Daemon) Get(ctx context.Context, spec GetSpec, w GetWatch, use GetUse) 
 		return err
 	}
 	defer done()
-	err = Get(ctx, d.store, spec, "zsyncfs/"+d.options.Version, w, func(r GetResult, data *os.File) error {
+	g.enter(stepAsking)
+	err = Get(ctx, d.store, spec, "zsyncfs/"+d.options.Version, g.watch(w), func(r GetResult, data *os.File) error {
 		done() // it is complete: the next finds all of it
+		g.enter(stepExporting)
 		return use(r, data)
 	})
 	if err != nil && d.ctx.Err() != nil {
@@ -36,21 +39,23 @@ func (d *Daemon) Get(ctx context.Context, spec GetSpec, w GetWatch, use GetUse) 
 	return err
 }
 
-func (d *Daemon) beginGet() error {
+func (d *Daemon) beginGet(g *oneGet) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.ending {
 		return ErrEnding
 	}
 	d.gets++
+	d.running[g] = struct{}{}
 	d.mounting.Add(1)
 	return nil
 }
 
-func (d *Daemon) endGet() {
+func (d *Daemon) endGet(g *oneGet) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.gets--
+	delete(d.running, g)
 	d.settleServed()
 	d.mounting.Done()
 }

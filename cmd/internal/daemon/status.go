@@ -19,6 +19,7 @@ type Status struct {
 	Since   time.Time     `json:"since"`
 	Store   StoreStatus   `json:"store"`
 	Mounts  []MountStatus `json:"mounts"` // sorted by Dir
+	Gets    []GetStatus   `json:"gets"`   // the oldest first
 }
 
 // StoreStatus is the block store. Sizes are bytes.
@@ -32,19 +33,20 @@ type StoreStatus struct {
 
 // MountStatus is one mount. Sizes are bytes.
 type MountStatus struct {
-	Dir      string           `json:"dir"`
-	Detached bool             `json:"detached"` // unmounted, with files still open
-	Source   string           `json:"source"`
-	Since    time.Time        `json:"since"`
-	Entries  int64            `json:"entries"`  // names known so far
-	Known    int64            `json:"known"`    // artifacts whose header is known
-	Bytes    int64            `json:"bytes"`    // their lengths, added up
-	Requests int64            `json:"requests"` // HTTP requests made
-	Received int64            `json:"received"` // bytes received over HTTP
-	Errors   int64            `json:"errors"`   // HTTP attempts that failed
-	Hosts    []HostStatus     `json:"hosts"`    // sorted by Host
-	Open     []ArtifactStatus `json:"open"`     // artifacts that are open, sorted by URL
-	Faults   []FaultStatus    `json:"faults"`   // the latest faults, oldest first
+	Dir       string           `json:"dir"`
+	Detached  bool             `json:"detached"` // unmounted, with files still open
+	Source    string           `json:"source"`
+	Since     time.Time        `json:"since"`
+	Entries   int64            `json:"entries"`    // names known so far
+	Known     int64            `json:"known"`      // artifacts whose header is known
+	Bytes     int64            `json:"bytes"`      // their lengths, added up
+	Requests  int64            `json:"requests"`   // HTTP requests made
+	Received  int64            `json:"received"`   // bytes received over HTTP
+	Errors    int64            `json:"errors"`     // HTTP attempts that failed
+	Hosts     []HostStatus     `json:"hosts"`      // sorted by Host
+	Open      []ArtifactStatus `json:"open"`       // artifacts that are open, sorted by URL
+	Faults    []FaultStatus    `json:"faults"`     // the latest faults, oldest first
+	LimitRate int64            `json:"limit_rate"` // bytes/s; 0: none
 }
 
 // HostStatus is one host that the mount talks to.
@@ -92,6 +94,7 @@ func (d *Daemon) Status() *Status {
 			FreeBytes: st.FreeBytes,
 		},
 		Mounts: []MountStatus{},
+		Gets:   d.getStatus(),
 	}
 	d.mu.Lock()
 	places := make(map[*mounted]string, len(d.mounts))
@@ -113,18 +116,19 @@ func (d *Daemon) Status() *Status {
 func (m *mounted) status() MountStatus {
 	a, c := m.archive.Stats(), m.client.Stats()
 	return MountStatus{
-		Dir:      m.spec.Dir,
-		Source:   m.name(),
-		Since:    m.since,
-		Entries:  int64(a.Entries),
-		Known:    int64(a.Known),
-		Bytes:    a.Bytes,
-		Requests: c.Requests,
-		Received: c.BytesReceived,
-		Errors:   c.Errors,
-		Hosts:    hostStatus(c.Hosts),
-		Open:     artifactStatus(m.pool.Stats()),
-		Faults:   faultStatus(a.Faults),
+		Dir:       m.spec.Dir,
+		Source:    m.name(),
+		Since:     m.since,
+		Entries:   int64(a.Entries),
+		Known:     int64(a.Known),
+		Bytes:     a.Bytes,
+		Requests:  c.Requests,
+		Received:  c.BytesReceived,
+		Errors:    c.Errors,
+		Hosts:     hostStatus(c.Hosts),
+		Open:      artifactStatus(m.pool.Stats()),
+		Faults:    faultStatus(a.Faults),
+		LimitRate: m.spec.LimitRate,
 	}
 }
 

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
+)
+
+func TestPrintStatus(t *testing.T) {
+	now := time.Now()
+	s := &daemon.Status{PID: 7, Version: "v", Since: now, Store: daemon.StoreStatus{Dir: "/c"},
+		Mounts: []daemon.MountStatus{{Dir: "/m", Source: "http://h/", LimitRate: 500 << 10}},
+		Gets: []daemon.GetStatus{
+			{Source: "http://h/a.zsync", Since: now, Step: "fetching", Done: 1 << 20, Total: 3 << 20, Known: 2 << 20, Length: 4 << 20},
+			{Source: "http://h/b.zsync", Since: now, Step: "waiting", LimitRate: 1 << 20},
+		}}
+	var out strings.Builder
+	if err := printStatus(&out, s); err != nil {
+		t.Fatal(err)
+	}
+	_, mounts, _ := strings.Cut(out.String(), "\n\n")
+	var lines []string
+	for line := range strings.Lines(mounts) {
+		lines = append(lines, strings.Join(strings.Fields(line), " "))
+	}
+	want := `/m http://h/
+names 0, of which 0 looked at (0 B)
+network 0 requests, 0 B received, 0 failed, at most 500 KiB/s
+
+get http://h/a.zsync
+step fetching, 1.0 MiB of 3.0 MiB
+under way 0s
+here 2.0 MiB of 4.0 MiB (50.0 %)
+
+get http://h/b.zsync
+step waiting
+under way 0s, at most 1.0 MiB/s`
+	if got := strings.Join(lines, "\n"); got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+}
