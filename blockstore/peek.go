@@ -5,15 +5,22 @@ import (
 	"path/filepath"
 )
 
-// Peek is what is here of the version of key, open or not: its blocks (a count)
-// and its state. A version that the store does not have has none and is
-// Provisional. It makes no version. Errors: ErrClosed; those of the disk.
+// Peeked is what is here of a version: how many blocks, how many of them in other
+// versions' files, and its state.
+type Peeked struct {
+	Blocks, Shared int64
+	State          State
+}
+
+// Peek looks what is here of the version of key, open or not. A version that the
+// store does not have has no blocks and is Provisional. It makes no version. Errors:
+// ErrClosed; those of the disk.
 //
-// For a version that is not open the count is that of its last checkpoint. Safe
+// For a version that is not open the counts are those of its last checkpoint. Safe
 // for concurrent use.
-func (s *Store) Peek(key Key) (blocks int64, state State, err error) {
+func (s *Store) Peek(key Key) (Peeked, error) {
 	if err := s.enter(); err != nil {
-		return 0, Provisional, err
+		return Peeked{}, err
 	}
 	defer s.leave()
 	// findFolder drops or mends what is damaged, so nobody may be loading or
@@ -22,32 +29,42 @@ func (s *Store) Peek(key Key) (blocks int64, state State, err error) {
 	defer s.leaveSlot(key, e)
 	defer e.opening.Unlock()
 	if v := e.version.Load(); v != nil {
-		return v.KnownCount(), v.State(), nil
+		return Peeked{Blocks: v.KnownCount(), Shared: v.Shares(), State: v.State()}, nil
 	}
 	name, err := s.findFolder(key)
 	if err != nil || name == "" {
-		return 0, Provisional, err
+		return Peeked{}, err
 	}
-	meta, err := loadMeta(filepath.Join(s.versionsDir(), name))
+	return peekFolder(filepath.Join(s.versionsDir(), name), key), nil
+}
+
+// peekFolder is what the folder dir tells of the version of key.
+func peekFolder(dir string, key Key) (p Peeked) {
+	meta, err := loadMeta(dir)
 	if err != nil || meta.key != key {
-		return 0, Provisional, nil // never checkpointed, or damaged: then it starts anew when it is opened
+		return p // never checkpointed, or damaged: then it starts anew when it is opened
 	}
-	known, err := openFile(filepath.Join(s.versionsDir(), name, knownName), os.O_RDONLY)
+	p.State = meta.state
+	known, err := openFile(filepath.Join(dir, knownName), os.O_RDONLY)
 	if err != nil {
-		return 0, meta.state, nil
+		return p
 	}
 	defer known.Close()
-	// A page that is not in the file has no block, so memory is bounded by it.
-	if info, err := known.Stat(); err != nil || info.Size() < pageCount(meta.geometry.BlockCount())*pageSize {
-		return 0, meta.state, nil
+	// A page that is not in the file has no block, so memory is bounded by it, or by
+	// the file of shared runs.
+	blocks := meta.geometry.BlockCount()
+	info, err := known.Stat()
+	shared, _ := readShared(dir, key, blocks)
+	if err != nil || info.Size() < pageCount(blocks)*pageSize && len(shared) == 0 {
+		return p
 	}
-	own := newTable(meta.geometry)
-	if err := readKnown(known, own.own, own.blocks, key, nil); err != nil {
-		return 0, meta.state, nil
+	here := newBitset(blocks)
+	if err := readKnown(known, here, blocks, key, nil); err != nil {
+		return p
 	}
-	shared, _ := readShared(filepath.Join(s.versionsDir(), name), key, own.blocks)
 	for _, r := range shared {
-		own.own.set(int64(r.blocks.Start), int64(r.blocks.End))
+		p.Shared += here.set(int64(r.blocks.Start), int64(r.blocks.End))
 	}
-	return own.own.count(), meta.state, nil
+	p.Blocks = here.count()
+	return p
 }

@@ -11,8 +11,8 @@ func TestPeek(t *testing.T) {
 	s, w := openStore(t, t.TempDir())
 	peek := func(blocks int64, state State) {
 		t.Helper()
-		if n, st, err := s.Peek(HeaderKey(m.raw, m.header, testPlace)); n != blocks || st != state || err != nil {
-			t.Errorf("Peek: %d blocks, %v, %v", n, st, err)
+		if p, err := s.Peek(HeaderKey(m.raw, m.header, testPlace)); p.Blocks != blocks || p.State != state || err != nil {
+			t.Errorf("Peek: %+v, %v", p, err)
 		}
 	}
 	peek(0, Provisional)
@@ -34,7 +34,7 @@ func TestPeek(t *testing.T) {
 		t.Errorf("warnings: %v", w.all)
 	}
 	must(t, s.Close())
-	if _, _, err := s.Peek(v.Key()); err != ErrClosed {
+	if _, err := s.Peek(v.Key()); err != ErrClosed {
 		t.Errorf("closed: %v", err)
 	}
 }

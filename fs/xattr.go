@@ -26,6 +26,9 @@ var xattrs = []struct {
 	{"user.zsync.blocks-local", func(n *fileNode) string {
 		return strconv.FormatInt(n.fs.pool.Local(n.control).Blocks, 10)
 	}},
+	{"user.zsync.blocks-shared", func(n *fileNode) string {
+		return strconv.FormatInt(n.fs.pool.Local(n.control).Shared, 10)
+	}},
 	{"user.zsync.state", func(n *fileNode) string { return n.fs.pool.Local(n.control).State.String() }},
 }
 

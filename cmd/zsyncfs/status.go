@@ -54,8 +54,12 @@ func printStatus(w io.Writer, s *daemon.Status) error {
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "daemon\tpid %d, version %s, up %s\n", s.PID, s.Version, since(s.Since))
-	fmt.Fprintf(t, "cache\t%s: %d versions, %s of blocks, %s on disk, %s free\n", s.Store.Dir,
-		s.Store.Versions, size(s.Store.DataBytes), size(s.Store.DiskBytes), size(s.Store.FreeBytes))
+	limit := ""
+	if s.Store.Limit > 0 {
+		limit = " of " + size(s.Store.Limit)
+	}
+	fmt.Fprintf(t, "cache\t%s: %d versions, %s of blocks, %s shared, %s%s on disk, %s free\n", printable(s.Store.Dir),
+		s.Store.Versions, size(s.Store.DataBytes), size(s.Store.SharedBytes), size(s.Store.DiskBytes), limit, size(s.Store.FreeBytes))
 	for _, m := range s.Mounts {
 		printMount(t, m)
 	}
@@ -83,8 +87,8 @@ func printMount(t io.Writer, m daemon.MountStatus) {
 		if a.Blocks > 0 {
 			percent = 100 * float64(a.BlocksLocal) / float64(a.Blocks)
 		}
-		fmt.Fprintf(t, "  open\t%s: %s, %d of %d blocks here (%.1f %%), %s, %d readers\n",
-			printable(a.URL), size(a.Length), a.BlocksLocal, a.Blocks, percent, a.State, a.Users)
+		fmt.Fprintf(t, "  open\t%s: %s, %d of %d blocks here (%.1f %%), %s reused, %s fetched, %s, %d readers%s\n",
+			printable(a.URL), size(a.Length), a.BlocksLocal, a.Blocks, percent, size(a.Reused), size(a.Fetched), a.State, a.Users, work(a))
 	}
 	for _, f := range m.Faults {
 		fmt.Fprintf(t, "  fault\t%s ago: %s: %s\n", since(f.Time), printable(f.Path), printable(f.Error))
@@ -109,6 +113,17 @@ func limit(rate int64) string {
 		return ""
 	}
 	return fmt.Sprintf(", at most %s/s", size(rate))
+}
+
+// work is what goes on with a beside its readers.
+func work(a daemon.ArtifactStatus) string {
+	switch {
+	case a.Searching:
+		return ", looking for blocks that are here"
+	case a.Filling:
+		return ", being completed"
+	}
+	return ""
 }
 
 func size(n int64) string { return humanize.IBytes(uint64(max(n, 0))) }

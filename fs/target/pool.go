@@ -247,16 +247,17 @@ func (p *Pool) Close() error {
 // Local is what is here of a version.
 type Local struct {
 	Blocks int64 // count
+	Shared int64 // those of them that lie in other versions' files
 	State  blockstore.State
 }
 
 // Local looks up what is here of ctl's version, open or not, and makes nothing.
 func (p *Pool) Local(ctl *zsyncclient.Control) Local {
-	blocks, state, err := p.store.Peek(p.versionKey(ctl))
+	peek, err := p.store.Peek(p.versionKey(ctl))
 	if err != nil {
 		return Local{}
 	}
-	return Local{Blocks: blocks, State: state}
+	return Local{Blocks: peek.Blocks, Shared: peek.Shared, State: peek.State}
 }
 
 // SourceURL is where blocks of ctl's target come from, as far as it is known:
@@ -278,7 +279,11 @@ type Stats struct {
 	URL           string // of its control file, without credentials
 	Length        int64
 	Blocks, Local int64 // counts
+	Shared        int64 // blocks that lie in other versions' files; a count
 	Fetched       int64 // bytes of blocks that arrived since it was opened
+	Reused        int64 // bytes of blocks that were found here since
+	Searching     bool  // for blocks in what is here
+	Filling       bool  // all of it is being fetched
 	Flights       int   // fetches under way
 	Users         int   // handles that have it open
 	State         string
@@ -308,15 +313,19 @@ func (p *Pool) Stats() []Stats {
 // Stats is a snapshot of t; Users is left 0.
 func (t *Target) Stats() Stats {
 	t.mu.Lock()
-	flights := len(t.flights)
+	flights, filling := len(t.flights), t.filling
 	t.mu.Unlock()
 	return Stats{
-		URL:     t.where(),
-		Length:  t.geometry.Length,
-		Blocks:  t.geometry.BlockCount(),
-		Local:   t.version.KnownCount(),
-		Fetched: t.fetched.Load(),
-		Flights: flights,
-		State:   t.version.State().String(),
+		URL:       t.where(),
+		Length:    t.geometry.Length,
+		Blocks:    t.geometry.BlockCount(),
+		Local:     t.version.KnownCount(),
+		Shared:    t.version.Shares(),
+		Fetched:   t.fetched.Load(),
+		Reused:    t.reused.Load(),
+		Filling:   filling,
+		Searching: t.searching(time.Hour),
+		Flights:   flights,
+		State:     t.version.State().String(),
 	}
 }

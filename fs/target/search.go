@@ -56,7 +56,7 @@ func (t *Target) startSearch() {
 	}
 	s := &search{began: time.Now(), single: singlePatience, done: make(chan struct{}), found: make(chan struct{})}
 	if takes := time.Duration(float64(expected) / searchRate * float64(time.Second)); takes <= soon {
-		s.single += 2 * takes
+		s.single = 2 * soon // a busy machine takes longer
 	}
 	t.search.Store(s)
 	t.searched = true

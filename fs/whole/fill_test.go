@@ -156,8 +156,8 @@ func TestFalseMatchIsRepaired(t *testing.T) {
 	if r.Local != 0 || r.Fetched != int64(len(data)) {
 		t.Errorf("%+v", r)
 	}
-	if _, state, _ := f.store.Peek(f.fill("/x", nil).key()); state != blockstore.Verified {
-		t.Errorf("state %v", state)
+	if p, _ := f.store.Peek(f.fill("/x", nil).key()); p.State != blockstore.Verified {
+		t.Errorf("state %v", p.State)
 	}
 }
 

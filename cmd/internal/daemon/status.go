@@ -26,9 +26,13 @@ type Status struct {
 type StoreStatus struct {
 	Dir       string `json:"dir"`
 	Versions  int    `json:"versions"`
-	DataBytes int64  `json:"data_bytes"`
-	DiskBytes int64  `json:"disk_bytes"`
-	FreeBytes int64  `json:"free_bytes"`
+	DataBytes int64  `json:"data_bytes"` // of blocks, each once
+	// SharedBytes are what versions have in common, and would take up besides.
+	SharedBytes int64 `json:"shared_bytes"`
+	Limit       int64 `json:"limit"`    // largest disk_bytes; 0: none
+	MinFree     int64 `json:"min_free"` // smallest free_bytes
+	DiskBytes   int64 `json:"disk_bytes"`
+	FreeBytes   int64 `json:"free_bytes"`
 }
 
 // MountStatus is one mount. Sizes are bytes.
@@ -66,9 +70,13 @@ type ArtifactStatus struct {
 	Length      int64  `json:"length"`
 	Blocks      int64  `json:"blocks"`
 	BlocksLocal int64  `json:"blocks_local"`
-	Fetched     int64  `json:"fetched"` // bytes since it was opened
-	Fetches     int    `json:"fetches"` // under way
-	Users       int    `json:"users"`   // handles
+	Shared      int64  `json:"blocks_shared"` // those of the local ones that other versions have
+	Fetched     int64  `json:"fetched"`       // bytes since it was opened
+	Reused      int64  `json:"reused"`        // bytes found in other versions and seeds since
+	Searching   bool   `json:"searching"`     // for blocks in what is here
+	Filling     bool   `json:"filling"`       // all of it is being fetched
+	Fetches     int    `json:"fetches"`       // under way
+	Users       int    `json:"users"`         // handles
 	State       string `json:"state"`
 }
 
@@ -87,11 +95,14 @@ func (d *Daemon) Status() *Status {
 		Version: d.options.Version,
 		Since:   d.started,
 		Store: StoreStatus{
-			Dir:       d.options.Store,
-			Versions:  st.Versions,
-			DataBytes: st.DataBytes,
-			DiskBytes: st.DiskBytes,
-			FreeBytes: st.FreeBytes,
+			Dir:         d.options.Store,
+			Versions:    st.Versions,
+			DataBytes:   st.DataBytes,
+			SharedBytes: st.SharedBytes,
+			Limit:       st.Limits.Size,
+			MinFree:     st.Limits.MinFree,
+			DiskBytes:   st.DiskBytes,
+			FreeBytes:   st.FreeBytes,
 		},
 		Mounts: []MountStatus{},
 		Gets:   d.getStatus(),
@@ -153,6 +164,7 @@ func artifactStatus(open []target.Stats) []ArtifactStatus {
 	for _, t := range open {
 		out = append(out, ArtifactStatus{
 			URL: t.URL, Length: t.Length, Blocks: t.Blocks, BlocksLocal: t.Local,
+			Shared: t.Shared, Reused: t.Reused, Searching: t.Searching, Filling: t.Filling,
 			Fetched: t.Fetched, Fetches: t.Flights, Users: t.Users, State: t.State,
 		})
 	}
