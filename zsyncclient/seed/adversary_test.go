@@ -62,23 +62,32 @@ func adversaries() map[string]func(l format.Lengths) (target, []byte) {
 func TestAdversary(t *testing.T) {
 	for name, make := range adversaries() {
 		for _, l := range benchLengths {
-			tg, seed := make(l)
-			x := tg.index(t)
-			s := x.newScan(int64(len(seed)), NewMissing(int64(x.count)), func(format.BlockID, []byte, int64) error { return nil }, Options{Workers: 2})
-			s.file(context.Background(), bytes.NewReader(seed), int64(len(seed)))
-			if _, err := s.result(context.Background()); err != nil {
-				t.Fatal(err)
-			}
-			block := tg.header.BlockSize
-			start := int64(2) * (64*block + 1<<20) // what the workers begin with
-			if hashed, most := s.counts.strong*block, lanesGain*(earned*int64(len(seed))+start); hashed > most {
-				t.Errorf("%s, %s: %d bytes were hashed for %d of seed, want at most %d", name, l, hashed, len(seed), most)
-			}
-			if most := (earned*int64(len(seed)) + start) / lookupCost; s.counts.lookups > most {
-				t.Errorf("%s, %s: %d look-ups for %d bytes of seed, want at most %d", name, l, s.counts.lookups, len(seed), most)
+			for _, least := range []int{0, 8} {
+				tg, seed := make(l)
+				c := countScan(t, tg, seed, Options{Workers: 2, LeastRun: least})
+				block := tg.header.BlockSize
+				start := int64(2) * (64*block + 1<<20) // what the workers begin with
+				if hashed, most := c.strong*block, lanesGain*(earned*int64(len(seed))+start); hashed > most {
+					t.Errorf("%s, %s, runs of %d: %d bytes were hashed for %d of seed, want at most %d", name, l, least, hashed, len(seed), most)
+				}
+				if most := (earned*int64(len(seed)) + start) / lookupCost; c.lookups > most {
+					t.Errorf("%s, %s, runs of %d: %d look-ups for %d bytes of seed, want at most %d", name, l, least, c.lookups, len(seed), most)
+				}
 			}
 		}
 	}
+}
+
+// countScan is what a scan of seed does for all blocks of tg.
+func countScan(t *testing.T, tg target, seed []byte, o Options) counts {
+	t.Helper()
+	x := tg.index(t)
+	s := x.newScan(int64(len(seed)), NewMissing(int64(x.count)), func(format.BlockID, []byte, int64) error { return nil }, o)
+	s.file(context.Background(), bytes.NewReader(seed), int64(len(seed)))
+	if _, err := s.result(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	return s.counts
 }
 
 // TestRealDataHasCredit: after any amount of what matches nothing, and in the

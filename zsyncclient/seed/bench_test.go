@@ -32,7 +32,10 @@ func cpuTime() float64 {
 }
 
 // benchScan scans seed on one core, for all blocks each time.
-func benchScan(b *testing.B, t target, seed []byte) {
+func benchScan(b *testing.B, t target, seed []byte) { benchRuns(b, t, seed, 0) }
+
+// benchRuns is benchScan for runs of least blocks.
+func benchRuns(b *testing.B, t target, seed []byte, least int) {
 	x := t.index(b)
 	b.SetBytes(int64(len(seed)))
 	defer perCPU(b, len(seed))()
@@ -41,7 +44,7 @@ func benchScan(b *testing.B, t target, seed []byte) {
 		missing := NewMissing(t.header.Geometry().BlockCount())
 		var err error
 		stats, err = x.Scan(context.Background(), bytes.NewReader(seed), int64(len(seed)), missing,
-			func(format.BlockID, []byte, int64) error { return nil }, Options{Workers: 1})
+			func(format.BlockID, []byte, int64) error { return nil }, Options{Workers: 1, LeastRun: least})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -85,6 +88,31 @@ func BenchmarkChanged(b *testing.B) {
 			}
 			benchScan(b, t, seed)
 		})
+	}
+}
+
+// BenchmarkLeastRun is what the benchmarks above do, for runs of some blocks only; of
+// the copies the seed has one, and the target four.
+func BenchmarkLeastRun(b *testing.B) {
+	for _, l := range benchLengths {
+		data := randomBytes(1, 64<<20)
+		changed := bytes.Clone(data)
+		for i := 0; i < len(changed); i += 50 * 4096 {
+			copy(changed[i:], randomBytes(byte(i), 4096))
+		}
+		t := newTarget(data, 4096, checksum.MD4, l)
+		copies := newTarget(bytes.Repeat(data[:16<<20], 4), 4096, checksum.MD4, l)
+		for _, least := range []int{0, 2, 4, 8} {
+			run := func(what string, t target, seed []byte) {
+				b.Run(fmt.Sprintf("seq=%d/least=%d/%s", l.SeqMatches, least, what), func(b *testing.B) {
+					benchRuns(b, t, seed, least)
+				})
+			}
+			run("none", randomRecords(512<<20, 4096, l), data)
+			run("all", t, data)
+			run("changed", t, changed)
+			run("copies", copies, data[:16<<20])
+		}
 	}
 }
 

@@ -48,6 +48,6 @@ func (s *scan) expectedCost() float64 {
 	far := min(keys/float64(64*len(s.filter.far)), 1)
 	rsum := math.Ldexp(keys, -8*s.x.rsum*s.seq)
 	block := float64(s.x.geometry.BlockSize)
-	check := lookupCost + block/rsumGain + float64(s.reach)/lanesGain
+	check := lookupCost + block/rsumGain + float64(s.seq)*block/lanesGain
 	return near*(hitCost+far*lookupCost) + rsum*check
 }

@@ -57,6 +57,28 @@ func (s *scan) foundRun(id, n int, data []byte, at int64) error {
 	return nil
 }
 
+// foundAlone delivers those of n blocks from id on that are missing, not what has equal
+// records elsewhere; their content is data, found at offset at of the seed. It returns
+// how many they were.
+func (s *scan) foundAlone(id, n int, data []byte, at int64) (found int, err error) {
+	block := int(s.x.geometry.BlockSize)
+	for i := 0; i < n; {
+		taken := 0
+		for i+taken < n && s.take(id+i+taken, data[(i+taken)*block:(i+taken+1)*block]) {
+			taken++
+		}
+		if taken == 0 {
+			i++
+			continue
+		}
+		if err := s.give(id+i, taken, data[i*block:(i+taken)*block], at+int64(i*block)); err != nil {
+			return found, err
+		}
+		i, found = i+taken, found+taken
+	}
+	return found, nil
+}
+
 // take takes block id, whose content is data, from the set. The target's last block
 // is cut when it is delivered: what is cut off must be the zeros that its checksums
 // stand for, which a control file made for it could have otherwise.

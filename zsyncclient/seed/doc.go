@@ -29,17 +29,34 @@
 //
 // Only a budget (below) takes something away, from seeds that were made for it.
 //
+// # Runs
+//
+// With Options.LeastRun, a match is as many blocks in a row, or two where seq matches
+// asks for that, and single blocks never suffice. Every block is found that lies
+// somewhere in the seed in a row of so many blocks of the target, known ones and those
+// of zeros included, each with the rsum and strong checksum of what is there; no other
+// is delivered, but blocks of zeros, which need no seed. So a target of fewer blocks is
+// not found at all. A class is not delivered as a whole: of its blocks those are found
+// whose neighbours fit as well. TestRunsOnly holds scans against this rule.
+//
+// Look-ups are as before, but reach as far as a row: every row that has a missing block
+// has its first block's key in the filter. What goes on by its rsums is hashed, all of
+// the row at once, before anything is delivered; runs that go on after that are
+// delivered block by block. While a run is followed, rows of equal records elsewhere in
+// the target are told by the records alone (foundCopies), unless a class has more than
+// 16 blocks. Those, and rows that begin shortly before the end of another, are left to
+// the second pass.
+//
 // # How
 //
 // A pass goes over slices of 4 MiB, which workers take in order, or in that of their
 // distance from Options.First; each reads its own and what look-ups at its end reach
-// beyond it. For 16384 offsets at a time the rsums
-// are computed, and looked up in the filter, whose near level has a bit for each key
-// (64 bits for each, at most 1 MiB: what stays in the second cache) and whose far
-// level (at most 8 MiB) is asked for what is left. Then the table says exactly which
-// blocks have the key: ids sorted by hash, a fingerprint of a byte for each, and
-// among equal keys by the strong checksum, so that a million blocks of one key are
-// searched in twenty steps.
+// beyond it. For 16384 offsets at a time the rsums are computed, and looked up in the
+// filter, whose near level has a bit for each key (64 bits for each, at most 1 MiB:
+// what stays in the second cache) and whose far level (at most 8 MiB) is asked for
+// what is left. Then the table says exactly which blocks have the key: ids sorted by
+// hash, a fingerprint of a byte for each, and among equal keys by the strong checksum,
+// so that a million blocks of one key are searched in twenty steps.
 //
 // An offset where the block after the match goes on like the target, by its rsum,
 // is checked at once, and the run is followed with up to 64 blocks per check. The
@@ -69,13 +86,15 @@
 // constant or periodic data, seeds in which every offset has the rsum of some block.
 // Where rsums are so short for the target that random bytes match often, which no
 // maker writes, up to three times as much is earned; beyond that matches are missed.
-// A class is delivered once, in one go.
+// A class is delivered once, in one go. With LeastRun the blocks of a large class are
+// tried one by one at an offset, but what proved to be no run is not tried again where
+// data repeat.
 //
 // Memory: an index takes at most 25 bytes for each block (TestIndexMemory: 8 with
 // seq matches 1, 16 with 2) beside the records, and for a short time 16 more while
 // it is made. A scan takes up to 10 MiB for filters, and for its buffers 32 MiB or
 // as many workers as fit into that, but at least one: with blocks of 16 MiB and pairs
-// 48 MiB. Scan keeps 16 bytes for each jump, of at most 16 GiB of seed.
+// 48 MiB, and as many blocks more as LeastRun asks for beyond them. Scan keeps 16 bytes for each jump, of at most 16 GiB of seed.
 //
 // What is delivered always has the strong checksums of its records; whether it is
 // the target is for the digest of the whole to say, since records may be short.

@@ -37,22 +37,20 @@ func farHash(key uint64) uint64 {
 // countKeys is how many keys newFilter has, at most.
 func (s *scan) countKeys() int64 {
 	n := s.missing.Count()
-	if s.seq > 1 {
+	if s.least > 1 {
 		for range s.missing.Runs() {
-			n++
+			n += int64(s.least - 1)
 		}
 	}
-	return n
+	return min(n, int64(s.keys))
 }
 
-// newFilter has the keys of what is missing: every block, and in pairs also those
-// of which only the second is.
+// newFilter has the keys of what is missing: every block, and all those whose match
+// has a missing one further on.
 func (s *scan) newFilter() *filter {
 	f := newFilter(s.countKeys())
 	for r := range s.missing.Runs() {
-		if s.seq > 1 {
-			r.Start = max(r.Start-1, 0)
-		}
+		r.Start = max(r.Start-format.BlockID(s.least-1), 0)
 		for id := r.Start; id < min(r.End, format.BlockID(s.keys)); id++ {
 			key := s.key(int(id))
 			if s.seq > 1 {

@@ -137,26 +137,30 @@ func scanBytes(tb testing.TB, t target, missing *Missing, seed []byte, o Options
 	return out, stats
 }
 
+// scanOnce is scanBytes without the second pass.
+func scanOnce(tb testing.TB, t target, missing *Missing, seed []byte, o Options) *sink {
+	tb.Helper()
+	ctx, out := context.Background(), newSink(t, seed)
+	size := int64(len(seed))
+	s := t.index(tb).newScan(size, missing, out.deliver, o)
+	if s.begin(ctx) {
+		s.pass(ctx, bytes.NewReader(seed), size, s.cut(span{0, size}, nil), false)
+	}
+	stats, err := s.result(ctx)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	out.check(tb, stats, missing)
+	return out
+}
+
 // naive is every block that a seed has, by the rule alone: no run, no filter, no
 // jumps. Blocks of known are not looked for: must is what pairs have of which one
 // block is not known, may also what is repeated elsewhere of other pairs.
 func naive(t target, seed []byte, known map[format.BlockID]bool, seq int) (must, may map[format.BlockID]bool) {
-	h := t.header
-	block := int(h.BlockSize)
-	padded := append(bytes.Clone(seed), make([]byte, 2*block)...)
-	type sums struct{ record string }
-	at := func(off int) sums {
-		data := padded[off : off+block]
-		var full [4]byte
-		binary.BigEndian.PutUint32(full[:], checksum.RsumBlock(data, block).Uint32())
-		return sums{string(full[4-h.RsumLength:]) + string(h.Strong.SumBlocks(nil, data, block)[:h.StrongLength])}
-	}
-	count, size := int(h.Geometry().BlockCount()), int(h.RecordSize())
-	places := map[string][]int{}
-	record := func(id int) string { return string(t.records[id*size : (id+1)*size]) }
-	for id := range count {
-		places[record(id)] = append(places[record(id)], id)
-	}
+	at, count := recordsAt(t.header, seed), int(t.header.Geometry().BlockCount())
+	block := int(t.header.BlockSize)
+	places := t.places()
 	must, may = map[format.BlockID]bool{}, map[format.BlockID]bool{}
 	take := func(r string, isSure bool) {
 		for _, id := range places[r] {
@@ -169,22 +173,82 @@ func naive(t target, seed []byte, known map[format.BlockID]bool, seq int) (must,
 			}
 		}
 	}
-	take(sumsOfZeros(h), true)
+	take(sumsOfZeros(t.header), true)
 	for off := range len(seed) {
 		a := at(off)
-		for _, id := range places[a.record] {
+		for _, id := range places[a] {
 			if seq == 1 {
-				take(a.record, true)
+				take(a, true)
 				break
 			}
-			if id+1 < count && at(off+block).record == record(id+1) {
+			if id+1 < count && at(off+block) == t.record(id+1) {
 				isSure := !known[format.BlockID(id)] || !known[format.BlockID(id+1)]
-				take(a.record, isSure)
-				take(record(id+1), isSure)
+				take(a, isSure)
+				take(t.record(id+1), isSure)
 			}
 		}
 	}
 	return must, may
+}
+
+// naiveRuns is every block that lies in a row of at least least blocks of the target
+// somewhere in the seed, and those of zeros, without known.
+func naiveRuns(t target, seed []byte, known map[format.BlockID]bool, least int) map[format.BlockID]bool {
+	at, count := recordsAt(t.header, seed), int(t.header.Geometry().BlockCount())
+	places := t.places()
+	found := map[format.BlockID]bool{}
+	for _, id := range places[sumsOfZeros(t.header)] {
+		found[format.BlockID(id)] = true
+	}
+	for off := range len(seed) {
+		for _, id := range places[at(off)] {
+			n := 1
+			for n < least && id+n < count && at(off+n*int(t.header.BlockSize)) == t.record(id+n) {
+				n++
+			}
+			for i := 0; n == least && i < n; i++ {
+				found[format.BlockID(id+i)] = true
+			}
+		}
+	}
+	for id := range known {
+		delete(found, id)
+	}
+	return found
+}
+
+// recordsAt says which record the block at an offset of the seed has; zeros are
+// behind the seed.
+func recordsAt(h *format.Header, seed []byte) func(off int) string {
+	block := int(h.BlockSize)
+	padded := append(bytes.Clone(seed), make([]byte, (MaxLeastRun+2)*block)...)
+	records := map[int]string{}
+	return func(off int) string {
+		r, ok := records[off]
+		if !ok {
+			data := padded[off : off+block]
+			var full [4]byte
+			binary.BigEndian.PutUint32(full[:], checksum.RsumBlock(data, block).Uint32())
+			r = string(full[4-h.RsumLength:]) + string(h.Strong.SumBlocks(nil, data, block)[:h.StrongLength])
+			records[off] = r
+		}
+		return r
+	}
+}
+
+// record is the record of block id.
+func (t target) record(id int) string {
+	size := int(t.header.RecordSize())
+	return string(t.records[id*size : (id+1)*size])
+}
+
+// places are the blocks that have a record.
+func (t target) places() map[string][]int {
+	out := map[string][]int{}
+	for id := range int(t.header.Geometry().BlockCount()) {
+		out[t.record(id)] = append(out[t.record(id)], id)
+	}
+	return out
 }
 
 // sumsOfZeros is the record of a block of zeros.

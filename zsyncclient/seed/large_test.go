@@ -24,6 +24,22 @@ func TestLargeBlocks(t *testing.T) {
 	}
 }
 
+// TestLargeRuns: blocks of which a run is longer than a slice.
+func TestLargeRuns(t *testing.T) {
+	const block = 2 << 20
+	data := randomBytes(1, 5*block+1000)
+	for _, l := range benchLengths {
+		tg := newTarget(data, block, checksum.MD4, l)
+		for _, first := range []int64{0, 6 << 20} {
+			missing := NewMissing(tg.header.Geometry().BlockCount())
+			scanBytes(t, tg, missing, append(randomBytes(2, 5001), data...), Options{LeastRun: 3, First: first})
+			if missing.Count() != 0 {
+				t.Errorf("%s from %d: %d blocks are missing", l, first, missing.Count())
+			}
+		}
+	}
+}
+
 // TestDuplicateElsewhere: what a run jumped over is looked at once more for blocks
 // that begin elsewhere in the same bytes.
 func TestDuplicateElsewhere(t *testing.T) {

@@ -14,6 +14,12 @@ type Options struct {
 	// as little as on the number of workers. Beyond the seed's end it counts as its
 	// end; streams are read from their start on whatever it is. Default: 0, the start.
 	First int64
+	// LeastRun is how many blocks in a row must be found for any of them to be
+	// delivered, blocks of zeros excepted: for strong checksums that are too short to
+	// be believed alone. See "Runs" in the package comment. At most MaxLeastRun: more
+	// count as that. Buffers hold as many blocks. Default: 0, which as 1 leaves it to
+	// the header what counts as found.
+	LeastRun int
 
 	// slice is how many offsets a worker takes at a time; tests make it small.
 	slice int
@@ -21,6 +27,10 @@ type Options struct {
 	// of what is found with it make it large.
 	credit int64
 }
+
+// MaxLeastRun bounds Options.LeastRun: so many blocks in a row have 512 bits of checksums
+// where these are shortest.
+const MaxLeastRun = 16
 
 // Stats is what a scan did, in bytes.
 type Stats struct {
@@ -38,6 +48,7 @@ type Stats struct {
 //
 // at is the offset in the seed of the first byte of data, in bytes: data is what
 // lies in the seed from there on, and zeros beyond the seed's end. Every block of a
-// class comes with the one place where one of them was found. -1: data has no place
-// in the seed, for it is zeros that needed none, or what ScanFile decompressed.
+// class comes with the one place where one of them was found; several runs of the
+// target may come with places that overlap. -1: data has no place in the seed, for it
+// is zeros that needed none, or what ScanFile decompressed.
 type Deliver func(first format.BlockID, data []byte, at int64) error

@@ -31,6 +31,9 @@ func (w *worker) probe(offset int, key uint64) (int, error) {
 		*known = key + 1
 		return offset, nil
 	}
+	if s.least > s.seq {
+		return w.probeRun(offset, key, lo, hi)
+	}
 	if !w.promising(offset, lo, hi) {
 		w.budget.spend(int64(w.s.reach) / lanesGain)
 		return offset, w.postpone(offset, lo, hi)
@@ -49,7 +52,11 @@ func (w *worker) probe(offset int, key uint64) (int, error) {
 // follows the run.
 func (w *worker) matched(offset, lo, hi int) (int, error) {
 	s := w.s
-	first := int(s.table.ids[lo])
+	ids := s.table.ids[lo:hi]
+	if s.inRuns {
+		return w.matchedRuns(offset, ids)
+	}
+	first := int(ids[0])
 	for i := range s.seq {
 		at := offset + i*w.block
 		isNew, err := s.foundBlock(first+i, w.buf[at:at+w.block], w.base+int64(at))
@@ -65,35 +72,40 @@ func (w *worker) matched(offset, lo, hi int) (int, error) {
 		// Every offset is looked at anyway.
 		return end, nil
 	}
-	for _, id := range s.table.ids[lo:min(hi, lo+maxCandidates)] {
-		if to, err := w.follow(int(id)+s.seq, end, true); err != nil || to > end {
+	return w.followOne(ids, s.seq, end, true)
+}
+
+// followKnown follows a run of blocks that nobody misses, by their rsums alone: it
+// returns where that ends. A wrong run is no harm but for what it jumps over.
+func (w *worker) followKnown(offset, lo, hi int) (int, error) {
+	end := offset + w.s.seq*w.block
+	to, err := w.followOne(w.s.table.ids[lo:hi], w.s.seq, end, false)
+	if to == end {
+		to = offset
+	}
+	return to, err
+}
+
+// followOne follows the first of the runs that goes on at end: step blocks after one
+// of the ids. It returns where that ends; end when none goes on.
+func (w *worker) followOne(ids []uint32, step, end int, sure bool) (int, error) {
+	for _, id := range ids[:min(len(ids), maxCandidates)] {
+		if to, err := w.follow(int(id)+step, end, sure); err != nil || to > end {
 			return to, err
 		}
 	}
 	return end, nil
 }
 
-// followKnown follows a run of blocks that nobody misses, by their rsums alone: it
-// returns where that ends. A wrong run is no harm but for what it jumps over.
-func (w *worker) followKnown(offset, lo, hi int) (int, error) {
-	s := w.s
-	end := offset + s.reach
-	for _, id := range s.table.ids[lo:min(hi, lo+maxCandidates)] {
-		if to, err := w.follow(int(id)+s.seq, end, false); err != nil || to > end {
-			return to, err
-		}
-	}
-	return offset, nil
-}
-
 // maxCandidates is how many of the places of a block in the target are tried for
 // how a run goes on.
 const maxCandidates = 16
 
-// wanted says whether one of the ids, or of the blocks after them, is missing.
+// wanted says whether one of the ids, or of the blocks after them in a match, is
+// missing.
 func (w *worker) wanted(lo, hi int) bool {
 	for n, id := range w.s.table.ids[lo:hi] {
-		for i := range w.s.seq {
+		for i := range w.s.least {
 			if w.s.missing.Has(format.BlockID(int(id) + i)) {
 				w.budget.spend(int64(n))
 				return true
@@ -107,7 +119,7 @@ func (w *worker) wanted(lo, hi int) bool {
 // promising says whether the rsum of what follows goes on like the target after
 // one of the ids: then a run begins here, most likely.
 func (w *worker) promising(offset, lo, hi int) bool {
-	at := offset + w.s.reach
+	at := offset + w.s.seq*w.block
 	if at+w.block > len(w.buf) {
 		return false
 	}
@@ -132,9 +144,9 @@ func (w *worker) sum(offset, count int) []byte {
 // maxRun is how many blocks of a run are checked at once.
 const maxRun = 64
 
-// follow takes blocks from id on that lie at offset and behind; the block before
-// them was matched, and sure says by its strong checksum. It returns the offset
-// after the last one.
+// follow takes blocks from id on that lie at offset and behind. Blocks before them
+// were matched, and sure says that the strong checksums of as many as count were. It
+// returns the offset after the last one.
 func (w *worker) follow(id, offset int, sure bool) (int, error) {
 	x := w.s.x
 	for step := 1; offset < w.limit; step = min(2*step, maxRun) {
@@ -144,18 +156,14 @@ func (w *worker) follow(id, offset int, sure bool) (int, error) {
 			break
 		}
 		if w.anyMissing(id, n) {
-			back := 0
-			if !sure {
-				back = 1
+			var err error
+			if n, err = w.confirm(id, offset, n, sure); err != nil {
+				return offset, err
 			}
-			n = w.strong(id-back, offset-back*w.block, n+back) - back
 			if n <= 0 {
 				break
 			}
 			sure = true
-			if err := w.s.foundRun(id, n, w.buf[offset:offset+n*w.block], w.base+int64(offset)); err != nil {
-				return offset, err
-			}
 		} else {
 			sure = false
 		}
@@ -165,9 +173,31 @@ func (w *worker) follow(id, offset int, sure bool) (int, error) {
 		}
 	}
 	if offset >= w.limit && id < x.count {
-		w.going = going{at: w.base + int64(offset), from: w.base + int64(w.limit-w.distance), id: id, sure: sure}
+		w.going = going{at: w.base + int64(offset), from: w.base + int64(w.limit-w.s.reach+w.block), id: id, sure: sure}
 	}
 	return offset, nil
+}
+
+// before is how many blocks that match make sure that one behind them is of their run.
+func (s *scan) before() int { return max(s.least-1, 1) }
+
+// confirm delivers those of n blocks from id on at offset that have the right strong
+// checksums, and returns how many have. sure: so have the blocks before.
+func (w *worker) confirm(id, offset, n int, sure bool) (int, error) {
+	back := 0
+	if !sure {
+		if back = w.s.before(); back > id || back*w.block > offset {
+			return 0, nil
+		}
+	}
+	n = w.strong(id-back, offset-back*w.block, n+back) - back
+	switch {
+	case n <= 0:
+		return 0, nil
+	case w.s.inRuns:
+		return n, w.foundInRun(id, offset, n)
+	}
+	return n, w.s.foundRun(id, n, w.buf[offset:offset+n*w.block], w.base+int64(offset))
 }
 
 // anyMissing says whether one of n blocks from id on is missing.

@@ -69,8 +69,10 @@ func drawSituation(t *rapid.T) situation {
 		Strong:     rapid.IntRange(3, 16).Draw(t, "strong"),
 	}
 	strong := checksum.Strong(rapid.IntRange(0, 2).Draw(t, "algorithm"))
+	data := mix(t, pieces, "target")
+	pieces = append(pieces, data, data[:len(data)/2])
 	c := situation{
-		target: newTarget(mix(t, pieces, "target"), 512, strong, l),
+		target: newTarget(data, 512, strong, l),
 		seed:   mix(t, pieces, "seed"),
 		known:  map[format.BlockID]bool{},
 		o: Options{credit: 1 << 40,

@@ -23,7 +23,12 @@ type scan struct {
 	o       Options
 	workers int
 	slice   int // offsets in a slice
-	reach   int // bytes from an offset on that its look-up needs
+	reach   int // bytes from an offset on that a match needs
+
+	// least is how many blocks in a row a match has. inRuns: blocks are delivered
+	// only where they lie in such a row; least is seq otherwise.
+	least  int
+	inRuns bool
 
 	// How blocks are looked up: alone (seq 1) or with the next one (seq 2).
 	seq   int
@@ -66,9 +71,11 @@ const wholeSeed = 1 << 40
 
 func (x *Index) newScan(size int64, missing *Missing, deliver Deliver, o Options) *scan {
 	s := &scan{x: x, missing: missing, deliver: deliver, o: o, seq: x.seq}
-	if x.seq > 1 && x.singleSuffices(size) {
+	s.inRuns = o.LeastRun > 1
+	if x.seq > 1 && !s.inRuns && x.singleSuffices(size) {
 		s.seq = 1
 	}
+	s.least = max(s.seq, min(o.LeastRun, MaxLeastRun))
 	s.keys, s.key, s.table = x.count, x.singleKey, x.single
 	s.mask = uint64(x.mask)
 	if s.seq > 1 {
@@ -76,7 +83,7 @@ func (x *Index) newScan(size int64, missing *Missing, deliver Deliver, o Options
 		s.mask |= s.mask << 32
 	}
 	block := int(x.geometry.BlockSize)
-	s.reach = s.seq * block
+	s.reach = s.least * block
 	s.slice = sliceSize
 	if o.slice > 0 {
 		s.slice = o.slice

@@ -35,6 +35,23 @@ func TestStretches(t *testing.T) {
 	}
 }
 
+// TestFirstPass: a run that goes on into a slice that is not the next is found there.
+func TestFirstPass(t *testing.T) {
+	data := randomBytes(1, 1<<20)
+	for _, l := range benchLengths {
+		for _, block := range []int{1024, 32 << 10} {
+			for _, least := range []int{0, 3} {
+				tg := newTarget(data, block, checksum.MD4, l)
+				missing := NewMissing(tg.header.Geometry().BlockCount())
+				scanOnce(t, tg, missing, data, Options{First: 500000, Workers: 1, LeastRun: least, slice: 64 << 10})
+				if missing.Count() != 0 {
+					t.Errorf("%s, blocks of %d, runs of %d: %d are missing", l, block, least, missing.Count())
+				}
+			}
+		}
+	}
+}
+
 // TestFirst: what is found does not depend on where a scan begins, and what is found
 // first lies in the slice there.
 func TestFirst(t *testing.T) {

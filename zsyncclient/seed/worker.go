@@ -31,6 +31,8 @@ type worker struct {
 	going        going
 	budget       budget
 	barren       [64]uint64 // keys of which no block is missing, by hash
+	fruitless    [64]uint64 // hashes of rsums in a row that no missing blocks have
+	starts       []uint32   // blocks where runs were found
 	pending      pending
 	counts       counts
 }
@@ -47,7 +49,7 @@ const (
 
 func (s *scan) newWorker(thorough bool) *worker {
 	block := int(s.x.geometry.BlockSize)
-	w := &worker{s: s, thorough: thorough, block: block, distance: s.reach - block}
+	w := &worker{s: s, thorough: thorough, block: block, distance: (s.seq - 1) * block}
 	w.batch = min(max(minBatch, block/2), maxBatch)
 	w.ring = w.distance > 0 && block <= maxRing
 	sums := w.batch
@@ -104,10 +106,12 @@ func (w *worker) goOn(n int) (int, error) {
 		return n, nil
 	}
 	w.going = going{}
-	if !g.sure && start < int64(w.block) {
-		return 0, nil // the block before may have to be checked, and is not here
+	// What makes up a run together is checked in one window.
+	sure := g.sure && !w.s.inRuns
+	if !sure && start < int64(w.s.before()*w.block) {
+		return 0, nil // blocks before may have to be checked, and are not here
 	}
-	end, err := w.follow(g.id, int(start), g.sure)
+	end, err := w.follow(g.id, int(start), sure)
 	if err != nil || end == int(start) {
 		return 0, err
 	}
@@ -119,7 +123,7 @@ func (w *worker) goOn(n int) (int, error) {
 // window looks at the first n offsets of buf, which holds reach bytes more. It
 // returns how many it looked at.
 func (w *worker) window(ctx context.Context, buf []byte, n int) (int, error) {
-	w.buf, w.limit, w.carried = buf, n+w.distance, -1
+	w.buf, w.limit, w.carried = buf, n+w.s.reach-w.block, -1
 	after := false // a jump
 	at, err := w.goOn(n)
 	if err != nil {
