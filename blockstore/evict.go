@@ -49,7 +49,11 @@ func (s *Store) evictor() {
 			return
 		case <-s.evict:
 		}
-		s.evictFor(0)
+		s.mu.Lock()
+		n := s.wanted
+		s.wanted = 0
+		s.mu.Unlock()
+		s.evictFor(n)
 	}
 }
 
@@ -74,6 +78,7 @@ func (s *Store) evictFor(n int64) {
 	s.evicting.Lock()
 	defer s.evicting.Unlock()
 	if s.excess(n) <= 0 {
+		s.madeRoom() // who waits looks again
 		return
 	}
 	s.setBarren(false)
@@ -219,13 +224,14 @@ func (s *Store) removeClosed(key Key) (bool, error) {
 		return false, err
 	}
 	a := s.bookedAccount(name)
-	s.gone(a)
 	s.detachSegment(key)
 	for _, owner := range a.owners {
 		s.dropSharer(owner, key)
 	}
-	err = s.updateIndex([]entry{keyEntry(key, ""), {key: indexVersion + name}, {key: indexSketch + key.String()}, {key: indexKept + key.String()}})
-	return true, errors.Join(err, os.RemoveAll(filepath.Join(s.versionsDir(), gone)))
+	// Its room counts as taken until it is given back.
+	err = os.RemoveAll(filepath.Join(s.versionsDir(), gone))
+	s.gone(a)
+	return true, errors.Join(err, s.updateIndex([]entry{keyEntry(key, ""), {key: indexVersion + name}, {key: indexSketch + key.String()}, {key: indexKept + key.String()}}))
 }
 
 // empty forgets all blocks of a version that is open, and gives back their room.

@@ -102,6 +102,12 @@ func TestChurn(t *testing.T) {
 		v.Release()
 		must(t, v.Close())
 	}
+	s.mu.Lock()
+	pending, used := s.pending, s.usedLocked()
+	s.mu.Unlock()
+	if pending != 0 || used < limit/2 {
+		t.Errorf("%d bytes are set aside, and %d are used at the end", pending, used)
+	}
 }
 
 // TestLimitLowered evicts at once what was used longest ago.

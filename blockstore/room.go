@@ -174,6 +174,7 @@ func (s *Store) tryReserve(n int64) (lack error, more <-chan struct{}, hope bool
 		}
 		return nil, nil, false
 	}
+	s.wanted = max(s.wanted, n)
 	s.wakeEvictor()
 	return lack, s.roomier, !s.barren
 }

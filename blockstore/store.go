@@ -44,6 +44,7 @@ type Store struct {
 	indexBytes int64         // guarded by mu
 	free       int64         // of the file system, as of freeAt; -1 unknown; guarded by mu
 	freeAt     time.Time     // guarded by mu
+	wanted     int64         // the most that somebody found no room for since the last eviction; guarded by mu
 	barren     bool          // nothing can be evicted just now; guarded by mu
 	roomier    chan struct{} // closed and replaced when something was evicted; guarded by mu
 
@@ -265,29 +266,34 @@ func (s *Store) noteIndex() {
 	s.indexBytes = n
 }
 
-// Stats is a snapshot of the store. The bytes of a version are those of its
-// last checkpoint.
+// Stats is a snapshot of the store.
 type Stats struct {
 	Versions  int
 	DataBytes int64 // bytes of blocks that are here, each once
 	// SharedBytes are those of blocks that versions have in others' files.
 	SharedBytes int64
-	DiskBytes   int64 // bytes on the disk that the folder takes up
+	DiskBytes   int64 // bytes on the disk that the folder takes up, and those set aside
 	FreeBytes   int64 // bytes free on its file system
 	Limits      Limits
 }
 
-// Stats costs a few system calls, however many versions there are.
+// Stats costs a few system calls, and a look at each version that is open.
 func (s *Store) Stats() Stats {
-	s.mu.Lock()
-	t, limits := s.totals, s.limits
-	s.mu.Unlock()
-	out := Stats{Versions: t.versions, DataBytes: t.data, SharedBytes: t.shared, DiskBytes: t.disk, FreeBytes: freeBytes(s.dir), Limits: limits}
-	entries, _ := os.ReadDir(filepath.Join(s.dir, indexName))
-	for _, e := range entries {
-		if info, err := e.Info(); err == nil {
-			out.DiskBytes += diskBytes(info)
-		}
+	out := Stats{FreeBytes: freeBytes(s.dir)}
+	for _, v := range s.versions() {
+		v.mu.Lock()
+		here, own := v.table.bytes()
+		s.mu.Lock() // what the totals have of it is replaced
+		out.DataBytes += own - v.booked.own
+		out.SharedBytes += here - own - (v.booked.data - v.booked.own)
+		s.mu.Unlock()
+		v.mu.Unlock()
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out.Versions, out.Limits = s.totals.versions, s.limits
+	out.DataBytes += s.totals.data
+	out.SharedBytes += s.totals.shared
+	out.DiskBytes = s.usedLocked()
 	return out
 }

@@ -9,8 +9,8 @@ import (
 
 const pinLong = `Brings all of the file that the control file at URL describes into the block store,
 without making a file of it, and keeps it there: it does not go when room is made
-for others. Mounts of the same URL then read it without the network. What versions
-of it are in the store is used, and only the rest is fetched.
+for others. Mounts of the same URL then read it without fetching any of it. What
+versions of it are in the store is used, and only the rest is fetched.
 
 With --remove it may go again when room is needed; "zsyncfs cache rm" removes it at
 once. WHICH is as for "zsyncfs cache".`

@@ -324,7 +324,7 @@ func (t *Target) Stats() Stats {
 		Fetched:   t.fetched.Load(),
 		Reused:    t.reused.Load(),
 		Filling:   filling,
-		Searching: t.searching(time.Hour),
+		Searching: t.searching(),
 		Flights:   flights,
 		State:     t.version.State().String(),
 	}

@@ -140,7 +140,7 @@ func (t *Target) windowMax() int64 {
 // mayFetchAhead says whether what nobody waits for yet is fetched: not while most of
 // it may be found here.
 func (t *Target) mayFetchAhead() bool {
-	if t.options.Fill == FillOff || t.usable() != nil || t.wantsWhole() || t.searching(bulkPatience) {
+	if t.options.Fill == FillOff || t.usable() != nil || t.wantsWhole() || t.mayBeFound() {
 		return false
 	}
 	t.mu.Lock()

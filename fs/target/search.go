@@ -18,7 +18,9 @@ const (
 	// no longer than soon; one of many in a row may: what it would fetch is most of
 	// what the search finds.
 	singlePatience = 50 * time.Millisecond
+	// A search that has found nothing after barrenPatience is waited for no more.
 	bulkPatience   = 2 * time.Second
+	barrenPatience = 500 * time.Millisecond
 	soon           = 400 * time.Millisecond
 	// searchRate is how much a search looks at in a second, at least, in bytes.
 	searchRate = 256 << 20
@@ -32,6 +34,7 @@ type search struct {
 
 	mu      sync.Mutex
 	found   chan struct{} // closed and replaced when blocks were found; guarded by mu
+	any     bool          // blocks were found; guarded by mu
 	waiting int           // who waits for found; guarded by mu
 	near    int64         // where a reader waits; guarded by mu
 }
@@ -163,58 +166,73 @@ func (s *search) nearest() int64 {
 func (s *search) announce() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.any = true
 	if s.waiting > 0 {
 		close(s.found)
 		s.found = make(chan struct{})
 	}
 }
 
-// searching says whether a search is under way that began less than patience ago.
-func (t *Target) searching(patience time.Duration) bool {
+// searching says whether a search is under way.
+func (t *Target) searching() bool {
 	s := t.search.Load()
-	if s == nil || time.Since(s.began) > patience {
-		return false
-	}
+	return s != nil && !s.ended()
+}
+
+func (s *search) ended() bool {
 	select {
 	case <-s.done:
-		return false
-	default:
 		return true
+	default:
+		return false
 	}
+}
+
+// worthwhile is until when a read waits for the search.
+func (s *search) worthwhile(bulk bool, trip time.Duration) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case !bulk:
+		return s.began.Add(max(s.single, 2*trip))
+	case s.any:
+		return s.began.Add(bulkPatience)
+	}
+	return s.began.Add(max(barrenPatience, s.single))
+}
+
+// mayBeFound says whether a search is under way that reads in a row wait for.
+func (t *Target) mayBeFound() bool {
+	s := t.search.Load()
+	return s != nil && !s.ended() && time.Now().Before(s.worthwhile(true, 0))
 }
 
 // awaitSearch waits for blocks to be found here, as long as that is worth it.
 func (t *Target) awaitSearch(ctx context.Context, want format.BlockRange, bulk bool) {
 	s := t.search.Load()
-	if s == nil {
+	if s == nil || s.ended() {
 		return
 	}
-	patience := bulkPatience
-	if !bulk {
-		_, trip := t.source.Rate()
-		patience = max(s.single, 2*trip)
-	}
-	if !t.searching(patience) {
-		return
-	}
-	timer := time.NewTimer(time.Until(s.began.Add(patience)))
-	defer timer.Stop()
+	_, trip := t.source.Rate()
 	s.wait(1, t.geometry.Offset(want.Start))
 	defer s.wait(-1, t.geometry.Offset(want.Start))
 	for {
 		s.mu.Lock()
 		found := s.found
 		s.mu.Unlock()
-		if run, _ := t.version.Known(want.Start, want.End); run == want.Count() {
+		left := time.Until(s.worthwhile(bulk, trip))
+		if run, _ := t.version.Known(want.Start, want.End); run == want.Count() || left <= 0 {
 			return
 		}
+		timer := time.NewTimer(left)
 		select {
 		case <-found:
-		case <-s.done:
-			return
 		case <-timer.C:
-			return
+		case <-s.done:
 		case <-ctx.Done():
+		}
+		timer.Stop()
+		if s.ended() || ctx.Err() != nil {
 			return
 		}
 	}

@@ -189,11 +189,12 @@ func (f *Finder) put(first format.BlockID, data []byte, _ int64) error {
 type relative struct {
 	version *blockstore.Version
 	name    string
+	alike   bool // by its sketch
 }
 
 // open opens the relatives, those first that are the likeliest.
 func (f *Finder) open() (out []*relative, err error) {
-	keys, err := f.candidates()
+	keys, alike, err := f.candidates()
 	if err != nil {
 		return nil, err
 	}
@@ -207,7 +208,7 @@ func (f *Finder) open() (out []*relative, err error) {
 			continue
 		}
 		v.Hold()
-		out = append(out, &relative{version: v, name: string(c.Place)})
+		out = append(out, &relative{version: v, name: string(c.Place), alike: alike[c.Key]})
 	}
 	return out, nil
 }

@@ -21,22 +21,25 @@ const (
 
 // candidates are the versions that may share content, at most Options.Relatives,
 // the likeliest first: those whose names are alike, then those whose sketches are.
-func (f *Finder) candidates() ([]blockstore.Entry, error) {
+// sketchAlike says of which the sketches are.
+func (f *Finder) candidates() (out []blockstore.Entry, sketchAlike map[blockstore.Key]bool, err error) {
 	if f.o.Relatives <= 0 {
-		return nil, nil
+		return nil, nil, nil
 	}
 	entries, err := f.o.Store.Entries()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	entries = f.allowed(entries)
-	out := alike(f.o.Place, entries)
+	out = alike(f.o.Place, entries)
+	sketchAlike = map[blockstore.Key]bool{}
 	for _, e := range f.sketched(entries) {
+		sketchAlike[e.Key] = true
 		if !slices.ContainsFunc(out, func(o blockstore.Entry) bool { return o.Key == e.Key }) {
 			out = append(out, e)
 		}
 	}
-	return out[:min(len(out), f.o.Relatives)], nil
+	return out[:min(len(out), f.o.Relatives)], sketchAlike, nil
 }
 
 // allowed are those of entries whose content may be taken.

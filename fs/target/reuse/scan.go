@@ -12,6 +12,9 @@ import (
 )
 
 const (
+	// mostBarren is how many relatives are scanned in vain before those are left out
+	// that only have a name that is alike.
+	mostBarren = 2
 	// mostRuns and flushAfter bound how long runs that a scan found wait to be
 	// shared, with the others of their time.
 	mostRuns   = 512
@@ -20,12 +23,20 @@ const (
 
 // scanRelatives looks at every offset of what is here of relatives.
 func (f *Finder) scanRelatives(ctx context.Context, relatives []*relative) error {
+	barren := 0
 	for _, r := range relatives {
-		if f.o.Missing.Count() == 0 {
+		before := f.o.Missing.Count()
+		if before == 0 {
 			return nil
+		}
+		if barren >= mostBarren && !r.alike {
+			continue
 		}
 		if err := f.judge(ctx, f.scanRelative(ctx, r)); err != nil {
 			return err
+		}
+		if barren++; f.o.Missing.Count() < before {
+			barren = 0
 		}
 	}
 	return nil
@@ -40,6 +51,7 @@ func (f *Finder) scanRelative(ctx context.Context, r *relative) error {
 	f.o.Begin(r.name, known.size)
 	c := &collector{f: f, r: r, known: known, flushed: time.Now()}
 	o := f.scanOptions()
+	o.LeastRun = f.leastRun
 	o.First = known.near(f.o.Near())
 	_, err = index.Scan(ctx, known, known.size, f.o.Missing, c.found, o)
 	return errors.Join(err, c.flush())
