@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -204,10 +205,18 @@ func serveForeground(ctx context.Context, f mountFlags, spec daemon.Spec, store 
 	return runDaemon(ctx, log, spec, store, func(error) {})
 }
 
+// garbagePercent is how much garbage a daemon lets come together, in percent of what
+// is in use: a search in a large image has tables of some 70 MB, which are garbage
+// all at once then. GOGC goes before it.
+const garbagePercent = 40
+
 // runDaemon runs a daemon with its first mount; mounted is called with the
 // outcome of that. A daemon whose first mount failed serves the others that came
 // meanwhile.
 func runDaemon(ctx context.Context, log *slog.Logger, spec daemon.Spec, store string, mounted func(error)) error {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(garbagePercent)
+	}
 	d, err := daemon.New(daemon.Options{
 		Store:   store,
 		Version: currentVersion().Version,

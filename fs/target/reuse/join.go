@@ -2,6 +2,7 @@ package reuse
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"slices"
 
@@ -45,20 +46,46 @@ func (f *Finder) comparable(h *format.Header) bool {
 	return h.BlockSize == f.h.BlockSize && h.Strong == f.h.Strong
 }
 
-// pair is a block of this version and one of a relative that has the same records.
-type pair struct{ id, other format.BlockID }
-
-// pairs are what one comparison found.
+// pairs are what one comparison found: blocks of this version and those of a
+// relative that have the same records.
 type pairs struct {
-	all []pair
+	runs []pairRun
+	// claimed has a bit for each block of this version that was found.
+	claimed []uint64
 	// repeated are the first of the blocks of equal record that were found.
 	repeated map[format.BlockID]bool
+}
+
+// pairRun is count blocks from id on, which are those of a relative from other on.
+type pairRun struct {
+	id, other format.BlockID
+	count     int64
+}
+
+func (f *Finder) newPairs() *pairs {
+	return &pairs{claimed: make([]uint64, (f.geo.BlockCount()+63)/64), repeated: map[format.BlockID]bool{}}
+}
+
+// add adds a pair, unless the block has one.
+func (p *pairs) add(id, other format.BlockID) {
+	if p.claimed[id/64]&(1<<(id%64)) != 0 {
+		return
+	}
+	p.claimed[id/64] |= 1 << (id % 64)
+	if n := len(p.runs); n > 0 {
+		last := &p.runs[n-1]
+		if next := format.BlockID(last.count); last.id+next == id && last.other+next == other {
+			last.count++
+			return
+		}
+	}
+	p.runs = append(p.runs, pairRun{id, other, 1})
 }
 
 // joinWith compares all records that a relative has of blocks that are here, and
 // shares what is found.
 func (f *Finder) joinWith(ctx context.Context, r *relative, compare comparison) error {
-	found := &pairs{repeated: map[format.BlockID]bool{}}
+	found := f.newPairs()
 	end := r.version.Header().Geometry().All().End
 	for b := format.BlockID(0); b < end; {
 		if ctx.Err() != nil {
@@ -77,7 +104,7 @@ func (f *Finder) joinWith(ctx context.Context, r *relative, compare comparison) 
 		}
 		b += format.BlockID(max(run, missing, 1))
 	}
-	return f.share(r, found.all)
+	return f.share(r, found.runs)
 }
 
 // samePlace finds blocks that are the same at the same place, as far as both
@@ -90,7 +117,7 @@ func (f *Finder) samePlace(r *relative, blocks format.BlockRange, records []byte
 		a := f.o.Records[int(id)*own:][:own]
 		b := records[int(id-blocks.Start)*other:][:other]
 		if bytes.Equal(a[f.h.RsumLength-rsum:f.h.RsumLength+strong], b[h.RsumLength-rsum:h.RsumLength+strong]) && f.o.Missing.Has(id) {
-			out.all = append(out.all, pair{id, id})
+			out.add(id, id)
 		}
 	}
 	return nil
@@ -125,7 +152,7 @@ func (f *Finder) anyPlace(r *relative, blocks format.BlockRange, records []byte,
 		}
 		for _, one := range same {
 			if f.o.Missing.Has(format.BlockID(one)) {
-				out.all = append(out.all, pair{format.BlockID(one), id})
+				out.add(format.BlockID(one), id)
 			}
 		}
 	}
@@ -134,20 +161,22 @@ func (f *Finder) anyPlace(r *relative, blocks format.BlockRange, records []byte,
 
 // share has the version refer to the relative for the blocks of found, as far as
 // runs of them are long enough to be believed, and takes them from what is missing.
-func (f *Finder) share(r *relative, found []pair) error {
-	slices.SortStableFunc(found, func(a, b pair) int { return int(a.id - b.id) })
-	found = slices.CompactFunc(found, func(a, b pair) bool { return a.id == b.id })
+func (f *Finder) share(r *relative, found []pairRun) error {
+	slices.SortFunc(found, func(a, b pairRun) int { return cmp.Compare(a.id, b.id) })
 	var runs []blockstore.Shared
 	for len(found) > 0 {
-		n := 1
-		for n < len(found) && found[n].id == found[n-1].id+1 && found[n].other == found[n-1].other+1 {
-			n++
+		run := found[0]
+		for found = found[1:]; len(found) > 0; found = found[1:] {
+			next := format.BlockID(run.count)
+			if found[0].id != run.id+next || found[0].other != run.other+next {
+				break
+			}
+			run.count += found[0].count
 		}
-		if n >= f.leastRun {
-			blocks := format.BlockRange{Start: found[0].id, End: found[0].id + format.BlockID(n)}
-			runs = append(runs, blockstore.Shared{Blocks: blocks, Off: f.geo.Offset(found[0].other)})
+		if run.count >= int64(f.leastRun) {
+			blocks := format.BlockRange{Start: run.id, End: run.id + format.BlockID(run.count)}
+			runs = append(runs, blockstore.Shared{Blocks: blocks, Off: f.geo.Offset(run.other)})
 		}
-		found = found[n:]
 	}
 	return f.shareRuns(r, runs)
 }
