@@ -7,9 +7,13 @@ import (
 )
 
 // How long a candidate is left alone: after a fault that a retry will not mend,
-// doubling, and after it answered a range request with the whole file.
+// doubling; after bytes or a length that are not the target's, also doubling, but
+// from less on, because that is how it looks while a publisher replaces a target and
+// its control file one after the other; and after it answered a range request with
+// the whole file.
 const (
 	firstBan   = time.Minute
+	firstDoubt = 100 * time.Millisecond
 	maxBan     = time.Hour
 	noRangesIn = 10 * time.Minute
 )
@@ -28,11 +32,11 @@ type candidate struct {
 	etagOff  int    // times that If-Range was answered with the whole file
 	wholes   int    // whole files for ranges since the last range
 
-	banned    time.Time // until then
-	bans      int       // in a row
-	noRanges  time.Time // until then
-	failures  int       // temporary ones in a row
-	lastFault error     // why it was banned
+	banned    time.Time     // until then
+	ban       time.Duration // the last one; 0: none since it was right
+	noRanges  time.Time     // until then
+	failures  int           // temporary ones in a row
+	lastFault error         // why it was banned
 }
 
 // judge takes the outcome of one try at cand in: how it is treated from now on.
@@ -40,12 +44,12 @@ type candidate struct {
 func (s *Source) judge(cand *candidate, err error) error {
 	s.mu.Lock()
 	var backoff *backoffError
-	warn := false
+	left := false
 	switch {
 	case err == nil && time.Now().Before(cand.banned):
 		// A fetch beside this one found it wrong meanwhile: that stands.
 	case err == nil:
-		cand.accepted, cand.failures, cand.bans, cand.lastFault = true, 0, 0, nil
+		cand.accepted, cand.failures, cand.ban, cand.lastFault = true, 0, 0, nil
 		s.current = cand
 	case errors.As(err, &backoff), errors.Is(err, errAskAgain):
 	case errors.Is(err, ErrNoRanges):
@@ -56,20 +60,37 @@ func (s *Source) judge(cand *candidate, err error) error {
 		if cand.accepted && vanished(err) {
 			err = &refusal{reason: ErrTargetChanged.Error(), err: &changedError{err}}
 		}
-		cand.banned = time.Now().Add(min(firstBan<<min(cand.bans, 10), maxBan))
-		cand.bans++
-		cand.lastFault, cand.etag = err, ""
-		warn = true
+		left = cand.leave(err)
 	}
+	others := len(s.candidates) > 1
+	lasting := cand.ban >= firstBan
 	s.mu.Unlock()
-	if warn {
+	// What may pass is told by who asked, unless others serve in its place.
+	if left && (lasting || others) {
 		s.c.warn(&refusal{reason: "source " + cand.text + " is left alone for a while", err: err})
 	}
 	return err
 }
 
-// vanished says whether err, of a candidate that was right before, means that
-// something else is there now.
+// leave bans cand for err, longer each time; false when another try already did:
+// several under way at once are one fault. Source.mu is held.
+func (cand *candidate) leave(err error) bool {
+	now := time.Now()
+	cand.etag = ""
+	if cand.lastFault != nil && now.Before(cand.banned) {
+		return false
+	}
+	first := firstBan
+	if vanished(err) {
+		first = firstDoubt
+	}
+	cand.ban = min(max(2*cand.ban, first), maxBan)
+	cand.banned, cand.lastFault = now.Add(cand.ban), err
+	return true
+}
+
+// vanished says whether err means that something else than the target is there:
+// something else by now, when it was right before.
 func vanished(err error) bool {
 	var length *LengthError
 	return errors.As(err, &length) || errors.Is(err, ErrWrongBlocks)

@@ -59,6 +59,10 @@ func (c *Client) FetchControl(ctx context.Context, u *url.URL, prev Validators, 
 			var err error
 			ctl, err = r.control(prev, prefix)
 			r.close()
+			if err == nil && r.parts > 1 && !r.v.certain() && ctl.Header.Size <= maxPrefix {
+				// Its parts may be of two files: all of it from one.
+				prefix, err = max(prefix, ctl.Header.Size), ErrTargetChanged
+			}
 			if !again || !errors.Is(err, ErrTargetChanged) {
 				return err
 			}
@@ -116,9 +120,10 @@ func (r *controlReader) control(prev Validators, prefix int64) (*Control, error)
 // order, in pieces of at most 256 KiB, each with its offset; the bytes are only
 // valid during the call. It uses If-Range when there is a strong ETag. A server
 // without ranges streams the whole body, of which only r is delivered. After
-// temporary failures it goes on where it ended, until ctx ends.
+// temporary failures it goes on where it ended, until ctx ends. Where validators
+// do not tell whether the file is still ctl's, its header does.
 //
-// Errors: ErrTargetChanged when validators or total length are no longer ctl's;
+// Errors: ErrTargetChanged when the file is no longer ctl's;
 // *format.ParseError when the length was unknown and turns out too short for
 // the records; *StatusError; deliver's as it is; ctx's, with the last failure.
 func (c *Client) FetchControlRange(ctx context.Context, ctl *Control, r format.Range, deliver func(off int64, p []byte) error) error {
@@ -128,7 +133,7 @@ func (c *Client) FetchControlRange(ctx context.Context, ctl *Control, r format.R
 	if r.Start < 0 || ctl.Validators.Length >= 0 && r.End > ctl.Validators.Length {
 		return fmt.Errorf("range %v lies outside of the control file's %d bytes", r, ctl.Validators.Length)
 	}
-	return (&controlFetch{c: c, ctl: ctl, r: r, deliver: deliver}).run(ctx)
+	return (&controlFetch{c: c, ctl: ctl, r: r, deliver: deliver}).surely(ctx)
 }
 
 // run makes requests until nothing is missing.

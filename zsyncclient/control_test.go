@@ -169,9 +169,9 @@ func TestFetchControlRangeChanged(t *testing.T) {
 	}
 	none := func(int64, []byte) error { return nil }
 	r := format.Range{Start: 100, End: 200}
-	f.srv.SetValidators("/d/t.dat.zsync", `"new"`, time.Time{})
+	f.srv.Put("/d/t.dat.zsync", f.otherControl())
 	if err := f.c.FetchControlRange(context.Background(), ctl, r, none); !errors.Is(err, ErrTargetChanged) {
-		t.Errorf("new ETag: %v", err)
+		t.Errorf("new header: %v", err)
 	}
 	f.srv.Put("/d/t.dat.zsync", f.control[:300])
 	f.srv.SetValidators("/d/t.dat.zsync", "", time.Time{})

@@ -57,7 +57,7 @@ func (c *Client) wholeControl(ctx context.Context, u *url.URL, prev Validators) 
 			ctl.Records = appendBounded(ctl.Records, p, h.ControlLength()-h.Size)
 			return nil
 		}
-		err = f.run(ctx)
+		err = f.surely(ctx)
 	}
 	return ctl, err
 }

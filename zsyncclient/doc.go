@@ -29,7 +29,9 @@
 // (404, a wrong length, wrong bytes, a refused address ...). Temporary ones are
 // tried again with backoff and jitter, which the host keeps, not the caller. The
 // others ban the candidate for a minute, doubling up to an hour, so that a repaired
-// server is found again without a new mount. Control file headers and listings are
+// server is found again without a new mount. A wrong length and wrong bytes ban it
+// for a tenth of a second at first: the target and its control file may be just being
+// replaced, one after the other. Control file headers and listings are
 // tried for a few seconds only, ranges until the caller's context ends.
 //
 // # A limited rate
@@ -41,6 +43,15 @@
 // Options.StallTimeout in all and then breaks says nothing of the host: servers
 // hang up on clients that take too little. The rate that is measured is never
 // above the limit, which bounds the readahead of a mount (Source.Rate).
+//
+// # Validators
+//
+// They are what servers make of the time of change in seconds, often, so a file
+// that was changed within the last seconds may have the same ones after another
+// change (Validators.Young). Those make no request conditional, and records that
+// are fetched under them, or under none, are believed only when the header is asked
+// for after them and is still the same: a version that was replaced does not come
+// back. Other validators with the same header are the same file.
 //
 // # Several ranges in one request
 //

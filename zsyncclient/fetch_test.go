@@ -156,8 +156,8 @@ func TestLastingFaults(t *testing.T) {
 			if f.srv.Count("") != requests {
 				t.Error("a banned source was asked again")
 			}
-			if len(f.warned) == 0 {
-				t.Error("nobody was warned")
+			if passing := s.candidates[0].ban < firstBan; passing != vanished(err) || passing != (len(f.warned) == 0) {
+				t.Errorf("left alone for %v, and warned of %v", s.candidates[0].ban, f.warned)
 			}
 			// The server is repaired and the ban runs out.
 			f.srv.ClearRules()
@@ -167,10 +167,34 @@ func TestLastingFaults(t *testing.T) {
 			if err := f.fetch(context.Background(), s, r); err != nil {
 				t.Fatal(err)
 			}
-			if s.candidates[0].bans != 0 {
+			if s.candidates[0].ban != 0 {
 				t.Error("success does not end the row of bans")
 			}
 		})
+	}
+}
+
+// TestDoubtGrows: a source that goes on having something else is asked less and
+// less often, and tries that failed together count once.
+func TestDoubtGrows(t *testing.T) {
+	f := newFixture(t, fixtureOptions{})
+	s := f.source()
+	cand := s.candidates[0]
+	var last time.Duration
+	for want := firstDoubt; last < maxBan; want *= 2 {
+		for range 3 {
+			s.judge(cand, &LengthError{Want: 1, Got: 2})
+		}
+		if want = min(want, maxBan); cand.ban != want {
+			t.Fatalf("left alone for %v after %v", cand.ban, last)
+		}
+		last = cand.ban
+		cand.banned = time.Now()
+	}
+	s.judge(cand, nil)
+	s.judge(cand, &StatusError{Code: 404})
+	if cand.ban != firstBan {
+		t.Errorf("left alone for %v for another fault", cand.ban)
 	}
 }
 

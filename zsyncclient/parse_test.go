@@ -160,6 +160,12 @@ func TestValidators(t *testing.T) {
 			t.Errorf("%v proves %v: %v", tc.a, tc.b, got)
 		}
 	}
+	for date, young := range map[string]bool{day: true, "Mon, 06 May 2024 07:08:10 GMT": true, next: false, "": true, "today": true} {
+		got := validatorsOf(http.Header{"Etag": {`"a"`}, "Last-Modified": {day}, "Date": {date}}, 1)
+		if got.Young != young || got.certain() == young || got.proves(v(`"a"`, day, 1)) == young {
+			t.Errorf("answered at %q: %+v", date, got)
+		}
+	}
 	for _, etag := range []string{"x", `"`, "\"a\x01\"", `"` + strings.Repeat("a", 300) + `"`} {
 		if got := validatorsOf(http.Header{"Etag": {etag}, "Last-Modified": {"yesterday"}}, 1); !got.empty() {
 			t.Errorf("%q is kept as %+v", etag, got)

@@ -13,7 +13,15 @@ type Validators struct {
 	LastModified string
 	// Length is the document's, in bytes; -1 unknown.
 	Length int64
+	// Young: the document was changed just before the server answered. Servers
+	// make both validators of the time of change in seconds (nginx: and of the
+	// length), so another change within the same second may leave them as they are.
+	Young bool `json:",omitempty"`
 }
+
+// youth is how long after its change a document is young. With one clock two
+// seconds would do: the kernel's time of a file is a little behind.
+const youth = 5 * time.Second
 
 // ModifiedSince are validators that hold while a document was not changed after t,
 // for callers that know no more of their copy than its time.
@@ -33,8 +41,10 @@ func validatorsOf(h http.Header, length int64) Validators {
 		v.ETag = etag
 	}
 	modified := h.Get("Last-Modified")
-	if _, err := http.ParseTime(modified); err == nil && len(modified) <= maxValidator && isPlain(modified) {
+	if changed, err := http.ParseTime(modified); err == nil && len(modified) <= maxValidator && isPlain(modified) {
 		v.LastModified = modified
+		now, err := http.ParseTime(h.Get("Date"))
+		v.Young = err != nil || now.Sub(changed) < youth
 	}
 	return v
 }
@@ -49,7 +59,11 @@ func isPlain(s string) bool {
 }
 
 // conditional sets the headers that ask for an answer only if v no longer holds.
+// Young validators set none: they may hold although the document is another.
 func (v Validators) conditional(h http.Header) {
+	if v.Young {
+		return
+	}
 	if v.ETag != "" {
 		h.Set("If-None-Match", v.ETag)
 	}
@@ -73,5 +87,9 @@ func (v Validators) contradicts(now Validators) bool {
 
 // proves says whether now is surely the state that v is.
 func (v Validators) proves(now Validators) bool {
-	return strongETag(v.ETag) != "" && v.ETag == now.ETag && !v.contradicts(now)
+	return !v.Young && strongETag(v.ETag) != "" && v.ETag == now.ETag && !v.contradicts(now)
 }
+
+// certain says whether a document that does not contradict v is surely the one
+// that had v.
+func (v Validators) certain() bool { return !v.Young && !v.empty() }

@@ -1,0 +1,98 @@
+package zsyncclient
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/zsyncfs/zsyncfs/format"
+)
+
+const (
+	// surePart is how much of a control file is held back, in bytes, until its
+	// header has been looked at again.
+	surePart = 1 << 20
+	// surePause is the time between two tries to look at it.
+	surePause = 100 * time.Millisecond
+)
+
+// surely is run, but what it delivers stands in the same file as the header of
+// ctl. Records of another version would pass as well as those of this one: its
+// blocks would then be let in among this one's.
+func (f *controlFetch) surely(ctx context.Context) error {
+	fetch := f.run
+	if !f.ctl.Validators.certain() && len(f.ctl.Raw) > 0 {
+		fetch = f.confirmed
+	}
+	err := fetch(ctx)
+	if !errors.Is(err, ErrTargetChanged) || f.callerErr != nil || len(f.ctl.Raw) == 0 {
+		return err
+	}
+	// Two edges of a network may disagree, or the same file was put there again.
+	now, headerErr := f.sameHeader(ctx)
+	if headerErr != nil {
+		return err
+	}
+	f.ctl = now
+	return f.confirmed(ctx)
+}
+
+// confirmed is run by parts. Each is delivered when the header, asked for after
+// it, is still ctl's: a version that was replaced does not come back.
+func (f *controlFetch) confirmed(ctx context.Context) error {
+	for f.r.Start < f.r.End {
+		var part []byte
+		once := controlFetch{c: f.c, ctl: f.ctl, patience: f.patience,
+			r: format.Range{Start: f.r.Start, End: min(f.r.Start+surePart, f.r.End)}}
+		once.deliver = func(_ int64, p []byte) error {
+			part = append(part, p...)
+			return nil
+		}
+		if err := once.run(ctx); err != nil {
+			return err
+		}
+		if _, err := f.sameHeader(ctx); err != nil {
+			return err
+		}
+		if err := f.hand(part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hand delivers part, the next bytes, in pieces.
+func (f *controlFetch) hand(part []byte) error {
+	for len(part) > 0 {
+		n := min(len(part), runSize)
+		if f.callerErr = f.deliver(f.r.Start, part[:n]); f.callerErr != nil {
+			return f.callerErr
+		}
+		f.r.Start += int64(n)
+		part = part[n:]
+	}
+	return nil
+}
+
+// sameHeader asks for the header, which must be ctl's. Errors: ErrTargetChanged;
+// those of FetchControl, temporary ones when f's patience or ctx ends.
+func (f *controlFetch) sameHeader(ctx context.Context) (*Control, error) {
+	for {
+		now, err := f.c.FetchControl(ctx, f.ctl.URL, Validators{}, f.ctl.Header.Size)
+		switch {
+		case err == nil && !bytes.Equal(now.Raw, f.ctl.Raw):
+			return nil, fmt.Errorf("%w: control file %s has another header", ErrTargetChanged, Redact(f.ctl.URL))
+		case err == nil:
+			return now, nil
+		case !temporary(err) || f.patience > 0:
+			return nil, err
+		}
+		select {
+		case <-time.After(surePause):
+		case <-ctx.Done():
+			return nil, endedError(ctx.Err(), err)
+		}
+	}
+}
