@@ -57,7 +57,7 @@ func (s *Source) judge(cand *candidate, err error) error {
 	case temporary(err) && !errors.Is(err, ErrWrongBlocks):
 		cand.failures++
 	default:
-		if cand.accepted && vanished(err) {
+		if cand.accepted && IsMismatch(err) {
 			err = &refusal{reason: ErrTargetChanged.Error(), err: &changedError{err}}
 		}
 		left = cand.leave(err)
@@ -81,19 +81,12 @@ func (cand *candidate) leave(err error) bool {
 		return false
 	}
 	first := firstBan
-	if vanished(err) {
+	if IsMismatch(err) {
 		first = firstDoubt
 	}
 	cand.ban = min(max(2*cand.ban, first), maxBan)
 	cand.banned, cand.lastFault = now.Add(cand.ban), err
 	return true
-}
-
-// vanished says whether err means that something else than the target is there:
-// something else by now, when it was right before.
-func vanished(err error) bool {
-	var length *LengthError
-	return errors.As(err, &length) || errors.Is(err, ErrWrongBlocks)
 }
 
 // changedError is ErrTargetChanged and what showed it.

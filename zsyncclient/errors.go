@@ -59,6 +59,17 @@ func (e *LengthError) Error() string {
 	return fmt.Sprintf("wrong length: %d bytes, the control file's Length is %d", e.Got, e.Want)
 }
 
+// IsMismatch says whether err means that a server has something else than the
+// target: other bytes, or another length, so that a range of the target is none
+// there (lighttpd's 416 does not say the length). That is how it looks, too, while
+// a target and its control file are being replaced one after the other.
+func IsMismatch(err error) bool {
+	var length *LengthError
+	var status *StatusError
+	return errors.As(err, &length) || errors.Is(err, ErrWrongBlocks) ||
+		errors.As(err, &status) && status.Code == http.StatusRequestedRangeNotSatisfiable
+}
+
 // refusal is an answer, URL or address that is not to be tried again soon.
 type refusal struct {
 	reason string // may be empty

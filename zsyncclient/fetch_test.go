@@ -156,7 +156,7 @@ func TestLastingFaults(t *testing.T) {
 			if f.srv.Count("") != requests {
 				t.Error("a banned source was asked again")
 			}
-			if passing := s.candidates[0].ban < firstBan; passing != vanished(err) || passing != (len(f.warned) == 0) {
+			if passing := s.candidates[0].ban < firstBan; passing != IsMismatch(err) || passing != (len(f.warned) == 0) {
 				t.Errorf("left alone for %v, and warned of %v", s.candidates[0].ban, f.warned)
 			}
 			// The server is repaired and the ban runs out.
