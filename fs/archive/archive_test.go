@@ -268,3 +268,84 @@ func TestMany(t *testing.T) {
 		t.Errorf("stats %+v", got)
 	}
 }
+
+func TestReplaced(t *testing.T) {
+	w := newWorld(t, "a.iso", "b.iso")
+	f := w.file("a.iso")
+	c, err := f.Control(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.clock.pass(time.Second)
+	if f.Replaced(t.Context(), c) {
+		t.Error("the same file counts as another")
+	}
+	w.s.fail(errDown)
+	w.clock.pass(time.Second)
+	if f.Replaced(t.Context(), c) {
+		t.Error("no answer counts as another file")
+	}
+	w.s.fail(nil)
+	w.s.put("a.iso", 5)
+	w.clock.pass(time.Minute)
+	if !f.Replaced(t.Context(), c) {
+		t.Error("another file counts as the same")
+	}
+	w.changed(change{"", "a.iso"})
+	if got := w.length(f); got != 5 {
+		t.Errorf("length %d", got)
+	}
+	if c, err = f.Control(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.s.remove("a.iso")
+	w.clock.pass(time.Second)
+	for range 2 { // the second time it is known
+		if !f.Replaced(t.Context(), c) {
+			t.Error("a file that is gone counts as the same")
+		}
+	}
+	// It was asked about once for answers that are young still.
+	g := w.file("b.iso")
+	if c, err = g.Control(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	_, before := w.s.counts()
+	for range 10 {
+		g.Replaced(t.Context(), c)
+	}
+	if _, after := w.s.counts(); len(after) != len(before) {
+		t.Errorf("%d requests", len(after)-len(before))
+	}
+}
+
+func TestFresh(t *testing.T) {
+	w := newWorld(t, "a.iso")
+	f := w.file("a.iso")
+	if got := f.Fresh(); got != 0 {
+		t.Errorf("fresh for %v before it is known", got)
+	}
+	w.clock.pass(10 * time.Second)
+	w.length(f)
+	for _, want := range []time.Duration{50, 30, 10, 0, 0} { // the listing is 10 s older
+		if got := f.Fresh(); got != want*time.Second {
+			t.Errorf("fresh for %v, want %v", got, want*time.Second)
+		}
+		w.clock.pass(20 * time.Second)
+	}
+	w.length(w.file("a.iso"))
+	if got := f.Fresh(); got != time.Minute {
+		t.Errorf("fresh for %v after a look", got)
+	}
+	w.s.fail(errDown)
+	f.Replaced(t.Context(), &zsyncclient.Control{})
+	w.clock.pass(time.Second)
+	f.Replaced(t.Context(), &zsyncclient.Control{})
+	if got := f.Fresh(); got != 0 {
+		t.Errorf("fresh for %v although the last look failed", got)
+	}
+	w.clock.pass(-time.Hour)
+	if got := w.a.Root().Fresh(); got != 0 {
+		t.Errorf("fresh for %v with a clock that was set back", got)
+	}
+}

@@ -80,6 +80,15 @@ func (d *Dir) Lookup(ctx context.Context, name string) (Entry, error) {
 	return Entry{}, fmt.Errorf("%s: %w", join(d.path, name), ErrNotExist)
 }
 
+// Fresh is how long the listing may be given without a look at the server; 0 when
+// it is due for one.
+func (d *Dir) Fresh() time.Duration {
+	if d.fixed {
+		return d.a.o.Refresh
+	}
+	return d.doc.fresh(d.a)
+}
+
 func (d *Dir) snapshot(ctx context.Context) (*snapshot, error) {
 	if d.gone.Load() {
 		return nil, fmt.Errorf("list %q: %w", "/"+d.path, ErrNotExist)

@@ -25,6 +25,9 @@
 // so again. A failure is remembered for Options.Retry, doubling up to eight
 // times that, so that nobody hammers a server; the first success ends it.
 //
+// Who finds that an artifact is not what its control file says asks at once
+// whether that was replaced (File.Replaced), however fresh the copy is.
+//
 // A flight runs on the archive's own context with a deadline. A caller that
 // leaves does not cancel what others wait for.
 //

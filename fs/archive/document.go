@@ -122,11 +122,22 @@ func (d *document[T]) await(ctx context.Context, a *Archive, h handler[T]) {
 	}
 }
 
-// failing says that the last fetch failed.
-func (d *document[T]) failing() bool {
+// failure is why the last fetch failed; nil when it did not.
+func (d *document[T]) failure() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.err != nil
+	return d.err
+}
+
+// fresh is how long the copy will still be fresh; 0 when it is not.
+func (d *document[T]) fresh(a *Archive) time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	age := a.o.Now().Sub(d.checked)
+	if d.err != nil || d.value == nil || age < 0 {
+		return 0
+	}
+	return max(a.o.Refresh-age, 0)
 }
 
 // expire makes the copy stale.
@@ -136,13 +147,13 @@ func (d *document[T]) expire() {
 	d.checked = time.Time{}
 }
 
-// renew fetches the document even if it is fresh, unless that was tried less
-// than Retry ago, and waits for the end.
-func (d *document[T]) renew(ctx context.Context, a *Archive, h handler[T]) (*T, error) {
+// renew fetches the document even if it is fresh, unless it was fetched less than
+// young ago or the last failure is too recent, and waits for the end.
+func (d *document[T]) renew(ctx context.Context, a *Archive, h handler[T], young time.Duration) (*T, error) {
 	d.mu.Lock()
 	now := a.o.Now()
 	age := now.Sub(d.checked)
-	if d.flight == nil && (d.err != nil && now.Before(d.retryAt) || d.err == nil && age >= 0 && age < a.o.Retry) {
+	if d.flight == nil && (d.err != nil && now.Before(d.retryAt) || d.err == nil && age >= 0 && age < young) {
 		defer d.mu.Unlock()
 		return d.result()
 	}

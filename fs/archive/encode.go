@@ -15,10 +15,10 @@ import (
 // The encodings in the store: one byte of version, fields, and a CRC-32C of all
 // before it. A number is a varint, a text its length and its bytes. Names and
 // URLs of a listing are written as the number of bytes shared with the one
-// before and the rest.
+// before and the rest. Version 1 did not say whether validators are young.
 const (
-	listingVersion = 1
-	headerVersion  = 1
+	listingVersion = 2
+	headerVersion  = 2
 )
 
 var errEncoding = errors.New("not a known encoding")
@@ -90,7 +90,11 @@ func appendText(b []byte, s string) []byte {
 func appendValidators(b []byte, v zsyncclient.Validators) []byte {
 	b = appendText(b, v.ETag)
 	b = appendText(b, v.LastModified)
-	return binary.AppendVarint(b, v.Length)
+	b = binary.AppendVarint(b, v.Length)
+	if v.Young {
+		return append(b, 1)
+	}
+	return append(b, 0)
 }
 
 // appendEntries writes what a listing holds, files and then directories.
@@ -120,20 +124,21 @@ func seal(b []byte) []byte {
 }
 
 func unseal(b []byte, version byte) (*decoder, error) {
-	if len(b) < 5 || b[0] != version {
+	if len(b) < 5 || b[0] < 1 || b[0] > version {
 		return nil, errEncoding
 	}
 	body := b[:len(b)-4]
 	if crc32.Checksum(body, castagnoli) != binary.BigEndian.Uint32(b[len(b)-4:]) {
 		return nil, errEncoding
 	}
-	return &decoder{rest: body[1:]}, nil
+	return &decoder{version: b[0], rest: body[1:]}, nil
 }
 
 // decoder reads fields; after a fault it is bad and gives zeros.
 type decoder struct {
-	rest []byte
-	bad  bool
+	version byte
+	rest    []byte
+	bad     bool
 }
 
 func (d *decoder) done() bool { return !d.bad && len(d.rest) == 0 }
@@ -183,7 +188,11 @@ func (d *decoder) after(last string) string {
 }
 
 func (d *decoder) validators() zsyncclient.Validators {
-	return zsyncclient.Validators{ETag: d.text(), LastModified: d.text(), Length: d.varint()}
+	v := zsyncclient.Validators{ETag: d.text(), LastModified: d.text(), Length: d.varint()}
+	if d.version >= 2 {
+		v.Young = d.uvarint() != 0
+	}
+	return v
 }
 
 // entries reads one group. An entry takes at least 4 bytes, so the count is

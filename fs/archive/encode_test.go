@@ -46,6 +46,24 @@ func TestEncode(t *testing.T) {
 	}
 }
 
+// TestEncodeYoung: that validators are young is kept, and unknown of version 1.
+func TestEncodeYoung(t *testing.T) {
+	h := sampleHeader(t)
+	h.validators.Young = true
+	back, _, err := decodeHeader(encodeHeader(h, time.Unix(5, 6)))
+	if err != nil || !reflect.DeepEqual(back, h) {
+		t.Errorf("got %+v, %v", back, err)
+	}
+	h.validators.Young = false
+	b := encodeHeader(h, time.Unix(5, 6))
+	at := 1 + len(appendValidators(nil, h.validators)) - 1
+	old := append([]byte{1}, b[1:at]...)
+	back, _, err = decodeHeader(seal(append(old, b[at+1:len(b)-4]...)))
+	if err != nil || !reflect.DeepEqual(back, h) {
+		t.Errorf("version 1: got %+v, %v", back, err)
+	}
+}
+
 // TestEncodeFaults changes each byte, and cuts the encoding anywhere.
 func TestEncodeFaults(t *testing.T) {
 	l, h := encodeListing(sampleListing()), encodeHeader(sampleHeader(t), time.Unix(5, 6))

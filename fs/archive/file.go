@@ -89,6 +89,33 @@ func (f *File) control(ctx context.Context, prefix int64) (*zsyncclient.Control,
 	return c, nil
 }
 
+// Fresh is how long the file's name and control file may be given without a look
+// at the server; 0 when they are due for one.
+func (f *File) Fresh() time.Duration {
+	return min(f.dir.Fresh(), f.doc.fresh(f.dir.a))
+}
+
+// replacedYoung is how old the answer may be that Replaced goes by.
+const replacedYoung = 50 * time.Millisecond
+
+// Replaced asks the server whether it has another control file than c, or none,
+// by now; what it answers is Control's from then on. False also when it does not
+// answer.
+func (f *File) Replaced(ctx context.Context, c *zsyncclient.Control) bool {
+	if f.gone.Load() {
+		return true
+	}
+	h, err := f.doc.renew(ctx, f.dir.a, f.handler(singlePrefix), replacedYoung)
+	failure := f.doc.failure()
+	switch {
+	case errors.Is(failure, ErrNotExist), isGone(failure):
+		return true
+	case err != nil, failure != nil:
+		return false
+	}
+	return !bytes.Equal(h.raw, c.Raw)
+}
+
 func (f *File) handler(prefix int64) handler[header] { return &headerFlight{f, prefix} }
 
 // headerFlight is the handler of a header for a fetch of prefix bytes.
@@ -108,7 +135,7 @@ func (h *headerFlight) fetch(ctx context.Context, old *header) (*header, error) 
 	}
 	if isGone(err) && !f.dir.fixed {
 		// The listing decides whether the file is gone or the server confused.
-		_, _ = f.dir.doc.renew(ctx, a, f.dir)
+		_, _ = f.dir.doc.renew(ctx, a, f.dir, a.o.Retry)
 		if f.gone.Load() {
 			err = ErrNotExist
 		}
@@ -173,7 +200,7 @@ func (h *headerFlight) failed(err error, first, kept bool) {
 	err = fmt.Errorf("control file of %q: %w", f.Path(), err)
 	a.record(f.Path(), err)
 	// Where the listing fails too (a login page for everything), that was told.
-	if first && kept && tell && !f.dir.doc.failing() {
+	if first && kept && tell && f.dir.doc.failure() == nil {
 		a.o.Warn(fmt.Errorf("%w (the last good one is kept)", err))
 	}
 }
