@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"syscall"
+	"time"
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -33,9 +34,9 @@ func (d *dirNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (
 	if err != nil {
 		return nil, d.fs.faults.fault(ctx, "look up", d.path(name), err)
 	}
-	out.SetEntryTimeout(d.fs.options.Refresh)
 	out.SetAttrTimeout(attrTimeout)
 	if entry.Dir != nil {
+		out.SetEntryTimeout(d.fs.entryTimeout(d.dir.Fresh()))
 		d.fs.dirAttr(&out.Attr)
 		return d.subdir(ctx, name, entry.Dir), 0
 	}
@@ -43,8 +44,23 @@ func (d *dirNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (
 	if err != nil {
 		return nil, d.fs.faults.fault(ctx, "look up", d.path(name), err)
 	}
+	out.SetEntryTimeout(d.fs.entryTimeout(entry.File.Fresh()))
 	d.fs.fileAttr(ctl, &out.Attr)
 	return d.version(ctx, name, entry.File, ctl), 0
+}
+
+// staleTimeout is the most that the kernel keeps a name that is due for a look at
+// the server: when that is under way, what it brings is told to the kernel.
+const staleTimeout = time.Second
+
+// entryTimeout is how long the kernel may keep a name of which the archive is sure
+// for as long as fresh: with what the archive already waited it must not be longer
+// than Options.Refresh.
+func (f *FS) entryTimeout(fresh time.Duration) time.Duration {
+	if fresh > 0 {
+		return fresh
+	}
+	return min(staleTimeout, f.options.Refresh)
 }
 
 // subdir is the inode of the directory name: the one that is known, unless the

@@ -18,10 +18,19 @@
 // # Caching by the kernel
 //
 // Attributes of a node never change: the kernel keeps them for an hour. Names
-// are kept for Options.Refresh, and dropped at once when the archive finds a
-// change. READDIRPLUS is off, because it would fetch a header for each name of
+// are kept until what the archive knows of them is Options.Refresh old, so that a
+// replaced artifact is seen within that time, and dropped at once when the archive
+// finds a change. READDIRPLUS is off, because it would fetch a header for each name of
 // a plain "ls"; "ls -l" sends its own look-ups and archive fetches ahead of
 // them.
+//
+// # Doubt
+//
+// A publisher replaces an artifact and its control file one after the other. A read
+// that meets the time between finds bytes that its control file does not describe.
+// It asks for the control file and tries again, until the version's bytes come, or
+// the control file is another one (ESTALE), or the read deadline is over. doubt.go
+// has the rules.
 //
 // # Errors
 //

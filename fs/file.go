@@ -21,6 +21,7 @@ type fileNode struct {
 
 	// first is control with the records that came along, for the first Open.
 	first atomic.Pointer[zsyncclient.Control]
+	doubt doubt
 }
 
 func newFileNode(f *FS, file *archive.File, ctl *zsyncclient.Control) *fileNode {
@@ -91,7 +92,7 @@ func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadRes
 func (h *handle) readRemote(ctx context.Context, dest []byte, off int64) (int, error) {
 	ctx, cancel := requestContext(ctx, h.node.fs.options.ReadDeadline)
 	defer cancel()
-	return h.reader.ReadRemote(ctx, dest, off)
+	return h.node.undoubted(ctx, func() (int, error) { return h.reader.ReadRemote(ctx, dest, off) })
 }
 
 // Release gives the target back.

@@ -97,7 +97,7 @@ func (f *FS) newServer(at string, o *fusefs.Options) (*fuse.Server, error) {
 }
 
 func (f *FS) mountOptions() *fusefs.Options {
-	negative := time.Second
+	negative := min(time.Second, f.options.Refresh)
 	o := &fusefs.Options{
 		NegativeTimeout: &negative,
 		MountOptions: fuse.MountOptions{

@@ -1,0 +1,87 @@
+package fs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/zsyncfs/zsyncfs/fs/target"
+	"github.com/zsyncfs/zsyncfs/zsyncclient"
+)
+
+// A publisher replaces an artifact and its control file one after the other. In
+// between, the server has bytes that the control file does not describe. That is
+// only a suspicion: reads wait until it has passed.
+
+// doubtPause is the time before a read is tried again, doubling up to doubtLimit.
+const (
+	doubtPause = 20 * time.Millisecond
+	doubtLimit = time.Second
+)
+
+// doubt is since when the server has something else than a version's bytes.
+type doubt struct {
+	mu    sync.Mutex
+	since time.Time // guarded by mu; zero: it has not
+}
+
+// lasts says whether a doubt, which begins now unless there is one, is younger
+// than patience.
+func (d *doubt) lasts(patience time.Duration) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.since.IsZero() {
+		d.since = time.Now()
+	}
+	return time.Since(d.since) < patience
+}
+
+// ended notes that the server had the right bytes.
+func (d *doubt) ended() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.since = time.Time{}
+}
+
+// contradicted says whether err means that the server has something else than what
+// the control file describes, or another control file.
+func contradicted(err error) bool {
+	return zsyncclient.IsMismatch(err) || errors.Is(err, target.ErrTargetChanged)
+}
+
+// undoubted is read, repeated while the server contradicts the version's control
+// file: until that is another one, which is ErrTargetChanged, or ctx ends. A
+// contradiction that lasts longer than a read waits is an error at once.
+func (n *fileNode) undoubted(ctx context.Context, read func() (int, error)) (int, error) {
+	for pause := doubtPause; ; pause = min(2*pause, doubtLimit) {
+		count, err := read()
+		if !contradicted(err) {
+			if err == nil || err == io.EOF {
+				n.doubt.ended()
+			}
+			return count, err
+		}
+		if n.file.Replaced(ctx, n.control) {
+			return 0, replaced(err)
+		}
+		if !n.doubt.lasts(n.fs.options.ReadDeadline) {
+			return 0, err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return 0, err
+		}
+	}
+}
+
+// replaced is err where it is known that the version is there no more.
+func replaced(err error) error {
+	if errors.Is(err, target.ErrTargetChanged) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", target.ErrTargetChanged, err)
+}
