@@ -11,6 +11,7 @@ import (
 	"github.com/zsyncfs/zsyncfs/fs/mounttest/daemon"
 	"github.com/zsyncfs/zsyncfs/fs/mounttest/fixture"
 	"github.com/zsyncfs/zsyncfs/fs/mounttest/readcheck"
+	"github.com/zsyncfs/zsyncfs/fs/mounttest/versions"
 	"github.com/zsyncfs/zsyncfs/fs/mounttest/webserver"
 )
 
@@ -19,6 +20,7 @@ var base string
 
 func TestMain(m *testing.M) {
 	readcheck.RunChild()
+	versions.RunChild()
 	os.Exit(runIn(m))
 }
 
