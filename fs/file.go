@@ -90,7 +90,7 @@ func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadRes
 }
 
 func (h *handle) readRemote(ctx context.Context, dest []byte, off int64) (int, error) {
-	ctx, cancel := requestContext(ctx, h.node.fs.options.ReadDeadline)
+	ctx, cancel := requestContext(ctx, h.target.Patience(h.node.fs.options.ReadDeadline))
 	defer cancel()
 	return h.node.undoubted(ctx, func() (int, error) { return h.reader.ReadRemote(ctx, dest, off) })
 }

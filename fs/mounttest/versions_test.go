@@ -23,16 +23,15 @@ import (
 	"github.com/zsyncfs/zsyncfs/fs/mounttest/webserver"
 )
 
-// publish puts data into the folder dir as name, with a control file.
-func publish(t *testing.T, dir, name string, data []byte) readcheck.Pair {
+// publishIn puts data into the folder dir as name, with a control file.
+func publishIn(t *testing.T, dir, name string, data []byte) {
 	t.Helper()
 	path := filepath.Join(dir, name)
 	must(t, os.WriteFile(path, data, 0o644))
 	must(t, fixture.Make(binary(t), path))
-	return readcheck.Pair{Want: path}
 }
 
-// pairs of m with what the folder dir has.
+// pairOf is the file name in m and in the folder dir.
 func pairOf(m *daemon.Mount, dir, name string) readcheck.Pair {
 	return readcheck.Pair{Got: m.Path(name), Want: filepath.Join(dir, name)}
 }
@@ -68,11 +67,11 @@ func TestVersionsShareBlocks(t *testing.T) {
 	dir := folder(t)
 	one := fixture.Random(12<<20, 1)
 	two := updated(one, 7)
-	publish(t, dir, "disk-1.img", one)
+	publishIn(t, dir, "disk-1.img", one)
 	s := serve(t, dir)
 	m := mount(t, s.URL("/"), "--refresh=1s")
 	must(t, readcheck.Whole(pairOf(m, dir, "disk-1.img")))
-	publish(t, dir, "disk-2.img", two)
+	publishIn(t, dir, "disk-2.img", two)
 	eventually(t, "the second version shows", func() error {
 		_, err := os.Stat(m.Path("disk-2.img"))
 		return err
@@ -143,7 +142,7 @@ func TestChurnOverTheLimit(t *testing.T) {
 	const limit, length, files = 12 << 20, 2 << 20, 62
 	dir := folder(t)
 	for i := range files {
-		publish(t, dir, unlike(i), fixture.Random(length, uint64(i)+1))
+		publishIn(t, dir, unlike(i), fixture.Random(length, uint64(i)+1))
 	}
 	s := serve(t, dir)
 	m := mount(t, s.URL("/"), fmt.Sprintf("--cache-size=%d", limit))
@@ -205,8 +204,8 @@ func TestPinAndSeed(t *testing.T) {
 	dir, seeds := folder(t), folder(t)
 	one := fixture.Random(6<<20, 3)
 	must(t, os.WriteFile(filepath.Join(seeds, "disk-1.img"), one, 0o644))
-	publish(t, dir, "disk-2.img", updated(one, 5))
-	publish(t, dir, "disk-3.img", updated(updated(one, 5), 6))
+	publishIn(t, dir, "disk-2.img", updated(one, 5))
+	publishIn(t, dir, "disk-3.img", updated(updated(one, 5), 6))
 	s := serve(t, dir)
 	m := mount(t, s.URL("/"), "--seed="+seeds, "--fill=off")
 	must(t, readcheck.Whole(pairOf(m, dir, "disk-2.img")))

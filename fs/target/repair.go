@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/zsyncfs/zsyncfs/format"
 	"github.com/zsyncfs/zsyncfs/zsyncclient"
@@ -99,6 +100,22 @@ func (t *Target) unproved() bool { return t.options.Strict && !t.isVerified() }
 // it is verified, and cannot be: its control file has no digest of the whole.
 var ErrUnverifiable = errors.New("the control file has no digest of the whole file to verify it by")
 
+// Patience is how long a read may take that usually may take deadline: where the
+// whole is verified before a byte is served, as long as that goes on.
+func (t *Target) Patience(deadline time.Duration) time.Duration {
+	if t.unproved() {
+		return 30 * 24 * time.Hour
+	}
+	return deadline
+}
+
+// busyVerifying says whether the whole is being verified.
+func (t *Target) busyVerifying() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.verifying
+}
+
 // settled waits for a repair to end, and where only what is verified is served, for
 // that. Errors: ErrSuspect; ErrUnverifiable; ctx's.
 func (t *Target) settled(ctx context.Context) error {
@@ -117,9 +134,18 @@ func (t *Target) settled(ctx context.Context) error {
 			return nil
 		}
 		t.startFill()
+		known := t.version.KnownCount()
+		stalled := time.NewTimer(t.options.ReadDeadline)
 		select {
 		case <-wait:
+		case <-stalled.C:
+			if !t.busyVerifying() && t.version.KnownCount() == known {
+				return fmt.Errorf("%w: %d of %d blocks of what is to be verified first are here", ErrStalled, known, t.geometry.BlockCount())
+			}
 		case <-ctx.Done():
+		}
+		stalled.Stop()
+		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		if err := t.usable(); err != nil {
