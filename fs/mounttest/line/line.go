@@ -1,6 +1,7 @@
 package line
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -12,6 +13,9 @@ import (
 
 // Options of a line. The zero value is a line without limits.
 type Options struct {
+	// Address is the host and port that clients connect to, as that of a line
+	// that was closed before. Default: a free port of 127.0.0.1.
+	Address string
 	// BytesPerSecond is the rate from the server to the clients, of all
 	// connections together. Default: no limit.
 	BytesPerSecond int64
@@ -42,7 +46,7 @@ type Line struct {
 
 // Open starts a line to target (host:port). Close it.
 func Open(target string, o Options) (*Line, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", cmp.Or(o.Address, "127.0.0.1:0"))
 	if err != nil {
 		return nil, err
 	}

@@ -48,6 +48,20 @@ func TestLineCarries(t *testing.T) {
 	}
 }
 
+// A line can take the place of one that was closed.
+func TestLineAtAnAddress(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	defer server.Close()
+	before, _ := through(t, server, Options{})
+	before.Close()
+	l, client := through(t, server, Options{Address: before.Addr()})
+	resp, err := client.Get("http://" + before.Addr())
+	if err != nil || l.Addr() != before.Addr() {
+		t.Fatalf("%s for %s: %v", l.Addr(), before.Addr(), err)
+	}
+	resp.Body.Close()
+}
+
 func TestLineStalls(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, "answer")
