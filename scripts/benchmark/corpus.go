@@ -74,33 +74,35 @@ func (c *corpus) make(b *bench) (string, error) {
 	}
 	c.made = true
 	if c.large = b.sizes != shortSizes; c.large {
-		if c.dir, c.err = c.run(b, "--large"); c.err == nil {
+		if c.dir, c.err = b.runScript("the corpus", c.script, c.dir, "--large"); c.err == nil {
 			return c.dir, nil
 		}
 		c.large = false
 	}
-	c.dir, c.err = c.run(b)
+	c.dir, c.err = b.runScript("the corpus", c.script, c.dir)
 	return c.dir, c.err
 }
 
-func (c *corpus) run(b *bench, args ...string) (string, error) {
-	if c.dir != "" {
-		args = append(args, c.dir)
+// runScript runs a script that fills a folder and says "... in FOLDER" at its end.
+// dir is that folder; "": the script knows.
+func (b *bench) runScript(what, script, dir string, args ...string) (string, error) {
+	if dir != "" {
+		args = append(args, dir)
 	}
-	cmd := exec.CommandContext(b.ctx, c.script, args...)
+	cmd := exec.CommandContext(b.ctx, script, args...)
 	out, err := cmd.Output()
 	if err != nil {
 		var exit *exec.ExitError
 		if errors.As(err, &exit) {
 			err = fmt.Errorf("%w: %.300s", err, strings.TrimSpace(string(exit.Stderr)))
 		}
-		return c.dir, fmt.Errorf("%w: the corpus: %w", errUnavailable, err)
+		return dir, fmt.Errorf("%w: %s: %w", errUnavailable, what, err)
 	}
-	_, dir, ok := strings.Cut(strings.TrimSpace(string(out)), "corpus in ")
+	_, made, ok := strings.Cut(strings.TrimSpace(string(out)), " in ")
 	if !ok {
-		return c.dir, fmt.Errorf("%s does not say where the corpus is", c.script)
+		return dir, fmt.Errorf("%s does not say where it is: %s", script, what)
 	}
-	return dir, nil
+	return made, nil
 }
 
 // copyFile makes a copy with the same modification time, which control files name.

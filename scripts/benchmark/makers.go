@@ -42,15 +42,21 @@ func (b *bench) makeControlFor(mk maker, target, url string) error {
 	if err := os.MkdirAll(filepath.Dir(control), 0o755); err != nil {
 		return err
 	}
+	return b.runMaker(mk, b.original(target), url, control)
+}
+
+// runMaker has a maker write the control file of a local file, which clients get
+// at url.
+func (b *bench) runMaker(mk maker, path, url, control string) error {
 	program, err := b.path(mk.tool)
 	if err != nil {
 		return err
 	}
 	command := []string{program}
-	if strings.HasSuffix(target, "gz") {
+	if strings.HasSuffix(path, "gz") {
 		command = append(command, "-Z")
 	}
-	return b.run("", append(command, "-u", url, "-o", control, b.original(target))...)
+	return b.run("", append(command, "-u", url, "-o", control, path)...)
 }
 
 // controls are the files that makers make for some targets, of which all are in
@@ -70,9 +76,14 @@ func (b *bench) controls(folder string, targets ...string) []file {
 	return out
 }
 
-// download runs zsync, with seeds, in an empty folder, and returns what it took
-// once the result has been found to be the target.
-func (b *bench) download(t *tool, mk maker, target string, seeds ...string) (u usage, sent traffic, err error) {
+// download runs zsync, with seeds, on a maker's control file of a target.
+func (b *bench) download(t *tool, mk maker, target string, seeds ...string) (usage, traffic, error) {
+	return b.downloadBy(t, mk.control(target), target, seeds...)
+}
+
+// downloadBy runs zsync, with seeds, on the control file of a target in an empty
+// folder, and returns what it took once the result has been found to be the target.
+func (b *bench) downloadBy(t *tool, control, target string, seeds ...string) (u usage, sent traffic, err error) {
 	height := b.res.mark()
 	defer b.res.releaseTo(height)
 	dir, err := b.newFolder("download")
@@ -84,7 +95,7 @@ func (b *bench) download(t *tool, mk maker, target string, seeds ...string) (u u
 		args = append(args, "-i", b.original(seed))
 	}
 	sent, err = b.logged(func() error {
-		u, err = b.runProgram(dir, t, append(args, b.base(direct)+mk.control(target))...)
+		u, err = b.runProgram(dir, t, append(args, b.base(direct)+control)...)
 		return err
 	})
 	if err != nil {

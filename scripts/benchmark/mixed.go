@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"encoding/binary"
 	"errors"
@@ -146,6 +147,26 @@ func writeShifted(path, from string, share float64, seed uint64) error {
 			if err := m.fill(w, c.length); err != nil {
 				return err
 			}
+		}
+		_, err = io.Copy(w, in)
+		return errors.Join(err, w.Flush())
+	})
+}
+
+// writeInserted makes a copy of a file with some bytes inserted at an offset.
+func writeInserted(path, from string, at, length int64) error {
+	return writeFile(path, func(f *os.File) error {
+		in, err := os.Open(from)
+		if err != nil {
+			return err
+		}
+		defer in.Close()
+		w := bufio.NewWriterSize(f, mib)
+		if _, err := io.CopyN(w, in, at); err != nil {
+			return err
+		}
+		if _, err := w.Write(bytes.Repeat([]byte{'+'}, int(length))); err != nil {
+			return err
 		}
 		_, err = io.Copy(w, in)
 		return errors.Join(err, w.Flush())

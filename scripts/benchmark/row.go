@@ -62,11 +62,16 @@ const (
 	most  goalKind = iota // a number of at most value
 	least                 // a number of at least value
 	times                 // value times as good as each peer in the same run
+	share                 // at most value times the number of each peer in the same run
 )
 
 func atMost(v float64) *goal    { return &goal{most, v} }
 func atLeast(v float64) *goal   { return &goal{least, v} }
 func timesPeer(v float64) *goal { return &goal{times, v} }
+
+// atMostOfPeer is the goal of a number, of which less is better, to be at most v
+// times each peer's.
+func atMostOfPeer(v float64) *goal { return &goal{share, v} }
 
 // noWorse is the goal to be as good as each peer.
 func noWorse() *goal { return timesPeer(1) }
@@ -81,6 +86,12 @@ func (m metric) reached(own float64, peers []float64) bool {
 		return own >= m.goal.value
 	}
 	for _, peer := range peers {
+		if m.goal.kind == share {
+			if own > m.goal.value*peer {
+				return false
+			}
+			continue
+		}
 		if m.lower && own*m.goal.value > peer || !m.lower && own < peer*m.goal.value {
 			return false
 		}
@@ -101,6 +112,8 @@ func (m metric) goalText() string {
 		return fmt.Sprintf("<= %v", g.value)
 	case g.kind == least:
 		return fmt.Sprintf(">= %v", g.value)
+	case g.kind == share:
+		return fmt.Sprintf("<= %vx peer's", g.value)
 	default:
 		return fmt.Sprintf("%vx peer", g.value)
 	}

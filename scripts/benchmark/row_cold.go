@@ -159,13 +159,18 @@ func (b *bench) counted(work func() error) (traffic, error) {
 // logged runs work and returns what the web server sent for the requests that
 // ended meanwhile.
 func (b *bench) logged(work func() error) (traffic, error) {
+	entries, err := b.entries(work)
+	return sum(entries), err
+}
+
+// entries runs work and returns the requests that ended meanwhile.
+func (b *bench) entries(work func() error) ([]entry, error) {
 	from, err := b.server.mark()
 	if err != nil {
-		return traffic{}, err
+		return nil, err
 	}
 	if err := work(); err != nil {
-		return traffic{}, err
+		return nil, err
 	}
-	entries, err := b.server.since(from)
-	return sum(entries), err
+	return b.server.since(from)
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -28,7 +29,7 @@ type tool struct {
 }
 
 var (
-	zsyncfs    = &tool{name: "zsyncfs", own: true, mount: mountZsyncfs}
+	zsyncfs    = zsyncfsWith()
 	httpfs2    = &tool{name: "httpfs2", program: "httpfs2", mount: mountHttpfs2}
 	rclone     = &tool{name: "rclone", program: "rclone", mount: mountRclone("off")}
 	rcloneFull = &tool{name: "rclone full", program: "rclone", mount: mountRclone("full")}
@@ -113,10 +114,12 @@ func (b *bench) mountWith(t *tool, base, name, cache string) (*mounted, error) {
 }
 
 // newFolder makes an empty folder that goes when it is released.
-func (b *bench) newFolder(name string) (string, error) {
+func (b *bench) newFolder(name string) (string, error) { return b.newFolderIn(b.work, name) }
+
+func (b *bench) newFolderIn(parent, name string) (string, error) {
 	var dir string
 	err := b.res.start(func() (release func(), err error) {
-		dir, err = os.MkdirTemp(b.work, name+"-")
+		dir, err = os.MkdirTemp(parent, name+"-")
 		return func() {
 			if !isMounted(dir) {
 				_ = os.RemoveAll(dir)
@@ -126,10 +129,17 @@ func (b *bench) newFolder(name string) (string, error) {
 	return dir, err
 }
 
+// zsyncfsWith is this project's mount with some flags.
+func zsyncfsWith(flags ...string) *tool {
+	return &tool{name: "zsyncfs", own: true, mount: func(b *bench, base, name, dir, cache string) (int, error) {
+		return b.mountZsyncfs(append([]string{"--cache-dir", cache}, flags...), base, dir)
+	}}
+}
+
 // mountZsyncfs runs the command as a user does. Its daemon goes on by itself:
 // it is known by its environment, for it may have to be stopped even when the
 // command has failed.
-func mountZsyncfs(b *bench, base, name, dir, cache string) (int, error) {
+func (b *bench) mountZsyncfs(flags []string, base, dir string) (int, error) {
 	entry := "ZSYNCFS_BENCH_MOUNT=" + dir
 	b.res.add(func() {
 		pids := withEnvironment(entry)
@@ -140,7 +150,7 @@ func mountZsyncfs(b *bench, base, name, dir, cache string) (int, error) {
 			}
 		}
 	})
-	cmd := exec.CommandContext(b.ctx, b.binary, "mount", "--cache-dir", cache, base, dir)
+	cmd := exec.CommandContext(b.ctx, b.binary, slices.Concat([]string{"mount"}, flags, []string{base, dir})...)
 	cmd.Env = append(os.Environ(), entry)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return 0, fmt.Errorf("%w: %s", err, strings.TrimSpace(string(out)))
