@@ -19,6 +19,7 @@ type bench struct {
 	bin    string // folder of this project's programs
 	binary string // zsyncfs
 	corpus *corpus
+	images *corpus // the images of a Debian; none are large
 	sizes  sizes
 	repeat int
 	short  bool // goals about time do not count
@@ -39,8 +40,11 @@ const measurementWithin = 5 * time.Minute
 func newBench(ctx context.Context, f flags, res *resources) (*bench, error) {
 	b := &bench{
 		ctx: ctx, res: res, work: f.work, root: filepath.Join(f.work, "root"),
-		bin: f.bin, binary: filepath.Join(f.bin, "zsyncfs"), corpus: &corpus{script: f.corpusScript, dir: f.corpus},
+		bin: f.bin, binary: filepath.Join(f.bin, "zsyncfs"), corpus: &corpus{script: f.corpusScript, dir: f.corpus}, images: &corpus{script: f.imagesScript},
 		sizes: fullSizes, repeat: f.repeat, caches: map[*tool]string{}, failed: map[string]error{},
+	}
+	if f.corpus != "" {
+		b.images.dir = filepath.Join(f.corpus, "debian")
 	}
 	if f.short {
 		b.sizes, b.short = shortSizes, true

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -44,15 +45,16 @@ type sizes struct {
 	Mixed      int64 `json:"mixed_image"`
 	Make       int64 `json:"image_to_make_a_control_file_of"`
 	Seed       int64 `json:"seed_that_is_only_scanned"`
+	Ten        int64 `json:"image_of_ten_versions"`
 }
 
 const mib = 1 << 20
 
 var (
 	fullSizes = sizes{Sparse: 5 << 30, Dense: 1 << 30, Bulk: 512 * mib, Line: 128 * mib, Artifacts: 1000, Random: 500, LineRandom: 200,
-		Mixed: 512 * mib, Make: 1 << 30, Seed: 256 * mib}
+		Mixed: 512 * mib, Make: 1 << 30, Seed: 256 * mib, Ten: 256 * mib}
 	shortSizes = sizes{Sparse: 512 * mib, Dense: 64 * mib, Bulk: 64 * mib, Line: 16 * mib, Artifacts: 100, Random: 200, LineRandom: 50,
-		Mixed: 64 * mib, Make: 128 * mib, Seed: 64 * mib}
+		Mixed: 64 * mib, Make: 128 * mib, Seed: 64 * mib, Ten: 32 * mib}
 )
 
 // content is a stretch of a file that has random bytes; elsewhere are zeros.
@@ -95,7 +97,7 @@ func (b *bench) makeData(needs map[string]bool) error {
 	if needs[slowMade] || needs[slowZsyncmake] {
 		needs[bulkName] = true
 	}
-	for _, f := range append(b.mountFiles(), b.zsyncFiles()...) {
+	for _, f := range b.files() {
 		if !needs[f.name] {
 			continue
 		}
@@ -111,6 +113,11 @@ func (b *bench) makeData(needs map[string]bool) error {
 		fmt.Printf("made %s in %.1f s\n", f.name, time.Since(begin).Seconds())
 	}
 	return nil
+}
+
+// files are all that can be made, each after those that it is made from.
+func (b *bench) files() []file {
+	return slices.Concat(b.mountFiles(), b.zsyncFiles(), b.versionFiles())
 }
 
 // mountFiles are the files of the rows of the mount, with their control files.

@@ -31,6 +31,22 @@
 // The reader is this process, never one of the daemons. What zsyncfs gave is
 // compared with the original outside the measured time.
 //
+// # Versions
+//
+// Rows "versions" are about what the versions of a file share in a mount. A pair
+// of them is served by itself in a folder, a site: the version before is read
+// through the mount, whole, the next one appears beside it and is read. No flag
+// asks the mount to share. What the server sent of the next version and of its
+// control file counts, headers included, beside what Debian's zsync is sent for
+// it with the version before as its seed; listings do not. Rows "versions.seed"
+// have the version before as a local file alone, by --seed. The images of a
+// Debian are made once, by scripts/debian-images.
+//
+// "versions.scan-latency" and "versions.open-large" also say how much of the new
+// version was found: reads that nothing is scanned beside are fast for no reason.
+// "versions.ten" takes the disk of what the store has as the kernel tells it, and
+// finds the different blocks by itself.
+//
 // # zsync and zsyncmake
 //
 // Every row of zsync comes twice: with control files of Debian's zsyncmake and of

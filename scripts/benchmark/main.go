@@ -11,12 +11,13 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// flags are the command line. scripts/bench gives work, bin and corpusScript.
+// flags are the command line. scripts/bench gives work, bin and the scripts.
 type flags struct {
 	work         string // folder for everything of this run; removed at the end
 	bin          string // folder of this project's programs, as far as they are built
 	corpus       string // folder of the corpus; "": where its script puts it
 	corpusScript string // the program that makes it
+	imagesScript string // the program that makes the images of a Debian
 	json         string // path of the JSON report
 	only         string // names of rows begin with this
 	groups       []string
@@ -35,7 +36,7 @@ func main() {
 		err = nil
 	case err == nil && f.list:
 		for _, r := range selectRows(f.only, f.groups...) {
-			fmt.Printf("%-24s %s\n", r.name, r.title)
+			fmt.Printf("%-28s %s\n", r.name, r.title)
 		}
 	case err == nil:
 		err = run(f)
@@ -61,7 +62,8 @@ func parse(args []string) (flags, error) {
 	set.StringVar(&f.work, "work", "", "")
 	set.StringVar(&f.bin, "bin", "", "")
 	set.StringVar(&f.corpusScript, "corpus-script", "", "")
-	for _, name := range []string{"work", "bin", "corpus-script"} {
+	set.StringVar(&f.imagesScript, "images-script", "", "")
+	for _, name := range []string{"work", "bin", "corpus-script", "images-script"} {
 		_ = set.MarkHidden(name)
 	}
 	set.Usage = func() {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -44,6 +45,32 @@ func waitMounted(ctx context.Context, dir string, ended <-chan struct{}) error {
 		_, _ = unix.Poll(fds, 50)
 	}
 	return nil
+}
+
+// attribute is an extended attribute of a file of a mount of zsyncfs, without
+// the beginning "user.zsync.".
+func attribute(path, name string) (string, error) {
+	p := make([]byte, 4096)
+	n, err := unix.Getxattr(path, "user.zsync."+name, p)
+	if err != nil {
+		return "", fmt.Errorf("attribute %s of %s: %w", name, path, err)
+	}
+	return string(p[:n]), nil
+}
+
+// blocksOf are the numbers of blocks of a file of a mount of zsyncfs: of all, and
+// of those that are here.
+func blocksOf(path string) (all, local int64, err error) {
+	for name, n := range map[string]*int64{"blocks": &all, "blocks-local": &local} {
+		value, err := attribute(path, name)
+		if err != nil {
+			return 0, 0, err
+		}
+		if *n, err = strconv.ParseInt(value, 10, 64); err != nil {
+			return 0, 0, err
+		}
+	}
+	return all, local, nil
 }
 
 // unmount takes the mount on dir away, if there is one. A mount that is in use

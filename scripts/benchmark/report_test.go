@@ -257,7 +257,7 @@ func saysTime(m metric) bool {
 // program first, and what it reads can be made.
 func TestRows(t *testing.T) {
 	b, makes := &bench{}, map[string]bool{}
-	for _, f := range append(b.mountFiles(), b.zsyncFiles()...) {
+	for _, f := range b.files() {
 		if makes[f.name] {
 			t.Errorf("%s is made twice", f.name)
 		}
