@@ -181,7 +181,7 @@ func printEntries(w io.Writer, a *daemon.CacheAnswer) error {
 	if a.Limit > 0 {
 		limit = ", of " + size(a.Limit) + " at most"
 	}
-	_, err := fmt.Fprintf(w, "%d versions, %s on disk%s, in %s\n", len(a.Entries), size(disk), limit, printable(a.Dir))
+	_, err := fmt.Fprintf(w, "%s, %s on disk%s, in %s\n", versions(len(a.Entries)), size(disk), limit, printable(a.Dir))
 	return err
 }
 
@@ -191,6 +191,14 @@ func shownFile(e daemon.CacheEntry) string {
 		return "(unknown)"
 	}
 	return printable(strings.TrimSuffix(e.URL, ".zsync"))
+}
+
+// versions is a number of versions.
+func versions(n int) string {
+	if n == 1 {
+		return "1 version"
+	}
+	return fmt.Sprintf("%d versions", n)
 }
 
 func percentOf(part, whole int64) string {
@@ -232,6 +240,6 @@ func printChecked(w io.Writer, a *daemon.CacheAnswer) error {
 			fmt.Fprintf(w, "ok       %s: %d blocks, %s\n", shownFile(r.CacheEntry), r.Blocks, r.State)
 		}
 	}
-	_, err := fmt.Fprintf(w, "%d versions, %d blocks right, %d damaged\n", len(a.Checked), blocks, bad)
+	_, err := fmt.Fprintf(w, "%s, %d blocks right, %d damaged\n", versions(len(a.Checked)), blocks, bad)
 	return err
 }

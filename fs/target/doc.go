@@ -9,7 +9,8 @@
 //	Reader.ReadAt -> Target.ReadAt -> store, when every block is here
 //	                               -> piece per missing run -> flight -> Source.Fetch -> verify -> store -> pieces
 //
-// A flight is one fetch of a run of missing blocks. Flights of a target are
+// A flight is one fetch of missing blocks: a run, or several in one request where
+// they are wanted together. Flights of a target are
 // disjoint, so a block is fetched once however many readers wait for it. A
 // piece is one missing run of one read; flights copy verified blocks straight
 // into the reader's buffer as they arrive and wake it when its last block came,
@@ -33,6 +34,24 @@
 // worth and no less than 128 KiB, because a reader that jumps into a window waits
 // for what is before it. A limit of the client's rate is the line's rate here.
 //
+// A window counts missing blocks only, so that a reader of a file of which most is
+// here asks for many small runs at once. Nothing is fetched ahead while it may be
+// found here (below), nor with FillOff. FillFull completes each target that was
+// opened, a few MiB at a time and behind all readers.
+//
+// # Blocks that are here already
+//
+// When a target is first opened and the store has versions that may be its
+// relatives, or there are seeds, a search begins (search.go): the rest of the control
+// file is fetched, and package reuse looks for blocks. It begins near the reader.
+// Reads do not wait for its end: what is not found yet is fetched. A read by itself
+// waits until 50 ms after the search began, or 0.8 s when what is to be looked at is
+// so little that 0.4 s are enough; a read in a row until 2 s after, or 0.5 s while
+// nothing was found. So the first reads of a new version of a small file fetch what
+// is new in it and no more, and those of a large one wait for little. Where no name
+// tells of relatives, the search begins when the control file has become whole for
+// other reasons: sketches may tell.
+//
 // # The control file comes by parts
 //
 // Records are fetched with the blocks that need them, side by side, in slices
@@ -46,9 +65,17 @@
 // A target of at most SmallLength bytes is fetched and verified as a whole
 // before its first byte is served. A larger one is verified in the background
 // when its last block has arrived, or when it is next opened if that was cut
-// short; when its digest does not agree it is suspect and its reads fail with
+// short. When its digest does not agree, all blocks that did not come from a source
+// since it was opened are forgotten and fetched, while reads wait, and nothing is
+// ever reused for this version again (repair.go); kernels are told to drop its pages.
+// When it does not agree still, it is suspect and its reads fail with
 // ErrSuspect. A suspect version is forgotten and fetched again when it is opened
-// anew after a pause that doubles from a minute to an hour.
+// anew after a pause that doubles from a minute to an hour. With Options.Strict no
+// byte is served of a target that is not verified: reads wait, as long as blocks
+// come.
+//
+// A version that is verified is brought into one file (blockstore.Version.Gather),
+// when none that it shares blocks with is of a later date: the newest is read most.
 //
 // # Servers without ranges
 //
@@ -57,7 +84,8 @@
 //
 // # Imports and locks
 //
-// It imports blockstore, zsyncclient and format, and nothing that imports
-// go-fuse. Lock order: Pool.mu, then Target.mu. Nothing is read or fetched under
-// either; Target.mu is held while verified bytes are copied to readers' buffers.
+// It imports package reuse, blockstore, zsyncclient and format, and nothing that
+// imports go-fuse. Lock order: Pool.mu, then Reader.mu, then Target.mu; search.mu is
+// a leaf. Nothing is read or fetched under any; Target.mu is held while verified
+// bytes are copied to readers' buffers.
 package target

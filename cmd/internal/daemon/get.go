@@ -155,6 +155,9 @@ func pin(ctx context.Context, store *blockstore.Store, fill *whole.Fill, r GetRe
 	if err == nil {
 		err = store.Keep(fill.Version().Key(), true)
 	}
+	if err == nil && fill.Version().IsNewest() {
+		err = fill.Version().Gather(ctx)
+	}
 	if err != nil {
 		return err
 	}
