@@ -62,11 +62,10 @@ func (s *Source) judge(cand *candidate, err error) error {
 		}
 		left = cand.leave(err)
 	}
-	others := len(s.candidates) > 1
-	lasting := cand.ban >= firstBan
+	// Alone it is the error that the caller gets; else nobody hears of it.
+	warn := left && len(s.candidates) > 1 && (cand.ban >= firstBan || cand.ban == firstDoubt)
 	s.mu.Unlock()
-	// What may pass is told by who asked, unless others serve in its place.
-	if left && (lasting || others) {
+	if warn {
 		s.c.warn(&refusal{reason: "source " + cand.text + " is left alone for a while", err: err})
 	}
 	return err

@@ -156,7 +156,7 @@ func TestLastingFaults(t *testing.T) {
 			if f.srv.Count("") != requests {
 				t.Error("a banned source was asked again")
 			}
-			if passing := s.candidates[0].ban < firstBan; passing != IsMismatch(err) || passing != (len(f.warned) == 0) {
+			if passing := s.candidates[0].ban < firstBan; passing != IsMismatch(err) || len(f.warned) != 0 {
 				t.Errorf("left alone for %v, and warned of %v", s.candidates[0].ban, f.warned)
 			}
 			// The server is repaired and the ban runs out.
@@ -233,6 +233,9 @@ func TestFailover(t *testing.T) {
 			}
 			if other.Count("") == 0 || f.srv.Count("/d/t.dat") == 0 {
 				t.Error("both candidates should have been asked")
+			}
+			if banned := s.candidates[0].ban != 0; banned != (len(f.warned) == 1) {
+				t.Errorf("left alone %v, and warned of %v", banned, f.warned)
 			}
 			before := other.Count("")
 			// From block 1: a whole body would serve a range from the start.

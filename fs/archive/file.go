@@ -134,8 +134,13 @@ func (h *headerFlight) fetch(ctx context.Context, old *header) (*header, error) 
 		return old, nil
 	}
 	if isGone(err) && !f.dir.fixed {
-		// The listing decides whether the file is gone or the server confused.
-		_, _ = f.dir.doc.renew(ctx, a, f.dir, a.o.Retry)
+		// The listing decides whether the file is gone or the server confused: one
+		// that is older than the file's end, if it had one.
+		young := a.o.Retry
+		if old != nil {
+			young = replacedYoung
+		}
+		_, _ = f.dir.doc.renew(ctx, a, f.dir, young)
 		if f.gone.Load() {
 			err = ErrNotExist
 		}
