@@ -70,6 +70,7 @@ type handle struct {
 	node   *fileNode
 	target *target.Target
 	reader *target.Reader
+	late   late
 }
 
 var (
@@ -81,18 +82,30 @@ var (
 func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadResult, syscall.Errno) {
 	n, done, err := h.reader.ReadLocal(dest, off)
 	if !done {
+		if code := h.late.again(off); code != 0 {
+			return nil, code
+		}
 		n, err = h.readRemote(ctx, dest, off)
 	}
 	if code := errno(err); code != 0 {
-		return nil, h.node.fs.faults.fault(ctx, "read at "+formatOffset(off), h.node.file.Path(), err)
+		return nil, h.fault(ctx, off, err)
 	}
 	return fuse.ReadResultData(dest[:n]), 0
+}
+
+// fault is the errno of a read at off that failed.
+func (h *handle) fault(ctx context.Context, off int64, err error) syscall.Errno {
+	return h.node.fs.faults.fault(ctx, "read at "+formatOffset(off), h.node.file.Path(), err)
 }
 
 func (h *handle) readRemote(ctx context.Context, dest []byte, off int64) (int, error) {
 	ctx, cancel := requestContext(ctx, h.target.Patience(h.node.fs.options.ReadDeadline))
 	defer cancel()
-	return h.node.undoubted(ctx, func() (int, error) { return h.reader.ReadRemote(ctx, dest, off) })
+	n, err := h.node.undoubted(ctx, func() (int, error) { return h.reader.ReadRemote(ctx, dest, off) })
+	if err != nil && isLate(ctx, err) {
+		h.late.note(off, len(dest), errno(err))
+	}
+	return n, err
 }
 
 // Release gives the target back.
