@@ -136,7 +136,7 @@ func (s *Store) reserve(n int64) (int64, error) {
 	}
 	deadline := time.Now().Add(roomPatience)
 	for {
-		lack, hint, hope := s.tryReserve(n)
+		hint, hope, lack := s.tryReserve(n)
 		if lack == nil {
 			return n, nil
 		}
@@ -151,9 +151,9 @@ func (s *Store) reserve(n int64) (int64, error) {
 	}
 }
 
-// tryReserve sets n bytes aside. When there is no room it says why, and what is
-// closed when there may be more; hope says that something is being evicted.
-func (s *Store) tryReserve(n int64) (lack error, more <-chan struct{}, hope bool) {
+// tryReserve sets n bytes aside. When there is no room, lack says why, more is closed
+// when there may be, and hope says that something is being evicted.
+func (s *Store) tryReserve(n int64) (more <-chan struct{}, hope bool, lack error) {
 	s.refreshFree()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -172,11 +172,11 @@ func (s *Store) tryReserve(n int64) (lack error, more <-chan struct{}, hope bool
 		if s.free >= 0 {
 			s.free -= n
 		}
-		return nil, nil, false
+		return nil, false, nil
 	}
 	s.wanted = max(s.wanted, n)
 	s.wakeEvictor()
-	return lack, s.roomier, !s.barren
+	return s.roomier, !s.barren, lack
 }
 
 // unreserve gives back room that was set aside.
