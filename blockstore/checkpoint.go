@@ -259,7 +259,7 @@ func (v *Version) account() account {
 			a.disk += diskBytes(info)
 		}
 	}
-	for _, name := range []string{metaName, sharedName, placeName} {
+	for _, name := range []string{metaName, sharedName, placeName, manifestName} {
 		if info, err := os.Lstat(filepath.Join(v.path(), name)); err == nil {
 			a.disk += diskBytes(info)
 		}

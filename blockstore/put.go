@@ -11,7 +11,8 @@ import (
 // read when it returns and are durable after the next checkpoint. Blocks that
 // are here and have been checked stay as they are. Zeros take no room.
 //
-// Errors: ErrFull (wrapped) when the disk or Options.Limit has no room, or the
+// Errors: ErrOtherContent (wrapped) when the version was verified with other bytes;
+// ErrFull (wrapped) when the disk or Options.Limit has no room, or the
 // disk's error: nothing changed for readers; ErrUnknownRecords; ErrInvalid;
 // ErrClosed. Safe for concurrent use.
 func (v *Version) Put(first format.BlockID, data []byte) error {
@@ -21,6 +22,11 @@ func (v *Version) Put(first format.BlockID, data []byte) error {
 	blocks, err := v.wholeBlocks(first, data)
 	if err != nil || blocks.Count() == 0 {
 		return err
+	}
+	// What was verified as a whole stays so when the same bytes come again.
+	bad, sure := v.differing(blocks, data)
+	if len(bad) > 0 {
+		return fmt.Errorf("%w: block %d", ErrOtherContent, bad[0])
 	}
 	base := v.geometry().Offset(first)
 	room, err := v.store.reserve(roomFor(data, base))
@@ -50,7 +56,7 @@ func (v *Version) Put(first format.BlockID, data []byte) error {
 			continue
 		}
 		r := v.geometry().Bytes(part)
-		used, err := v.fill(parts, part, data[r.Start-base:r.End-base], epoch, room)
+		used, err := v.fill(parts, part, data[r.Start-base:r.End-base], putting{epoch, room, sure})
 		room -= used
 		if err != nil {
 			return err
@@ -59,9 +65,16 @@ func (v *Version) Put(first format.BlockID, data []byte) error {
 	return nil
 }
 
+// putting is what a Put knows of a write.
+type putting struct {
+	epoch int64 // from before it
+	room  int64 // that was set aside
+	sure  bool  // the bytes are those that were verified
+}
+
 // fill writes blocks r, which are not here or not checked, and says so. It returns
-// how much of room, which is reserved, they take.
-func (v *Version) fill(parts *parts, r format.BlockRange, data []byte, epoch, room int64) (int64, error) {
+// how much of the room that was set aside they take.
+func (v *Version) fill(parts *parts, r format.BlockRange, data []byte, how putting) (int64, error) {
 	at := v.geometry().Bytes(r)
 	// Who refers to these bytes must not see them change, nor begin to do so
 	// meanwhile.
@@ -70,8 +83,8 @@ func (v *Version) fill(parts *parts, r format.BlockRange, data []byte, epoch, ro
 	if err := writeData(parts.data, data, at.Start); err != nil {
 		return 0, writeError("write blocks", err)
 	}
-	used := min(roomFor(data, at.Start), room)
-	return used, v.wrote(r, epoch, used)
+	how.room = min(roomFor(data, at.Start), how.room)
+	return how.room, v.wrote(r, how)
 }
 
 // wholeBlocks are the blocks that data holds. Errors: ErrInvalid.
@@ -87,12 +100,11 @@ func (v *Version) wholeBlocks(first format.BlockID, data []byte) (format.BlockRa
 	return format.BlockRange{Start: first, End: first + format.BlockID((n+g.BlockSize-1)/g.BlockSize)}, nil
 }
 
-// wrote says that blocks r were written, into room that was reserved. epoch is from
-// before that.
-func (v *Version) wrote(r format.BlockRange, epoch, room int64) error {
+// wrote says that blocks r were written, into room that was reserved.
+func (v *Version) wrote(r format.BlockRange, how putting) error {
 	v.mu.Lock()
-	v.written += room
-	if v.epoch != epoch {
+	v.written += how.room
+	if v.epoch != how.epoch {
 		v.mu.Unlock()
 		// The failed fdatasync may have dropped these very bytes.
 		return fmt.Errorf("blockstore: write blocks: the disk lost what was written lately")
@@ -103,7 +115,7 @@ func (v *Version) wrote(r format.BlockRange, epoch, room int64) error {
 	v.warm(v.geometry().Bytes(r))
 	n := v.geometry().Bytes(r).Length()
 	v.unsynced += n
-	if v.state == Verified {
+	if v.state == Verified && !how.sure {
 		v.setState(Provisional)
 	}
 	v.mu.Unlock()

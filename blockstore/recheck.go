@@ -42,6 +42,14 @@ func (v *Version) Recheck(ctx context.Context, visit func(first format.BlockID, 
 		if err == nil {
 			good = blocks
 		}
+		if bad, _ := v.differing(good, buf[:g.Bytes(good).Length()]); len(bad) > 0 {
+			for _, b := range bad {
+				_ = v.damaged(b, ErrOtherContent)
+			}
+			damaged += int64(len(bad))
+			b = good.End
+			continue
+		}
 		if good.Count() > 0 && visit != nil {
 			if err := visit(b, buf[:g.Bytes(good).Length()]); err != nil {
 				return damaged, err

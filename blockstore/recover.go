@@ -161,7 +161,7 @@ func (s *Store) adoptFolder(name string, taken map[Key]bool) (account, error) {
 		}
 		f.Close()
 	}
-	for _, file := range []string{controlName, dataName, knownName, metaName, sharedName, placeName} {
+	for _, file := range []string{controlName, dataName, knownName, metaName, sharedName, placeName, manifestName} {
 		if info, err := os.Lstat(filepath.Join(dir, file)); err == nil {
 			a.disk += diskBytes(info)
 		}

@@ -8,6 +8,7 @@ import (
 	"sort"
 	"time"
 
+	"github.com/zsyncfs/zsyncfs/blockstore"
 	"github.com/zsyncfs/zsyncfs/format"
 	"github.com/zsyncfs/zsyncfs/zsyncclient"
 )
@@ -124,8 +125,7 @@ func (t *Target) fly(f *flight, runs []format.BlockRange) error {
 	defer stall.Stop()
 	deliver := func(first format.BlockID, data []byte) error {
 		stall.Reset(deadline)
-		t.deliver(f, first, data)
-		return nil
+		return t.deliver(f, first, data)
 	}
 	var err error
 	if f.all {
@@ -147,13 +147,18 @@ func (t *Target) fly(f *flight, runs []format.BlockRange) error {
 }
 
 // deliver stores blocks that arrived and verified, and wakes who waits for them.
-func (t *Target) deliver(f *flight, first format.BlockID, data []byte) {
+// Errors: blockstore.ErrOtherContent; nobody gets such bytes.
+func (t *Target) deliver(f *flight, first format.BlockID, data []byte) error {
 	t.fetched.Add(int64(len(data)))
 	start := t.geometry.Offset(first)
 	came := t.geometry.Covering(format.Range{Start: start, End: start + int64(len(data))})
 	known, _ := t.version.Known(came.Start, came.End)
 	if known < came.Count() {
-		t.noteRoom(t.version.Put(first, data))
+		err := t.version.Put(first, data)
+		if errors.Is(err, blockstore.ErrOtherContent) {
+			return err
+		}
+		t.noteRoom(err)
 	}
 	t.mu.Lock()
 	f.arrived(came)
@@ -163,6 +168,7 @@ func (t *Target) deliver(f *flight, first format.BlockID, data []byte) {
 	if known < came.Count() {
 		t.afterDelivery()
 	}
+	return nil
 }
 
 // land takes f off the list and tells who still waits for its blocks.

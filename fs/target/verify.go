@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/zsyncfs/zsyncfs/blockstore"
 	"github.com/zsyncfs/zsyncfs/format"
@@ -80,7 +81,8 @@ func (t *Target) gather() {
 // verifyWhole holds the whole target against its digests; done is false when not
 // all of it could be read.
 func (t *Target) verifyWhole() (err error, done bool) {
-	v := t.header.NewFileVerifier()
+	v, manifest := t.header.NewFileVerifier(), t.version.NewManifest()
+	defer manifest.Abort()
 	buf := make([]byte, min(verifyLength, t.geometry.Length))
 	for off := int64(0); off < t.geometry.Length; off += int64(len(buf)) {
 		if t.ctx.Err() != nil {
@@ -90,9 +92,17 @@ func (t *Target) verifyWhole() (err error, done bool) {
 		if _, err := t.version.ReadAt(p, off); err != nil {
 			return nil, false // a block was damaged meanwhile: its fetch starts this again
 		}
+		var beside sync.WaitGroup
+		beside.Go(func() { manifest.Write(p) })
 		v.Write(p)
+		beside.Wait()
 	}
-	return v.Check(), true
+	if err = v.Check(); err == nil {
+		if err := manifest.Commit(); err != nil {
+			t.options.Warn(t.where(), err)
+		}
+	}
+	return err, true
 }
 
 // conclude records what the whole-file digests said.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/zsyncfs/zsyncfs/blockstore"
 	"github.com/zsyncfs/zsyncfs/format"
@@ -90,7 +91,8 @@ func (f *Fill) verifyOnce(ctx context.Context) error {
 // digest reads the whole target once.
 func (f *Fill) digest(ctx context.Context) error {
 	f.begin(download.Verifying, f.o.Name, f.geo.Length)
-	v := f.h.NewFileVerifier()
+	v, manifest := f.h.NewFileVerifier(), f.version.NewManifest()
+	defer manifest.Abort()
 	buf := make([]byte, min(verifyLength, f.geo.Length))
 	for off := int64(0); off < f.geo.Length; {
 		if ctx.Err() != nil {
@@ -100,7 +102,10 @@ func (f *Fill) digest(ctx context.Context) error {
 		if _, err := f.version.ReadAt(p, off); err != nil {
 			return err
 		}
+		var beside sync.WaitGroup
+		beside.Go(func() { manifest.Write(p) })
 		v.Write(p)
+		beside.Wait()
 		off += int64(len(p))
 		f.done.Store(off)
 	}
@@ -109,6 +114,9 @@ func (f *Fill) digest(ctx context.Context) error {
 		return nil // nothing can be said about the whole
 	case err != nil:
 		return &download.VerifyError{Err: err}
+	}
+	if err := manifest.Commit(); err != nil {
+		f.o.Warn(err)
 	}
 	return f.version.SetState(blockstore.Verified)
 }

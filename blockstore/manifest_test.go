@@ -1,0 +1,73 @@
+package blockstore
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/zsyncfs/zsyncfs/format"
+)
+
+// verify writes a manifest of m and marks v as verified.
+func (m *target) verify(t testing.TB, v *Version) {
+	t.Helper()
+	f := v.NewManifest()
+	for p := m.data; len(p) > 0; {
+		n := min(len(p), 3333)
+		f.Write(p[:n])
+		p = p[n:]
+	}
+	must(t, f.Commit())
+	must(t, v.SetState(Verified))
+}
+
+func TestManifest(t *testing.T) {
+	dir := t.TempDir()
+	s, w := openStore(t, dir)
+	m := makeTarget(t, 1, 500*1024+77, 1024)
+	v := m.open(t, s)
+	m.fill(t, v)
+	m.verify(t, v)
+	// What was lost and comes again changes nothing.
+	must(t, v.Forget(format.BlockRange{Start: 3, End: 300}))
+	must(t, v.Put(3, m.blocks(3, 300)))
+	must(t, v.Forget(format.BlockRange{Start: m.count() - 1, End: m.count()}))
+	must(t, v.Put(m.count()-1, m.blocks(m.count()-1, m.count())))
+	if v.State() != Verified {
+		t.Errorf("it is %v", v.State())
+	}
+	// Other bytes are refused, whatever their records.
+	must(t, v.Forget(format.BlockRange{Start: 5, End: 7}))
+	if err := v.Put(5, m.blocks(6, 8)); !errors.Is(err, ErrOtherContent) {
+		t.Errorf("other bytes: %v", err)
+	}
+	if run, _ := v.Known(5, 7); run != 0 {
+		t.Error("they are here")
+	}
+	must(t, v.Put(5, m.blocks(5, 7)))
+	must(t, v.Close())
+	must(t, s.Close())
+	if w.count() != 0 {
+		t.Errorf("warnings: %v", w.all)
+	}
+	// Without it, or with a damaged one, the whole is to be verified again.
+	s, _ = openStore(t, dir)
+	v = m.open(t, s)
+	if v.State() != Verified {
+		t.Errorf("opened again it is %v", v.State())
+	}
+	files, _ := filepath.Glob(filepath.Join(dir, versionsName, "*", manifestName))
+	p, err := os.ReadFile(files[0])
+	must(t, err)
+	p[100] ^= 1
+	must(t, os.WriteFile(files[0], p, 0o600))
+	must(t, v.Forget(format.BlockRange{Start: 1, End: 2}))
+	must(t, v.Put(1, m.blocks(1, 2)))
+	if v.State() != Provisional {
+		t.Errorf("with a damaged manifest it is %v", v.State())
+	}
+	m.same(t, v)
+	must(t, v.Close())
+	must(t, s.Close())
+}
