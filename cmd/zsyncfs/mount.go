@@ -31,8 +31,8 @@ share a cache directory. It ends with its last mount:
 Its messages are in CACHE-DIR/daemon.log.`
 
 // mountStartPatience is how long a mount waits for another daemon of the same
-// store that is just starting or ending.
-const mountStartPatience = 15 * time.Second
+// store that is just starting or ending, on a machine that is busy, too.
+const mountStartPatience = 30 * time.Second
 
 func newMountCommand() *cobra.Command {
 	var f mountFlags
@@ -191,9 +191,13 @@ func storeDir(dir string) (string, error) {
 }
 
 // serveForeground is the daemon, in this process, with its messages on
-// standard error.
+// standard error. One that is ending holds the store for a moment longer.
 func serveForeground(ctx context.Context, f mountFlags, spec daemon.Spec, store string) error {
-	if _, err := daemon.NewClient(store).Status(ctx); err == nil {
+	status, err := daemon.NewClient(store).Status(ctx)
+	switch {
+	case err == nil && status.Ending:
+		return errLocked
+	case err == nil:
 		return withHint(withCode(exitStoreLocked, errors.New("a daemon serves this cache directory already")),
 			"without -f the mount joins it; with -f it needs a --cache-dir of its own")
 	}

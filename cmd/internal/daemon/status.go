@@ -17,6 +17,7 @@ type Status struct {
 	PID     int           `json:"pid"`
 	Version string        `json:"version"`
 	Since   time.Time     `json:"since"`
+	Ending  bool          `json:"ending"` // nothing keeps it: its last mount has gone
 	Store   StoreStatus   `json:"store"`
 	Mounts  []MountStatus `json:"mounts"` // sorted by Dir
 	Gets    []GetStatus   `json:"gets"`   // the oldest first
@@ -107,21 +108,39 @@ func (d *Daemon) Status() *Status {
 		Mounts: []MountStatus{},
 		Gets:   d.getStatus(),
 	}
-	d.mu.Lock()
-	places := make(map[*mounted]string, len(d.mounts))
-	for place, m := range d.mounts {
-		if m != nil {
-			places[m] = place
-		}
-	}
-	d.mu.Unlock()
+	places, ending, kept := d.places()
 	for m, place := range places {
 		one := m.status()
 		one.Detached = place != m.spec.Dir || m.detached()
+		kept = kept || !m.ended() && !(one.Detached && one.unused())
 		s.Mounts = append(s.Mounts, one)
 	}
+	s.Ending = ending || !kept
 	slices.SortFunc(s.Mounts, func(a, b MountStatus) int { return strings.Compare(a.Dir, b.Dir) })
 	return s
+}
+
+// places are the mounts, each with its place. ending says that the daemon has begun
+// to end, kept that something else than these mounts keeps it: one that is being
+// made, or a Get.
+func (d *Daemon) places() (places map[*mounted]string, ending, kept bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	places = make(map[*mounted]string, len(d.mounts))
+	kept = !d.served || d.gets > 0
+	for place, m := range d.mounts {
+		if m == nil {
+			kept = true
+			continue
+		}
+		places[m] = place
+	}
+	return places, d.ending, kept
+}
+
+// unused says that no program has a file of the mount open.
+func (s *MountStatus) unused() bool {
+	return !slices.ContainsFunc(s.Open, func(a ArtifactStatus) bool { return a.Users > 0 })
 }
 
 func (m *mounted) status() MountStatus {
