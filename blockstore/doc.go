@@ -9,7 +9,8 @@
 // that are here. A version has a Key as soon as its header is known and an ID
 // once its control file is whole. A block is here when it can be read without
 // the network, and checked when it was held against its record since Open or
-// came by Put since.
+// came by Put since. A segment is a version's data file as others see it, that share
+// blocks with it; its version is the owner of these bytes.
 //
 // # The folder
 //
@@ -21,7 +22,11 @@
 //	                  hex once the control file is whole; "x-..." is garbage
 //	    control       the control file up to ControlLength, sparse until whole
 //	    data          the blocks, each at its own offset, sparse
-//	    known         which blocks are here: pages with checksums (knownfile.go)
+//	    known         which blocks are in data: pages with checksums (knownfile.go)
+//	    shared        which blocks are in other versions' data files, and where
+//	                  (sharedfile.go)
+//	    manifest      SHA-256 of each block of a version that was verified
+//	                  (manifest.go)
 //	    place         where it came from, as the caller told; part of its name
 //	    meta          state, which bytes of control are here, and a CRC-32C for
 //	                  each 16 KiB of control (metafile.go); replaced as a whole
@@ -31,10 +36,41 @@
 // Blocks are written to data and can be read at once. A checkpoint (every
 // CheckpointInterval or CheckpointBytes, and at the last Close) then does, per
 // version: copy the pages of the map that changed; fdatasync of control and of
-// data; meta; the copied pages of known, fdatasync; then, once for all
+// data; meta; the copied pages of known, fdatasync; shared; then, once for all
 // versions, the index's log and its fdatasync. So what is on the disk never speaks of
 // bytes that might not be. When an fdatasync fails, all that came since the
 // last good checkpoint is forgotten.
+//
+// # Sharing
+//
+// A block may lie in another version's segment, at any byte of it (Share): then it
+// takes no room. Runs always lead to the segment that has the bytes, never to another
+// run, so there are no chains; versions may share with each other. A version that
+// shares need not have the owner open: it has the segment's file.
+//
+// Gather brings all blocks of a version into its own file, 128 MiB at a time: it copies
+// a batch and makes it durable; then it has every other version that refers to these
+// bytes, the owner among them, refer to the copy, and makes that durable; then it
+// punches holes where nobody needs the bytes any more. A crash in between leaves
+// bytes twice, which Collect gives back, or costs blocks, never a wrong byte. Before a
+// version goes (Remove, Discard, eviction), those who share its bytes gather them.
+//
+// Readers hold no lock meanwhile. Version.moves counts every change after which bytes
+// that were looked up may be others; a reader that finds it changed after its read
+// looks again. Bytes of a segment that are going to be overwritten are first taken
+// from those who refer to them (claim). Holes are not punched while the file is read
+// past the store: OpenData pins it, and a lock on the file (flock) tells of a process
+// that outlives a daemon.
+//
+// # Room
+//
+// Put sets room aside before it writes, by pages of 4 KiB, and a checkpoint turns that
+// into what the files take by then (totals); zeros are left out as holes. With
+// Options.Limits the evictor keeps a 32nd of the limit free: versions go by the time of
+// their last use, but for those that somebody holds (Hold) or that are to stay (Keep);
+// one that is open and not held loses its blocks and stays open. When all that takes
+// room is held, regions of 16 MiB go that nobody looked at for ten seconds, and that no
+// other version shares. When nothing can go, Put returns ErrFull.
 //
 // # Damage
 //
@@ -78,8 +114,9 @@
 //
 // # Cost
 //
-// A version that is open takes 2 bits of memory per block, 4 bytes per 16 KiB
-// of its control file, and 3 descriptors; one that is closed takes none. Open
+// A version that is open takes 2 bits of memory per block (3 and 40 bytes a run when
+// it shares), 4 bytes per 16 KiB of its control file, and 3 descriptors, and one for
+// each segment that it uses; one that is closed takes none. Open
 // reads the index, and one name per version. Stats adds up what
 // the checkpoints noted.
 //
@@ -87,8 +124,12 @@
 //
 // In this order, outermost first; each says in its place what it guards:
 //
-//	slot.opening, Version.promoting, Version.folder, Version.files,
-//	controlFile.writing, Version.mu, controlFile.mu, Store.mu
+//	Store.evicting, Store.moving, slot.opening, Version.promoting, Version.folder,
+//	Version.files, controlFile.writing, Version.mu, controlFile.mu, Store.mu
+//
+// segment.mu is a leaf. Store.moving is held while blocks are moved or evicted, with
+// all I/O of that, and read-held by Share; versions are opened and checkpointed under
+// it, so nobody may take it who holds one of those behind it.
 //
 // index.saving and, inside of it, index.mu come after all but Version.mu,
 // controlFile.mu and Store.mu, with which they are never held together.
@@ -98,16 +139,6 @@
 // readers and writers during their I/O and write-held only for moments, when
 // the files are swapped or closed. A reader thus waits for no writer and for no
 // checkpoint.
-//
-// # What is left room for
-//
-// Where a block is, is asked of the location table (table.go) alone, by run:
-// a third place, a run in another version's segment, is one more value of
-// place, and one more kind of page in known. Eviction forgets runs and frees
-// their room; whole versions go by Discard. The accounting record of the index
-// has the time of last use. Put is the one place where room is taken, so a
-// quota is asked there. The index grows with the number of versions and is all in
-// memory; for many more of them, what holds it is behind the type index.
 //
 // # Imports
 //
