@@ -179,6 +179,8 @@ func (v *Version) retry(snap *snapshot) {
 // would not tell. control says whether it was the control file's.
 func (v *Version) condemn(snap *snapshot, control bool, cause error) error {
 	meta, _ := loadMeta(v.path())
+	// Others may refer to what is lost.
+	defer v.store.claim(v.key, format.Range{End: v.header.Length})()
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.epoch++

@@ -63,7 +63,7 @@ func (s *Store) evictColdest() bool {
 	}
 	oldest := limit - uint32(coldAfter/time.Second)
 	for _, v := range s.versions() {
-		if kept[v.key] || s.pinned(v.key) || len(s.sharersOf(v.key)) > 0 {
+		if kept[v.key] || s.discarded(v) || s.pinned(v.key) || len(s.sharersOf(v.key)) > 0 {
 			continue
 		}
 		v.mu.Lock()

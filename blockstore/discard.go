@@ -36,7 +36,8 @@ func (v *Version) Discard() error {
 	v.name, v.discarded = gone, true
 	// Before the key is free: what the next one writes must stay.
 	err = s.index.update([]entry{keyEntry(v.key, ""), {key: indexVersion + old}})
-	s.book(&v.booked, account{key: v.key}, 0)
+	// Its room counts as taken until it is given back.
+	s.book(&v.booked, account{key: v.key, disk: v.booked.disk}, 0)
 	s.detachSegment(v.key)
 	s.mu.Lock()
 	s.totals.versions--
@@ -54,5 +55,7 @@ func (v *Version) removeFiles() error {
 	s.mu.Lock()
 	delete(s.orphans, v)
 	s.mu.Unlock()
-	return os.RemoveAll(filepath.Join(s.versionsDir(), v.name))
+	err := os.RemoveAll(filepath.Join(s.versionsDir(), v.name))
+	s.book(&v.booked, account{key: v.key}, 0)
+	return err
 }

@@ -181,7 +181,9 @@ func (s *Store) remove(key Key) (freed bool, err error) {
 	if v := s.openVersionOf(key); v != nil && v.holds.Load() > 0 {
 		return false, errHeld
 	}
-	s.handOver(key)
+	if s.handOver(key); s.stopped() {
+		return false, ErrClosed // nobody may have got what he shares
+	}
 	e := s.lockSlot(key)
 	v := e.version.Load()
 	if v == nil {

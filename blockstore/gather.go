@@ -72,21 +72,44 @@ type moved struct {
 // other) into v's. more says that there may be others. It needs Store.moving.
 func (v *Version) gather(only *Key) (more bool, err error) {
 	s := v.store
-	batch, g := v.nextBatch(only, s.batchSize())
+	if s.discarded(v) {
+		return false, nil // others cannot find its file
+	}
+	batch, g, epoch := v.nextBatch(only, s.batchSize())
 	if len(batch) == 0 {
 		return false, nil
 	}
 	if s.pinned(g.key) {
 		return false, errPinned
 	}
-	done, err := v.copyIn(batch)
+	done, err := v.copyIn(batch, epoch)
 	if len(done) == 0 {
 		return err == nil, err
 	}
 	if err := v.Checkpoint(); err != nil {
 		return false, err
 	}
+	done, lost := v.stillOwn(done, epoch)
+	if err = errors.Join(err, lost); len(done) == 0 {
+		return err == nil, err
+	}
 	return err == nil, errors.Join(err, s.refer(g.key, v, done))
+}
+
+// stillOwn are those of done that the own file has still: only to these may others
+// refer. It fails when the disk lost some since epoch.
+func (v *Version) stillOwn(done []moved, epoch int64) (out []moved, err error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.epoch != epoch {
+		return nil, errEpoch
+	}
+	for _, m := range done {
+		if v.table.own.next(false, int64(m.blocks.Start), int64(m.blocks.End)) == int64(m.blocks.End) {
+			out = append(out, m)
+		}
+	}
+	return out, nil
 }
 
 // batchSize is how many bytes are moved at once.
@@ -99,8 +122,9 @@ func (s *Store) batchSize() int64 {
 	return max(min(moveBatch, s.limits.Size/100), leastBatch)
 }
 
-// nextBatch are shared runs, of about size bytes, that lie in one segment.
-func (v *Version) nextBatch(only *Key, size int64) (out []shared, g *segment) {
+// nextBatch are shared runs, of about size bytes, that lie in one segment, and the
+// epoch.
+func (v *Version) nextBatch(only *Key, size int64) (out []shared, g *segment, epoch int64) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for _, r := range v.table.shared {
@@ -116,12 +140,12 @@ func (v *Version) nextBatch(only *Key, size int64) (out []shared, g *segment) {
 			break
 		}
 	}
-	return out, g
+	return out, g, v.epoch
 }
 
 // copyIn copies runs into the own file, and says so in the table. It returns what
 // was copied.
-func (v *Version) copyIn(runs []shared) (done []moved, err error) {
+func (v *Version) copyIn(runs []shared, epoch int64) (done []moved, err error) {
 	step := format.BlockID(max(moveStep/v.header.BlockSize, 1))
 	buf := make([]byte, int64(step)*v.header.BlockSize)
 	for _, r := range runs {
@@ -137,10 +161,13 @@ func (v *Version) copyIn(runs []shared) (done []moved, err error) {
 			if err == nil {
 				off := r.off + v.geometry().Offset(b) - v.geometry().Offset(r.blocks.Start)
 				m := moved{from: format.Range{Start: off, End: off + at.Length()}, to: at.Start, blocks: part}
-				if err := v.takeOver(m, buf[:at.Length()]); err != nil {
+				taken, err := v.takeOver(m, r.segment, buf[:at.Length()], epoch)
+				if err != nil {
 					return done, err
 				}
-				done = append(done, m)
+				if taken {
+					done = append(done, m)
+				}
 				step = format.BlockID(max(moveStep/v.header.BlockSize, 1))
 			} else if !isLost(err) {
 				return done, err
@@ -160,24 +187,35 @@ func isLost(err error) bool {
 }
 
 // takeOver writes the bytes of m, which were read and so checked, into the own file.
-func (v *Version) takeOver(m moved, data []byte) error {
+// taken says that they are those of m in segment g, and in the own file now.
+func (v *Version) takeOver(m moved, g *segment, data []byte, epoch int64) (taken bool, err error) {
 	parts, err := v.enter()
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer v.leave()
+	// What was put or forgotten while it was read was maybe not read from there, and
+	// would be another's block under the name of this one.
+	if !v.liesIn(m, g) {
+		return false, nil
+	}
 	s := v.store
 	room := roomFor(data, m.to)
 	s.mu.Lock()
 	s.pending += room // more than the limit for a moment: as much is given back
 	s.mu.Unlock()
 	at := v.geometry().Bytes(m.blocks)
-	v.store.claim(v.key, at)
+	defer s.claim(v.key, at)()
 	if err := writeData(parts.data, data, m.to); err != nil {
 		s.unreserve(room)
-		return writeError("move blocks", err)
+		return false, writeError("move blocks", err)
 	}
 	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.written += room
+	if v.epoch != epoch {
+		return false, errEpoch
+	}
 	for _, r := range v.table.sharedIn(m.blocks) { // as far as they are there still
 		v.table.put(r.blocks, true)
 		v.touch(r.blocks)
@@ -185,10 +223,24 @@ func (v *Version) takeOver(m moved, data []byte) error {
 	v.newShared = true
 	v.moves.Add(1)
 	v.unsynced += int64(len(data))
-	v.written += room
-	v.mu.Unlock()
 	s.dirtyBytes.Add(int64(len(data)))
-	return nil
+	return true, nil
+}
+
+// liesIn says whether the blocks of m lie where m says in segment g.
+func (v *Version) liesIn(m moved, g *segment) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	at := m.from.Start
+	for b := m.blocks.Start; b < m.blocks.End; {
+		r := v.table.run(b, m.blocks.End)
+		if r.at != otherSegment || r.segment != g || r.off != at {
+			return false
+		}
+		at += v.geometry().Offset(r.end) - v.geometry().Offset(b)
+		b = r.end
+	}
+	return true
 }
 
 // refer has all versions that have blocks among the bytes done, which were moved
@@ -405,7 +457,7 @@ func (v *Version) releaseRun(r format.BlockRange) error {
 		return errPinned
 	}
 	defer unlock(parts.data)
-	v.store.claim(v.key, format.Range{Start: start, End: end})
+	defer v.store.claim(v.key, format.Range{Start: start, End: end})()
 	return punch(parts.data, start, end-start)
 }
 

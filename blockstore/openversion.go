@@ -135,6 +135,10 @@ func (v *Version) end() ([]entry, error) {
 	v.parts = nil
 	v.files.Unlock()
 	v.dropSegments()
+	v.mu.Lock()
+	v.store.unreserve(v.written) // of what no checkpoint booked
+	v.written = 0
+	v.mu.Unlock()
 	if v.discarded {
 		err = errors.Join(err, v.removeFiles())
 	}

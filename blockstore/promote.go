@@ -139,7 +139,7 @@ func (v *Version) copyBlocks(other *loaded) error {
 	end := format.BlockID(other.table.blocks)
 	for b := format.BlockID(0); b < end; {
 		v.mu.Lock()
-		here := v.table.run(b, end)
+		here := found{v.table.run(b, end), v.moves.Load()}
 		v.mu.Unlock()
 		there := other.table.run(b, here.end)
 		if here.at == nowhere || there.at != nowhere {
@@ -148,7 +148,11 @@ func (v *Version) copyBlocks(other *loaded) error {
 		}
 		r := format.BlockRange{Start: b, End: min(there.end, b+format.BlockID(int64(len(buf))/v.header.BlockSize))}
 		at := v.geometry().Bytes(r)
-		if _, err := v.parts.data.ReadAt(buf[:at.Length()], at.Start); err != nil {
+		_, err := here.file(v.parts).ReadAt(buf[:at.Length()], here.off)
+		if v.moves.Load() != here.moves {
+			continue // it may have been moved while it was read
+		}
+		if err != nil {
 			b = r.End // a block that cannot be read is not taken along
 			continue
 		}

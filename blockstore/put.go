@@ -1,6 +1,7 @@
 package blockstore
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/zsyncfs/zsyncfs/format"
@@ -76,10 +77,8 @@ type putting struct {
 // how much of the room that was set aside they take.
 func (v *Version) fill(parts *parts, r format.BlockRange, data []byte, how putting) (int64, error) {
 	at := v.geometry().Bytes(r)
-	// Who refers to these bytes must not see them change, nor begin to do so
-	// meanwhile.
-	v.store.claim(v.key, at)
-	defer v.store.claim(v.key, at)
+	// Who refers to these bytes must not see them change.
+	defer v.store.claim(v.key, at)()
 	if err := writeData(parts.data, data, at.Start); err != nil {
 		return 0, writeError("write blocks", err)
 	}
@@ -100,6 +99,8 @@ func (v *Version) wholeBlocks(first format.BlockID, data []byte) (format.BlockRa
 	return format.BlockRange{Start: first, End: first + format.BlockID((n+g.BlockSize-1)/g.BlockSize)}, nil
 }
 
+var errEpoch = errors.New("blockstore: write blocks: the disk lost what was written lately")
+
 // wrote says that blocks r were written, into room that was reserved.
 func (v *Version) wrote(r format.BlockRange, how putting) error {
 	v.mu.Lock()
@@ -107,9 +108,12 @@ func (v *Version) wrote(r format.BlockRange, how putting) error {
 	if v.epoch != how.epoch {
 		v.mu.Unlock()
 		// The failed fdatasync may have dropped these very bytes.
-		return fmt.Errorf("blockstore: write blocks: the disk lost what was written lately")
+		return errEpoch
 	}
-	v.newShared = v.newShared || len(v.table.sharedIn(r)) > 0
+	if len(v.table.sharedIn(r)) > 0 {
+		v.newShared = true
+		v.moves.Add(1) // what they were in is not looked after for this version any more
+	}
 	v.table.put(r, true)
 	v.touch(r)
 	v.warm(v.geometry().Bytes(r))

@@ -110,6 +110,9 @@ func (v *Version) trim() error {
 	s := v.store
 	s.moving.Lock()
 	defer s.moving.Unlock()
+	if s.pinned(v.key) || s.discarded(v) {
+		return nil
+	}
 	if err := v.Checkpoint(); err != nil {
 		return err
 	}

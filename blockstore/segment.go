@@ -111,15 +111,45 @@ func (g *segment) removeUser(v *Version) {
 	delete(g.users, v)
 }
 
+// claimed is bytes of the data file of key that are being changed.
+type claimed struct {
+	key Key
+	r   format.Range
+}
+
 // claim takes bytes r of the data file of key away from those who refer to them:
-// they are going to be other bytes.
-func (s *Store) claim(key Key, r format.Range) {
+// they are going to be other bytes. Nobody begins to refer to them until done is
+// called.
+func (s *Store) claim(key Key, r format.Range) (done func()) {
+	c := &claimed{key, r}
 	s.mu.Lock()
+	s.claims[c] = struct{}{}
 	g := s.segments[key]
 	s.mu.Unlock()
-	if g == nil {
-		return
+	if g != nil {
+		g.dropUsers(r)
 	}
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.claims, c)
+	}
+}
+
+// isClaimed says whether some of bytes r of the data file of key is being changed.
+func (s *Store) isClaimed(key Key, r format.Range) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.claims {
+		if c.key == key && max(c.r.Start, r.Start) < min(c.r.End, r.End) {
+			return true
+		}
+	}
+	return false
+}
+
+// dropUsers has all who refer to bytes r forget the blocks.
+func (g *segment) dropUsers(r format.Range) {
 	g.mu.Lock()
 	users := make([]*Version, 0, len(g.users))
 	for v := range g.users {

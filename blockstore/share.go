@@ -34,6 +34,9 @@ func (v *Version) Share(from *Version, runs []Shared) (added int64, err error) {
 	s := v.store
 	s.moving.RLock()
 	defer s.moving.RUnlock()
+	if s.discarded(v) || s.discarded(from) {
+		return 0, nil
+	}
 	parts, err := v.enter()
 	if err != nil {
 		return 0, err
@@ -42,7 +45,9 @@ func (v *Version) Share(from *Version, runs []Shared) (added int64, err error) {
 	if err := v.checkShared(parts, runs); err != nil {
 		return 0, err
 	}
-	donorMoves := from.moves.Load()
+	moves := from.moves.Load()
+	// What was looked up may be other bytes later.
+	same := func() bool { return from.moves.Load() == moves }
 	for _, checked := range []bool{false, true} {
 		var found []located
 		for _, r := range runs {
@@ -50,17 +55,10 @@ func (v *Version) Share(from *Version, runs []Shared) (added int64, err error) {
 				found = from.locate(v, r, found)
 			}
 		}
-		n, err := v.link(found, checked)
+		n, err := v.link(found, checked, same)
 		added += n
 		if err != nil {
 			return added, err
-		}
-		if from.moves.Load() != donorMoves {
-			// What was looked up may be other bytes by now.
-			for _, f := range found {
-				v.unlink(f.blocks)
-			}
-			return 0, nil
 		}
 	}
 	return added, nil
@@ -138,8 +136,9 @@ func (v *Version) piece(off, length int64) (out piece) {
 }
 
 // link says where runs, which are ascending and disjoint, are, as far as they are
-// nowhere by now. It returns how many blocks that are.
-func (v *Version) link(runs []located, checked bool) (added int64, err error) {
+// nowhere by now, nobody is changing these bytes, and still says that they are as
+// they were when they were looked up. It returns how many blocks that are.
+func (v *Version) link(runs []located, checked bool, still func() bool) (added int64, err error) {
 	segments := map[Key]*segment{}
 	for _, r := range runs {
 		if _, known := segments[r.owner]; known {
@@ -152,8 +151,12 @@ func (v *Version) link(runs []located, checked bool) (added int64, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	var free []shared
+	if !still() {
+		return 0, nil
+	}
 	for _, r := range runs {
-		if g := segments[r.owner]; g != nil {
+		at := format.Range{Start: r.off, End: r.off + v.geometry().Bytes(r.blocks).Length()}
+		if g := segments[r.owner]; g != nil && !v.store.isClaimed(r.owner, at) {
 			free = v.table.unknown(shared{blocks: r.blocks, segment: g, off: r.off}, free)
 		}
 	}
@@ -171,12 +174,6 @@ func (v *Version) link(runs []located, checked bool) (added int64, err error) {
 // useSegment is the segment of key, which the version then uses until it is
 // closed; nil when there is none, or the version uses too many.
 func (v *Version) useSegment(key Key) (*segment, error) {
-	v.mu.Lock()
-	g, count := v.segments[key], len(v.segments)
-	v.mu.Unlock()
-	if g != nil || count >= maxOwners {
-		return g, nil
-	}
 	g, err := v.store.segment(key)
 	if err == errNoSegment {
 		return nil, nil
@@ -184,18 +181,24 @@ func (v *Version) useSegment(key Key) (*segment, error) {
 	if err != nil {
 		return nil, fmt.Errorf("blockstore: share blocks: %w", err)
 	}
-	g.addUser(v)
-	v.store.addSharer(key, v.key)
 	v.mu.Lock()
-	defer v.mu.Unlock()
-	if old := v.segments[key]; old != nil {
+	_, known := v.segments[g]
+	full := len(v.segments) >= maxOwners
+	if !known && !full {
+		if v.segments == nil {
+			v.segments = map[*segment]struct{}{}
+		}
+		v.segments[g] = struct{}{}
+		g.addUser(v)
+		v.store.addSharer(key, v.key)
+	}
+	v.mu.Unlock()
+	if known || full {
 		v.store.unuse(g)
-		return old, nil
 	}
-	if v.segments == nil {
-		v.segments = map[Key]*segment{}
+	if full && !known {
+		return nil, nil
 	}
-	v.segments[key] = g
 	return g, nil
 }
 
@@ -210,7 +213,7 @@ func (v *Version) takeShared(runs []located) {
 	if want == 0 {
 		return
 	}
-	added, err := v.link(found, false)
+	added, err := v.link(found, false, func() bool { return true })
 	if err != nil {
 		v.store.options.Warn(fmt.Errorf("version %v: %w", v.key, err))
 	}
@@ -220,7 +223,7 @@ func (v *Version) takeShared(runs []located) {
 	for _, gap := range v.parts.control.missing() {
 		v.forget(recordBlocks(v.header, gap))
 	}
-	v.newShared = added != want
+	v.newShared = v.newShared || added != want
 }
 
 // dropSegments ends the use of others' segments, with the version.
@@ -229,7 +232,7 @@ func (v *Version) dropSegments() {
 	used := v.segments
 	v.segments = nil
 	v.mu.Unlock()
-	for _, g := range used {
+	for g := range used {
 		g.removeUser(v)
 		v.store.unuse(g)
 	}
@@ -241,15 +244,6 @@ func (v *Version) dropShared(g *segment, r format.Range) {
 	defer v.mu.Unlock()
 	for _, s := range v.table.overlapping(g, r) {
 		v.forget(s)
-	}
-}
-
-// unlink forgets those of blocks r that are shared.
-func (v *Version) unlink(r format.BlockRange) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	for _, s := range v.table.sharedIn(r) {
-		v.forget(s.blocks)
 	}
 }
 

@@ -30,6 +30,7 @@ type Store struct {
 	// orphans are open versions that were discarded.
 	orphans  map[*Version]struct{}    // guarded by mu
 	segments map[Key]*segment         // those in use; guarded by mu
+	claims   map[*claimed]struct{}    // bytes that are being changed; guarded by mu
 	sharers  map[Key]map[Key]struct{} // who may have blocks in whose segment; guarded by mu
 
 	// moving is held, with I/O, while blocks are moved from one version's file to
@@ -73,7 +74,7 @@ func Open(dir string, o Options) (*Store, error) {
 	s := &Store{
 		dir: dir, options: o.withDefaults(), open: map[Key]*slot{}, orphans: map[*Version]struct{}{},
 		opened: time.Now(), pins: map[Key]int{},
-		segments: map[Key]*segment{}, sharers: map[Key]map[Key]struct{}{}, free: -1, roomier: make(chan struct{}),
+		segments: map[Key]*segment{}, claims: map[*claimed]struct{}{}, sharers: map[Key]map[Key]struct{}{}, free: -1, roomier: make(chan struct{}),
 		kick: make(chan struct{}, 1), evict: make(chan struct{}, 1), stop: make(chan struct{}),
 	}
 	s.limits = s.options.Limits
@@ -170,6 +171,15 @@ func (s *Store) versions() []*Version {
 		out = append(out, v)
 	}
 	return out
+}
+
+// discarded says whether v was taken out of the store: its Key may be another's by
+// now. Who holds moving knows that it stays as it is.
+func (s *Store) discarded(v *Version) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, gone := s.orphans[v]
+	return gone
 }
 
 // wrote counts n bytes that the next checkpoint has to make durable.

@@ -84,19 +84,19 @@ type Version struct {
 	files sync.RWMutex
 	parts *parts // guarded by files; nil once closed
 
-	mu        sync.Mutex         // no I/O while held
-	table     *table             // guarded by mu
-	state     State              // guarded by mu
-	id        ID                 // guarded by mu
-	hasID     bool               // guarded by mu
-	pages     map[int64]struct{} // guarded by mu; pages of "known" to be written
-	unsynced  int64              // guarded by mu; bytes put since the last snapshot
-	written   int64              // guarded by mu; room reserved for them, in bytes
-	segments  map[Key]*segment   // guarded by mu; of others, used until the end
-	heat      heat               // guarded by mu
-	newShared bool               // guarded by mu; the shared runs differ from the disk's
-	stateLost bool               // guarded by mu; state differs from the disk's
-	epoch     int64              // guarded by mu; counts condemned checkpoints
+	mu        sync.Mutex            // no I/O while held
+	table     *table                // guarded by mu
+	state     State                 // guarded by mu
+	id        ID                    // guarded by mu
+	hasID     bool                  // guarded by mu
+	pages     map[int64]struct{}    // guarded by mu; pages of "known" to be written
+	unsynced  int64                 // guarded by mu; bytes put since the last snapshot
+	written   int64                 // guarded by mu; room reserved for them, in bytes
+	segments  map[*segment]struct{} // guarded by mu; of others, used until the end
+	heat      heat                  // guarded by mu
+	newShared bool                  // guarded by mu; the shared runs differ from the disk's
+	stateLost bool                  // guarded by mu; state differs from the disk's
+	epoch     int64                 // guarded by mu; counts condemned checkpoints
 
 	// moves counts the changes after which bytes that a reader looked up may be
 	// other bytes: who read without it having changed has read what it looked up.
