@@ -82,5 +82,5 @@ func (s *Store) evictColdest() bool {
 	if err := victim.Forget(blocks); err != nil || victim.Checkpoint() != nil {
 		return false
 	}
-	return victim.release([]format.BlockRange{blocks}) == nil
+	return victim.release([]format.BlockRange{blocks}, nil) == nil
 }

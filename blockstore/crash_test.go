@@ -66,12 +66,15 @@ func TestCopyWhileWriting(t *testing.T) {
 
 const crashDir = "BLOCKSTORE_TEST_CRASH_DIR"
 
-// TestMain is, in a child process of TestKill or TestKillIndex, a writer that goes on until it
+// TestMain is, in a child process of a test that kills, a writer that goes on until it
 // is killed. It prints a line for each checkpoint: how many blocks were put
 // before it.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(crashDir); dir != "" {
 		crashWriter(dir)
+	}
+	if dir := os.Getenv(crashShareDir); dir != "" {
+		crashShareWriter(dir)
 	}
 	if dir := os.Getenv(crashIndexDir); dir != "" {
 		crashIndexWriter(dir)

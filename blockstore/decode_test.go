@@ -67,7 +67,8 @@ func FuzzMeta(f *testing.F) {
 
 func FuzzAccount(f *testing.F) {
 	f.Add(account{key: Key{1}, data: 2, disk: 3, used: 4}.encode())
-	f.Add(account{key: Key{1}, state: Verified, length: 9, own: 2, place: "http://h/x", owners: []Key{{7}, {8}}}.encode())
+	f.Add(account{key: Key{1}, data: 9, own: 2, place: testPlace, owners: []Key{{2}, {3}}}.encode())
+	f.Add(account{place: Place(make([]byte, maxPlace+1)), owners: make([]Key, maxOwners+1)}.encode())
 	f.Fuzz(func(t *testing.T, p []byte) {
 		if a, ok := decodeAccount(p); ok && !bytes.Equal(a.encode(), p) {
 			t.Error("not the same again")

@@ -9,8 +9,7 @@
 // that are here. A version has a Key as soon as its header is known and an ID
 // once its control file is whole. A block is here when it can be read without
 // the network, and checked when it was held against its record since Open or
-// came by Put since. A segment is a version's data file as others see it, that share
-// blocks with it; its version is the owner of these bytes.
+// came by Put since.
 //
 // # The folder
 //
@@ -23,8 +22,8 @@
 //	    control       the control file up to ControlLength, sparse until whole
 //	    data          the blocks, each at its own offset, sparse
 //	    known         which blocks are in data: pages with checksums (knownfile.go)
-//	    shared        which blocks are in other versions' data files, and where
-//	                  (sharedfile.go)
+//	    shared        which blocks are in other versions' data, and where
+//	                  (sharedfile.go); replaced as a whole, not there without any
 //	    manifest      SHA-256 of each block of a version that was verified
 //	                  (manifest.go)
 //	    place         where it came from, as the caller told; part of its name
@@ -43,34 +42,47 @@
 //
 // # Sharing
 //
-// A block may lie in another version's segment, at any byte of it (Share): then it
-// takes no room. Runs always lead to the segment that has the bytes, never to another
-// run, so there are no chains; versions may share with each other. A version that
-// shares need not have the owner open: it has the segment's file.
+// The data file of a version, as others see it, is a segment. Share has blocks of
+// one version refer to bytes of another's segment, at any byte offset; they take no
+// room. Such a block has one place: to put it moves it to the own file. A run that
+// was shared is held against its records when it is first read, like any block, so
+// nothing in the file "shared" needs to be true. A segment is open while somebody
+// uses it and stays readable when its version is removed; a version that comes
+// again has another one.
 //
-// Gather brings all blocks of a version into its own file, 128 MiB at a time: it copies
-// a batch and makes it durable; then it has every other version that refers to these
-// bytes, the owner among them, refer to the copy, and makes that durable; then it
-// punches holes where nobody needs the bytes any more. A crash in between leaves
-// bytes twice, which Collect gives back, or costs blocks, never a wrong byte. Before a
-// version goes (Remove, Discard, eviction), those who share its bytes gather them.
+// Gather makes a version whole in its own file, by batches. The shared bytes of a
+// batch are read, checked and written to the own file of the heir, and that is made
+// durable; then all others that refer to these bytes refer to the heir, and are
+// durable; then the owner does so too; and only when it is durable as well are
+// holes punched into the owner's file, but for what somebody needs still. A crash in
+// between leaves bytes twice, or blocks of the batch that are lost.
 //
-// Readers hold no lock meanwhile. Version.moves counts every change after which bytes
-// that were looked up may be others; a reader that finds it changed after its read
-// looks again. Bytes of a segment that are going to be overwritten are first taken
-// from those who refer to them (claim). Holes are not punched while the file is read
-// past the store: OpenData pins it, and a lock on the file (flock) tells of a process
-// that outlives a daemon.
+// Bytes of a segment change when blocks are put over them, when they are punched,
+// and when an fdatasync failed. Whoever changes them claims them before: those who
+// refer to them forget the blocks, and until the change is done nobody begins to
+// refer to them. Version.moves is a sequence lock: it counts what may make the bytes
+// that a reader looked up other bytes, and is changed before they are. A reader
+// looks up, reads, and looks up again if it has changed meanwhile; so it holds no
+// lock that a move would wait for.
 //
-// # Room
+// The Key of a version that was discarded may be another's by now, so such a version
+// neither shares nor gathers.
 //
-// Put sets room aside before it writes, by pages of 4 KiB, and a checkpoint turns that
-// into what the files take by then (totals); zeros are left out as holes. With
-// Options.Limits the evictor keeps a 32nd of the limit free: versions go by the time of
-// their last use, but for those that somebody holds (Hold) or that are to stay (Keep);
-// one that is open and not held loses its blocks and stays open. When all that takes
-// room is held, regions of 16 MiB go that nobody looked at for ten seconds, and that no
-// other version shares. When nothing can go, Put returns ErrFull.
+// # Limits
+//
+// Put reserves room, in pages of the disk, before it writes; a checkpoint books what
+// the files take instead. When there is none, Put waits a moment for the evictor
+// and then returns ErrFull. Runs of zeros take no room. The control files are not
+// reserved, only booked, so Limits.Size may be passed by those of one checkpoint, and
+// by the one batch of Gather that is there twice for a moment (a hundredth of the
+// limit, or 1 MiB).
+//
+// The evictor removes versions, those first that were used longest ago, but none
+// that is held (Hold), kept (Keep) or pinned (OpenData). Before one goes, each that
+// refers to its file gathers what it needs of it; what cannot be gathered is lost.
+// When that is not enough, regions of versions in use go that nobody has looked at
+// for a while, of files to which no other refers. The bytes of a file that is pinned
+// are not punched until it is closed.
 //
 // # Damage
 //
@@ -114,9 +126,11 @@
 //
 // # Cost
 //
-// A version that is open takes 2 bits of memory per block (3 and 40 bytes a run when
-// it shares), 4 bytes per 16 KiB of its control file, and 3 descriptors, and one for
-// each segment that it uses; one that is closed takes none. Open
+// A version that is open takes 2 bits of memory per block, 4 bytes per 16 KiB
+// of its control file, 4 bytes per 16 MiB of its target, and 3 descriptors; with
+// shared runs a third bit, 40 bytes per run, at most 1<<20, and a descriptor per
+// segment, at most 64, that all who use it have together. One that is closed takes
+// none. Open
 // reads the index, and one name per version. Stats adds up what
 // the checkpoints noted.
 //
@@ -124,16 +138,17 @@
 //
 // In this order, outermost first; each says in its place what it guards:
 //
-//	Store.evicting, Store.moving, slot.opening, Version.promoting, Version.folder,
-//	Version.files, controlFile.writing, Version.mu, controlFile.mu, Store.mu
-//
-// segment.mu is a leaf. Store.moving is held while blocks are moved or evicted, with
-// all I/O of that, and read-held by Share; versions are opened and checkpointed under
-// it, so nobody may take it who holds one of those behind it.
+//	Store.evicting, Store.moving, slot.opening, Version.promoting,
+//	Version.folder, Version.files, controlFile.writing, Version.mu, segment.mu,
+//	controlFile.mu, Store.mu
 //
 // index.saving and, inside of it, index.mu come after all but Version.mu,
 // controlFile.mu and Store.mu, with which they are never held together.
-// Store.life is taken before slot.opening or alone. Version.mu,
+// Store.moving is held, with I/O, by Gather, evictions and all that punches, which
+// open other versions meanwhile: nobody may wait for it who holds a lock after it or
+// Store.life. Share holds it for reading. Store.life is taken before slot.opening or
+// alone. No other lock is taken while
+// segment.mu is held. Version.mu,
 // controlFile.mu and Store.mu are never held during I/O, but for the reading
 // back of the map after a failed fdatasync. Version.files is read-held by
 // readers and writers during their I/O and write-held only for moments, when

@@ -248,5 +248,5 @@ func (v *Version) empty() (freed bool, err error) {
 	if err := v.Checkpoint(); err != nil {
 		return false, err
 	}
-	return true, v.release([]format.BlockRange{v.geometry().All()})
+	return true, v.release([]format.BlockRange{v.geometry().All()}, nil)
 }

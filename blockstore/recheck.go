@@ -116,6 +116,11 @@ func (v *Version) trim() error {
 	if err := v.Checkpoint(); err != nil {
 		return err
 	}
+	needed, err := s.neededOf(v.key)
+	if err != nil {
+		return err
+	}
+	keep := extentsOf(needed)
 	v.mu.Lock()
 	_, own := v.table.bytes()
 	var free []format.BlockRange
@@ -123,7 +128,7 @@ func (v *Version) trim() error {
 		first := v.table.own.next(false, b, v.table.blocks)
 		b = v.table.own.next(true, first, v.table.blocks)
 		if first < b {
-			free = append(free, format.BlockRange{Start: format.BlockID(first), End: format.BlockID(b)})
+			free = v.withoutBytes(format.BlockRange{Start: format.BlockID(first), End: format.BlockID(b)}, keep, free)
 		}
 	}
 	v.mu.Unlock()
@@ -136,7 +141,17 @@ func (v *Version) trim() error {
 	if err != nil || diskBytes(info) <= own {
 		return err
 	}
-	return v.release(free)
+	return v.release(free, keep)
+}
+
+// withoutBytes appends to out the blocks of r that have none of the bytes keep.
+func (v *Version) withoutBytes(r format.BlockRange, keep extents, out []format.BlockRange) []format.BlockRange {
+	for _, gap := range keep.missing(v.geometry().Bytes(r)) {
+		if free := inside(v.geometry(), gap); free.Count() > 0 {
+			out = append(out, free)
+		}
+	}
+	return out
 }
 
 // removeLitter removes folders that were set aside and are there still, because a
