@@ -145,14 +145,13 @@
 // index.saving and, inside of it, index.mu come after all but Version.mu,
 // controlFile.mu and Store.mu, with which they are never held together.
 // Store.moving is held, with I/O, by Gather, evictions and all that punches, which
-// open other versions meanwhile: nobody may wait for it who holds a lock after it or
-// Store.life. Share holds it for reading. Store.life is taken before slot.opening or
-// alone. No other lock is taken while
-// segment.mu is held. Version.mu,
-// controlFile.mu and Store.mu are never held during I/O, but for the reading
-// back of the map after a failed fdatasync. Version.files is read-held by
-// readers and writers during their I/O and write-held only for moments, when
-// the files are swapped or closed. A reader thus waits for no writer and for no
+// open other versions meanwhile: nobody may wait for it who holds a lock after it
+// or Store.life. Share holds it for reading. Store.life is taken before
+// slot.opening or alone. No other lock is taken while segment.mu is held.
+// Version.mu, controlFile.mu and Store.mu are never held during I/O, but for the
+// reading back of the map after a failed fdatasync. Version.files is read-held by
+// readers and writers during their I/O and write-held only for moments, when the
+// files are swapped or closed. A reader thus waits for no writer and for no
 // checkpoint.
 //
 // # Imports
