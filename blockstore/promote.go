@@ -45,7 +45,9 @@ func (v *Version) rename(name string) error {
 		return writeError("name a version", err)
 	}
 	v.name, v.newName = name, true
-	return v.store.index.update([]entry{keyEntry(v.key, name), {key: indexVersion + old}, accountEntry(name, v.booked)})
+	now := v.booked // nothing, of a version that is new
+	now.key, now.place, now.length = v.key, v.place, v.header.Length
+	return v.store.index.update([]entry{keyEntry(v.key, name), {key: indexVersion + old}, accountEntry(name, now)})
 }
 
 // mergeInto goes on with the folder that has the ID already, which the index
