@@ -1,13 +1,202 @@
 package format
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
+	"math/bits"
+	"sort"
 )
 
 // zmapEntrySize is the number of bytes of one entry of a Z-Map2.
 const zmapEntrySize = 4
+
+// ZPoint is a place of a gzip file where decoding can begin.
+type ZPoint struct {
+	// Bit is the position in the gzip file, bit 0 the lowest of the first byte.
+	// Out is the position in the target, in bytes.
+	Bit, Out int64
+	// Inside: within a deflate block, between two symbols; the block's header is
+	// at the last point before that is not Inside. Else such a header is here.
+	Inside bool
+}
+
+// ZMap is a decoded Z-Map2: the points of a gzip file whose first member is the
+// target, in order. The last two, which are no places to begin, are the end of the
+// deflate stream, bit for bit and rounded up to a byte. A ZMap takes a bit more
+// memory than its entries. Immutable.
+type ZMap struct {
+	raw     []byte
+	anchors []ZPoint // each anchorStep-th point
+	length  int64
+}
+
+const (
+	zmapInside = 1 << 15 // in the second half of an entry
+	anchorStep = 64
+)
+
+// NewZMap decodes the entries of a map of a target of length bytes. Errors: why it
+// cannot be the map of one.
+func NewZMap(raw []byte, length int64) (*ZMap, error) {
+	if len(raw)%zmapEntrySize != 0 || len(raw) < 3*zmapEntrySize {
+		return nil, fmt.Errorf("%d bytes are no map of at least 3 points", len(raw))
+	}
+	m := &ZMap{raw: raw, length: length}
+	var before, p ZPoint
+	for i := range m.Len() {
+		before, p = p, m.step(p, i)
+		if i%anchorStep == 0 {
+			m.anchors = append(m.anchors, p)
+		}
+		switch {
+		case i == 0 && (p.Inside || p.Out != 0 || p.Bit < 8*minGzipHeader || p.Bit%8 != 0):
+			return nil, errors.New("the first point is not the start of a deflate stream")
+		case i > 0 && i < m.Len()-1 && p.Bit <= before.Bit:
+			return nil, fmt.Errorf("point %d is not after the one before it", i)
+		case p.Out > length:
+			return nil, fmt.Errorf("point %d is %d bytes behind the target's end", i, p.Out-length)
+		}
+	}
+	end, last := m.At(m.Len()-2), p
+	if end.Inside || last.Inside || end.Out != length || last.Out != length || last.Bit != (end.Bit+7)&^7 {
+		return nil, errors.New("the last two points are not the end of the target")
+	}
+	return m, nil
+}
+
+// step is point i, which follows p.
+func (m *ZMap) step(p ZPoint, i int) ZPoint {
+	entry := m.raw[i*zmapEntrySize:]
+	out := binary.BigEndian.Uint16(entry[2:])
+	return ZPoint{
+		Bit:    p.Bit + int64(binary.BigEndian.Uint16(entry)),
+		Out:    p.Out + int64(out&^zmapInside),
+		Inside: out&zmapInside != 0,
+	}
+}
+
+// Len is the number of points, with the two of the end.
+func (m *ZMap) Len() int { return len(m.raw) / zmapEntrySize }
+
+// Size is how many bytes of the gzip file the map covers; its trailer is behind.
+func (m *ZMap) Size() int64 { return m.At(m.Len()-1).Bit / 8 }
+
+// At is point i, which must be in [0, Len()).
+func (m *ZMap) At(i int) ZPoint {
+	at := i / anchorStep * anchorStep
+	p := m.anchors[at/anchorStep]
+	for at < i {
+		at++
+		p = m.step(p, at)
+	}
+	return p
+}
+
+// From are the points from number i on, with their numbers.
+func (m *ZMap) From(i int) iter.Seq2[int, ZPoint] {
+	return func(yield func(int, ZPoint) bool) {
+		if i >= m.Len() {
+			return
+		}
+		p := m.At(i)
+		for yield(i, p) {
+			if i++; i == m.Len() {
+				return
+			}
+			p = m.step(p, i)
+		}
+	}
+}
+
+// Before is the number of the last point to begin at for output from byte out of
+// the target on, which must be in [0, Length].
+func (m *ZMap) Before(out int64) int {
+	return max(0, min(m.search(func(p ZPoint) bool { return p.Out > out }), m.Len()-2)-1)
+}
+
+// After is the number of the first point that is behind all output before byte
+// out of the target: what is to be decoded ends there.
+func (m *ZMap) After(out int64) int {
+	return min(m.search(func(p ZPoint) bool { return p.Out >= out }), m.Len()-2)
+}
+
+// Block is the number of the point of the header of the block that point i is in.
+func (m *ZMap) Block(i int) int {
+	for i > 0 && m.At(i).Inside {
+		i--
+	}
+	return i
+}
+
+// search is the number of the first point that is so, as all after it are; Len()
+// when none is.
+func (m *ZMap) search(so func(ZPoint) bool) int {
+	a := sort.Search(len(m.anchors), func(i int) bool { return so(m.anchors[i]) })
+	if a == 0 {
+		return 0
+	}
+	for i, p := range m.From((a - 1) * anchorStep) {
+		if so(p) {
+			return i
+		}
+	}
+	return m.Len()
+}
+
+// Restart says whether point i is likely to need no output before it: it is the
+// first, or an empty stored block ends there, as a compressor's flush leaves.
+// Flushes that keep the history look the same, so decoding must tell.
+func (m *ZMap) Restart(i int) bool {
+	if i == 0 {
+		return true
+	}
+	p, before := m.At(i), m.At(i-1)
+	return !p.Inside && !before.Inside && p.Out == before.Out && p.Bit%8 == 0 &&
+		p.Bit-before.Bit == (before.Bit+3+7)&^7+32-before.Bit
+}
+
+// ErrZMapGap: two points are further apart than an entry can say.
+var ErrZMapGap = errors.New("too long between two points of a deflate stream for a Z-Map2")
+
+// ZMapBuilder makes a Z-Map2 of the points that it is given in order. Not safe for
+// concurrent use.
+type ZMapBuilder struct {
+	raw  []byte
+	last ZPoint
+}
+
+// Add adds a point. Errors: ErrZMapGap (wrapped); more than MaxZMapEntries.
+func (b *ZMapBuilder) Add(p ZPoint) error {
+	bit, out := p.Bit-b.last.Bit, p.Out-b.last.Out
+	if bits.Len64(uint64(bit)) > 16 || bits.Len64(uint64(out)) > 15 {
+		return fmt.Errorf("%w: %d bits, %d bytes at byte %d of the target", ErrZMapGap, bit, out, b.last.Out)
+	}
+	if len(b.raw) >= MaxZMapEntries*zmapEntrySize {
+		return fmt.Errorf("more than %d points", MaxZMapEntries)
+	}
+	b.raw = binary.BigEndian.AppendUint16(b.raw, uint16(bit))
+	second := uint16(out)
+	if p.Inside {
+		second |= zmapInside
+	}
+	b.raw = binary.BigEndian.AppendUint16(b.raw, second)
+	b.last = p
+	return nil
+}
+
+// Finish adds the end of the deflate stream, and is the map's entries.
+func (b *ZMapBuilder) Finish(end ZPoint) ([]byte, error) {
+	if err := b.Add(ZPoint{Bit: end.Bit, Out: end.Out}); err != nil {
+		return nil, err
+	}
+	if err := b.Add(ZPoint{Bit: (end.Bit + 7) &^ 7, Out: end.Out}); err != nil {
+		return nil, err
+	}
+	return b.raw, nil
+}
 
 // faultError marks an error as a fault of the file, where reading further bytes
 // can also fail because of the source.
