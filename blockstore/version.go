@@ -157,6 +157,15 @@ func (v *Version) Known(b, end format.BlockID) (run, missing int64) {
 	return 0, v.table.here.next(true, first, last) - first
 }
 
+// Has says whether all blocks that bytes r of the target touch are here.
+func (v *Version) Has(r format.Range) bool {
+	v.mu.Lock()
+	blocks := v.table.geometry.Covering(r)
+	v.mu.Unlock()
+	run, _ := v.Known(blocks.Start, blocks.End)
+	return run == blocks.Count()
+}
+
 // KnownCount is the number of blocks that are here.
 func (v *Version) KnownCount() int64 {
 	v.mu.Lock()

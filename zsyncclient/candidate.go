@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net/url"
 	"time"
+
+	"github.com/zsyncfs/zsyncfs/format"
 )
 
 // How long a candidate is left alone: after a fault that a retry will not mend,
@@ -23,7 +25,7 @@ const (
 type candidate struct {
 	url     *url.URL // nil: refused
 	text    string   // url as errors show it
-	gzip    bool     // the target is there compressed, so it serves whole bodies only
+	gzip    bool     // the target is there compressed
 	refused error    // not nil: never to be contacted
 
 	accepted bool   // its length and blocks have agreed
@@ -97,10 +99,19 @@ func (e *changedError) Unwrap() []error { return []error{ErrTargetChanged, e.err
 // pick is the candidate to try next: one whose host is not in backoff, with the
 // fewest failures, the one used last, the first. stream is for whole bodies: then
 // a gzip copy is picked when there is no other, or none but what never served and
-// is failing.
-func (s *Source) pick(stream bool) (*candidate, error) {
+// is failing. For ranges, a copy with a map is picked where it takes fewer bytes for
+// runs, or there is no other.
+func (s *Source) pick(stream bool, runs []format.BlockRange) (*candidate, error) {
 	u := s.usable(stream)
 	best, in := s.best(u.plain)
+	if packed, packedIn := s.best(u.packed); packed != nil {
+		switch {
+		case best == nil:
+			return packed, nil
+		case s.working(packed) && packedIn <= in && s.packedPays(runs), s.working(packed) && in > 0 && packedIn == 0:
+			return packed, nil
+		}
+	}
 	unproved := best == nil || in > 0 && !u.ranged
 	switch {
 	case best == nil && len(u.copies) == 0:
@@ -112,6 +123,13 @@ func (s *Source) pick(stream bool) (*candidate, error) {
 		return nil, u.err()
 	}
 	return best, nil
+}
+
+// working says whether cand's last try did not fail.
+func (s *Source) working(cand *candidate) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return cand.failures == 0
 }
 
 // best is the first of list to be tried, and when it may be; nil of none.
@@ -127,7 +145,8 @@ func (s *Source) best(list []*candidate) (best *candidate, bestIn time.Duration)
 
 // usable are the candidates that may be tried now.
 type usable struct {
-	plain, copies    []*candidate // copies: only for whole bodies
+	plain, copies    []*candidate // copies: gzip copies, for whole bodies
+	packed           []*candidate // gzip copies, for parts
 	accepted, ranged bool         // one of plain was right; served ranges
 	whole            bool         // there are others, for whole bodies
 	failed           SourceError  // why not the others
@@ -143,6 +162,7 @@ func (u *usable) err() error {
 
 func (s *Source) usable(stream bool) *usable {
 	now := time.Now()
+	mapped := !stream && s.packed.zmap() != nil
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	u := &usable{}
@@ -157,12 +177,14 @@ func (s *Source) usable(stream bool) *usable {
 			fail(cand, cand.lastFault)
 		case cand.gzip && stream:
 			u.copies = append(u.copies, cand)
-		case cand.gzip:
+		case cand.gzip && !mapped:
 			u.whole = true
 			fail(cand, errGzipCopy)
 		case !stream && now.Before(cand.noRanges):
 			u.whole = true
 			fail(cand, ErrNoRanges)
+		case cand.gzip:
+			u.packed = append(u.packed, cand)
 		default:
 			u.plain = append(u.plain, cand)
 			u.accepted = u.accepted || cand.accepted
@@ -173,7 +195,7 @@ func (s *Source) usable(stream bool) *usable {
 }
 
 // errGzipCopy: why a candidate that is a gzip copy serves no ranges.
-var errGzipCopy = errors.New("it is a gzip copy, which is read as a whole only")
+var errGzipCopy = errors.New("it is a gzip copy without a map, which is read as a whole only")
 
 // noRangesError is ErrNoRanges with what is wrong with the other candidates.
 type noRangesError struct{ SourceError }

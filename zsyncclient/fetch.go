@@ -45,7 +45,7 @@ func (f *fetch) work(ctx context.Context, whole bool) error {
 		if err := ctx.Err(); err != nil {
 			return endedError(err, f.lastFailure())
 		}
-		cand, err := f.s.pick(whole)
+		cand, err := f.s.pick(whole, f.next())
 		if err != nil {
 			return err
 		}
@@ -53,7 +53,7 @@ func (f *fetch) work(ctx context.Context, whole bool) error {
 		if t == nil {
 			return nil
 		}
-		if !whole {
+		if !whole && !cand.gzip { // a copy is decoded in order
 			f.hire(t.host)
 		}
 		asked, what := t.asked()
@@ -72,6 +72,13 @@ func (f *fetch) unfinished() bool {
 	return len(f.todo) > 0
 }
 
+// next are the runs that the next try may be about.
+func (f *fetch) next() []format.BlockRange {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.todo[:min(len(f.todo), maxRanges)])
+}
+
 func (f *fetch) lastFailure() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -88,7 +95,9 @@ func (f *fetch) take(cand *candidate, whole bool) *try {
 		return nil
 	}
 	n := 1
-	if most > 1 {
+	if cand.gzip && most > 1 {
+		n = min(len(f.todo), most)
+	} else if most > 1 {
 		n = share(len(f.todo), most, f.begun)
 	}
 	t.runs = slices.Clone(f.todo[:n])

@@ -26,6 +26,7 @@ type Source struct {
 	header  *format.Header
 	geo     format.Geometry
 	buffers sync.Pool // of *[]byte, bufferSize(geo) long
+	packed  packedCopies
 
 	mu         sync.Mutex
 	candidates []*candidate // the slice itself never changes
@@ -42,6 +43,7 @@ func (c *Client) NewSource(ctl *Control, mirrors []*url.URL) *Source {
 	s := &Source{c: c, header: ctl.Header, geo: ctl.Header.Geometry(), candidates: candidatesOf(ctl, mirrors)}
 	size := bufferSize(s.geo)
 	s.buffers.New = func() any { b := make([]byte, size); return &b }
+	s.initPacked()
 	return s
 }
 

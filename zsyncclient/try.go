@@ -34,6 +34,8 @@ func (t *try) make(ctx context.Context) error {
 	switch {
 	case t.whole:
 		return t.wholeBody(ctx)
+	case t.cand.gzip:
+		return t.packed(ctx)
 	case len(t.runs) > 1:
 		return t.several(ctx)
 	}

@@ -137,6 +137,7 @@ func newTarget(store *blockstore.Store, client *zsyncclient.Client, ctl *zsynccl
 		suspect:  version.State() == blockstore.Suspect,
 		verified: make(chan struct{}),
 	}
+	t.source.SetLocal(version)
 	t.release, t.suspected = func() {}, func() {}
 	t.ctx, t.cancel = context.WithCancelCause(context.Background())
 	return t, nil

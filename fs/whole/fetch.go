@@ -31,6 +31,7 @@ func (f *Fill) fetch(ctx context.Context) error {
 	if url != "" { // else the source knows why, and makes no request
 		f.begin(download.Fetching, url, need)
 	}
+	f.o.Source.SetLocal(f.version)
 	err := f.o.Source.FetchRuns(ctx, runs, f.o.Priority, f.records, f.arrived)
 	if errors.Is(err, zsyncclient.ErrNoRanges) {
 		err = f.o.Source.FetchAll(ctx, f.records, f.arrived)

@@ -63,6 +63,9 @@ func New(o Options) (*Download, error) {
 		missing: seed.NewMissing(count), unwritten: seed.NewMissing(count), unfetched: seed.NewMissing(count),
 		dense: seed.NewMissing(count)}
 	d.step.Store(&Step{})
+	if o.Source != nil {
+		o.Source.SetLocal(writtenBlocks{d})
+	}
 	return d, nil
 }
 

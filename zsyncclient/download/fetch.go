@@ -63,6 +63,21 @@ func (d *Download) fetchError(err error) error {
 	return &FetchError{Missing: d.missing.Bytes(d.geo), Err: err}
 }
 
+// writtenBlocks are those in the file so far, for the decoding of gzip copies.
+type writtenBlocks struct{ d *Download }
+
+func (w writtenBlocks) Has(r format.Range) bool {
+	blocks := w.d.geo.Covering(r)
+	for id := blocks.Start; id < blocks.End; id++ {
+		if w.d.unwritten.Has(id) {
+			return false
+		}
+	}
+	return true
+}
+
+func (w writtenBlocks) ReadAt(p []byte, off int64) (int, error) { return w.d.out.ReadAt(p, off) }
+
 // records are those of blocks r, for the source.
 func (d *Download) records(_ context.Context, r format.BlockRange) ([]byte, error) {
 	size := d.h.RecordSize()

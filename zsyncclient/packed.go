@@ -1,0 +1,253 @@
+package zsyncclient
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+
+	"github.com/zsyncfs/zsyncfs/format"
+	"github.com/zsyncfs/zsyncfs/format/inflate"
+)
+
+// Local is what the owner of a Source has of the target. Where a gzip copy is
+// decoded from the middle, it is asked for the 32 KiB before that. Safe for
+// concurrent use.
+type Local interface {
+	// Has says whether all bytes of r are here.
+	Has(r format.Range) bool
+	// ReadAt fills p from byte off of the target, or fails.
+	ReadAt(p []byte, off int64) (int, error)
+}
+
+// SetLocal tells what is here. It comes before any fetch. Without it, gzip copies
+// are decoded from places that need nothing before them.
+func (s *Source) SetLocal(l Local) { s.packed.local = l }
+
+// packedCopies is what is known of the gzip copies of a Source's target, which are
+// all the same file.
+type packedCopies struct {
+	local Local
+	zmap  func() *format.ZMap // nil: they cannot be read in part
+
+	mu         sync.Mutex
+	noRestarts bool           // a flush kept its history; guarded by mu
+	guess      int64          // how much of a deflate block is fetched for its header; guarded by mu
+	headers    map[int][]byte // starts of deflate blocks, by the number of their point; guarded by mu
+	decodings  map[*decoding]struct{}
+	moved      chan struct{} // closed and replaced when a decoding came further or ended; guarded by mu
+}
+
+// decoding is one under way: it has come to at and goes on to end. Both are
+// offsets in the target, guarded by packedCopies.mu.
+type decoding struct{ at, end int64 }
+
+const (
+	// headerGuess is how much of a deflate block is fetched for its header. The
+	// longest that can be is about 320 bytes.
+	headerGuess, headerMost = 200, 400
+	// headersKept bounds packedCopies.headers.
+	headersKept = 1024
+	// spanGap is the longest gap between two ranges of a copy that is passed by, in
+	// bytes: the frame of a part takes more.
+	spanGap = 64
+	// worthWaiting is how much need not be decoded twice when it is on its way.
+	worthWaiting = 256 << 10
+)
+
+func (s *Source) initPacked() {
+	s.packed.guess = headerGuess
+	s.packed.headers = map[int][]byte{}
+	s.packed.decodings = map[*decoding]struct{}{}
+	s.packed.moved = make(chan struct{})
+	s.packed.zmap = sync.OnceValue(func() *format.ZMap {
+		if len(s.header.ZMap) == 0 || len(s.header.ZURLs) == 0 {
+			return nil
+		}
+		m, err := format.NewZMap(s.header.ZMap, s.geo.Length)
+		if err != nil {
+			s.c.warn(&refusal{reason: "the gzip copy can be read as a whole only: the control file's Z-Map2 is wrong", err: err})
+			return nil
+		}
+		return m
+	})
+}
+
+// span is a part of a gzip copy that is decoded in one go.
+type span struct {
+	blocks     format.BlockRange // that come of it
+	start, end format.ZPoint
+	block      int // the number of the point of the deflate block that start is inside of; -1: of none
+	restart    bool
+}
+
+// bytes are those of the copy.
+func (sp span) bytes() format.Range {
+	return format.Range{Start: sp.start.Bit / 8, End: (sp.end.Bit + 7) / 8}
+}
+
+// spanFor is what must be decoded for run: from the last point before it whose
+// history is here or not needed.
+func (s *Source) spanFor(m *format.ZMap, run format.BlockRange) span {
+	s.packed.mu.Lock()
+	restarts := !s.packed.noRestarts
+	s.packed.mu.Unlock()
+	r := s.geo.Bytes(run)
+	i := m.Before(r.Start)
+	sp := span{blocks: run, end: m.At(m.After(r.End)), block: -1}
+	for ; ; i-- {
+		sp.start = m.At(i)
+		if restarts && m.Restart(i) || i == 0 {
+			sp.restart = true
+			break
+		}
+		if s.packed.local != nil && s.packed.local.Has(windowBefore(sp.start)) {
+			break
+		}
+	}
+	if sp.start.Inside {
+		sp.block = m.Block(i)
+	}
+	sp.blocks.Start = min(run.Start, s.geo.Block(sp.start.Out+s.geo.BlockSize-1))
+	return sp
+}
+
+// windowBefore is the output that may be referred to from p on.
+func windowBefore(p format.ZPoint) format.Range {
+	return format.Range{Start: max(0, p.Out-inflate.WindowSize), End: p.Out}
+}
+
+// packedPays says whether runs take fewer bytes of a gzip copy than of the target.
+func (s *Source) packedPays(runs []format.BlockRange) bool {
+	m := s.packed.zmap()
+	if m == nil {
+		return false
+	}
+	plain, packed := int64(0), int64(0)
+	end := int64(0)
+	for _, run := range runs {
+		plain += s.geo.Bytes(run).Length()
+		sp := s.spanFor(m, run)
+		r := sp.bytes()
+		packed += max(0, r.End-max(r.Start, end))
+		end = max(end, r.End)
+		if sp.block >= 0 {
+			packed += headerGuess
+		}
+	}
+	return packed < plain
+}
+
+// header is what is known of the start of the deflate block at point i.
+func (p *packedCopies) header(i int) []byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.headers[i]
+}
+
+// headerGuess is how many bytes of a block to fetch for its header.
+func (p *packedCopies) headerGuess() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.guess
+}
+
+// headerShort: a header is longer than what was fetched of it. Once that is worth
+// another try.
+func (p *packedCopies) headerShort() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.guess == headerMost {
+		return refuse("the gzip copy is not what its map tells of")
+	}
+	p.guess = headerMost
+	clear(p.headers)
+	return errAskAgain
+}
+
+func (p *packedCopies) keepHeader(i int, data []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for old := range p.headers {
+		if len(p.headers) < headersKept {
+			break
+		}
+		delete(p.headers, old)
+	}
+	p.headers[i] = data
+}
+
+// begin notes a decoding; it is to be ended.
+func (p *packedCopies) begin(r format.Range) *decoding {
+	d := &decoding{at: r.Start, end: r.End}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.decodings[d] = struct{}{}
+	return d
+}
+
+// move says that d came to at; at its end, it is over.
+func (p *packedCopies) move(d *decoding, at int64, over bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	d.at = at
+	if over {
+		delete(p.decodings, d)
+	}
+	close(p.moved)
+	p.moved = make(chan struct{})
+}
+
+// coming says whether another decoding is on its way to byte off, and is closed
+// when it has moved.
+func (p *packedCopies) coming(off int64) (moved <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for d := range p.decodings {
+		if d.at < off && d.end >= off {
+			return p.moved
+		}
+	}
+	return nil
+}
+
+// awaitHistory is spanFor, after what is being decoded already and would have to
+// be decoded again has come.
+func (s *Source) awaitHistory(ctx context.Context, m *format.ZMap, run format.BlockRange) (span, error) {
+	off := s.geo.Offset(run.Start)
+	for {
+		moved := s.packed.coming(off)
+		sp := s.spanFor(m, run)
+		if moved == nil || off-sp.start.Out <= worthWaiting {
+			return sp, nil
+		}
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			return span{}, ctx.Err()
+		}
+	}
+}
+
+// open prepares the decoder for sp, of which r reads the bytes.
+func (s *Source) openSpan(m *format.ZMap, sp span, d *inflate.Decoder, r spanReader) error {
+	var window []byte
+	if !sp.restart {
+		w := windowBefore(sp.start)
+		window = make([]byte, w.Length())
+		if len(window) > 0 {
+			if _, err := s.packed.local.ReadAt(window, w.Start); err != nil {
+				return errAskAgain // it was there a moment ago
+			}
+		}
+	}
+	if sp.block < 0 {
+		return r.explain(d.Start(r, sp.start.Bit, window))
+	}
+	header := s.packed.header(sp.block)
+	err := d.Enter(header, m.At(sp.block).Bit, r, sp.start.Bit, window)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return s.packed.headerShort()
+	}
+	return r.explain(err)
+}

@@ -1,0 +1,300 @@
+package zsyncclient
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+
+	"github.com/zsyncfs/zsyncfs/format"
+	"github.com/zsyncfs/zsyncfs/format/inflate"
+)
+
+// packedPart is one range of a gzip copy that is asked for: that of a span, with
+// the start of its deflate block before it where that is near; or the start of a
+// deflate block, whose codes a span needs.
+type packedPart struct {
+	r     format.Range
+	span  *span
+	block int // of a header
+}
+
+// decoders are reused: each takes about 140 KiB.
+var decoders = sync.Pool{New: func() any { return new(inflate.Decoder) }}
+
+// packed asks a gzip copy for what t's runs need, in one request, and decodes it.
+// Blocks before and between the runs that come along are delivered too. Runs that
+// are too many for the request are left for the next.
+func (t *try) packed(ctx context.Context) error {
+	s := t.f.s
+	m := s.packed.zmap()
+	most, _ := t.host.rangesAtOnce()
+	parts, err := t.packedParts(ctx, m, max(most, 1))
+	if err != nil {
+		return err
+	}
+	var list []*decoding
+	for _, p := range parts {
+		if p.span != nil {
+			list = append(list, s.packed.begin(s.geo.Bytes(p.span.blocks)))
+		}
+	}
+	defer func() {
+		for _, d := range list {
+			s.packed.move(d, d.end, true)
+		}
+	}()
+	ranges := make([]format.Range, len(parts))
+	for i, p := range parts {
+		ranges[i] = p.r
+	}
+	etag := s.ifRange(t.cand)
+	a, err := s.c.get(ctx, ask{url: t.cand.url, header: rangeHeader(etag, ranges...), class: data, pri: t.f.pri})
+	if err != nil {
+		if len(parts) > 1 {
+			return t.severalFailed(ctx, err)
+		}
+		return err
+	}
+	switch {
+	case a.code == http.StatusPartialContent && len(parts) == 1:
+		cr, err := checkPartial(a, parts[0].r)
+		if err == nil {
+			err = t.packedPart(ctx, a, a.body, m, parts[0], cr, list)
+		}
+		if !a.body.ended {
+			a.body.done()
+		}
+		return err
+	case a.code == http.StatusPartialContent:
+		return t.packedSeveral(ctx, a, m, parts, list)
+	case a.code == http.StatusOK && etag != "":
+		a.body.done()
+		s.distrustETag(t.cand)
+		return errAskAgain
+	case a.code == http.StatusOK && len(parts) > 1:
+		a.body.done()
+		t.refusedAt(a, 1)
+		return errAskAgain
+	case a.code == http.StatusOK:
+		a.body.done()
+		return fmt.Errorf("server sent 200 for a range request: %w", ErrNoRanges)
+	case a.code == http.StatusRequestedRangeNotSatisfiable:
+		a.body.done()
+		return refuse("the gzip copy is shorter than its map says")
+	}
+	return a.statusError()
+}
+
+// packedParts are the ranges for as many of t's runs as most ranges bring, in
+// order and apart. The runs become those of the spans.
+func (t *try) packedParts(ctx context.Context, m *format.ZMap, most int) ([]packedPart, error) {
+	s := t.f.s
+	var parts []packedPart
+	var last *span
+	known := -1 // the deflate block whose header is among the parts
+	runs := t.runs
+	for len(runs) > 0 {
+		sp, err := s.awaitHistory(ctx, m, runs[0])
+		if err != nil {
+			return nil, err
+		}
+		r := sp.bytes()
+		header := sp.block >= 0 && sp.block != known && s.packed.header(sp.block) == nil
+		if last != nil && r.Start <= last.bytes().End+spanGap {
+			// One goes on where the other ends.
+			last.blocks.End, last.end = sp.blocks.End, sp.end
+			parts[len(parts)-1].r.End = last.bytes().End
+			runs = runs[1:]
+			continue
+		}
+		if header {
+			at := m.At(sp.block).Bit / 8
+			end := at + s.packed.headerGuess()
+			if len(parts) >= most || last != nil && at < last.bytes().End {
+				break
+			}
+			known = sp.block
+			if end+spanGap >= r.Start {
+				r.Start = at
+			} else {
+				parts = append(parts, packedPart{r: format.Range{Start: at, End: end}, block: sp.block})
+			}
+		}
+		if len(parts) >= most {
+			break
+		}
+		last = &sp
+		parts = append(parts, packedPart{r: r, span: last})
+		runs = runs[1:]
+	}
+	var mine []format.BlockRange
+	for _, p := range parts {
+		if p.span != nil {
+			mine = append(mine, p.span.blocks)
+		}
+	}
+	t.runs = append(mine, runs...)
+	return parts, nil
+}
+
+// packedSeveral takes the parts of a 206 to several ranges.
+func (t *try) packedSeveral(ctx context.Context, a *answer, m *format.ZMap, asked []packedPart, list []*decoding) error {
+	r := partReaders.Get().(*bufio.Reader)
+	r.Reset(a.body)
+	defer func() { r.Reset(nil); partReaders.Put(r) }()
+	host := t.f.s.c.host(a.final)
+	p, err := partsOf(a, r)
+	n := 0
+	for ; err == nil; n++ {
+		var cr contentRange
+		if cr, err = p.next(); err != nil {
+			break
+		}
+		if n == len(asked) || cr.r != asked[n].r {
+			err = fmt.Errorf("%w: server sent %v where it should not", errParts, cr.r)
+			break
+		}
+		if err = t.packedPart(ctx, a, r, m, asked[n], cr, list); err != nil {
+			break
+		}
+		if asked[n].span != nil {
+			list = list[1:]
+		}
+		if n == 1 {
+			host.answeredRanges(n + 1)
+		}
+	}
+	switch {
+	case err == io.EOF:
+		a.body.nearlyRead()
+		a.body.done()
+		if n < len(asked) {
+			host.limitRanges(max(n, 1))
+			return nil
+		}
+		host.answeredRanges(n)
+		return nil
+	case a.body.ended:
+		return err
+	case errors.Is(err, errParts):
+		a.body.done()
+		return t.onlySingle(a)
+	case t.callerErr == nil && temporary(err) && !errors.Is(err, ErrWrongBlocks):
+		return a.body.broke(err)
+	}
+	a.body.done()
+	return err
+}
+
+// packedPart takes one part, whose bytes r reads.
+func (t *try) packedPart(ctx context.Context, a *answer, r io.Reader, m *format.ZMap, p packedPart, cr contentRange, list []*decoding) error {
+	s := t.f.s
+	if cr.total >= 0 && cr.total < m.Size() || cr.r != p.r {
+		return refuse("the gzip copy has %d bytes, and its map tells of %d", cr.total, m.Size())
+	}
+	s.learn(t.cand, a)
+	limited := &io.LimitedReader{R: r, N: p.r.Length()}
+	in := spanReader{r: limited, limited: limited, body: a.body}
+	if p.span == nil {
+		header := make([]byte, p.r.Length())
+		if _, err := io.ReadFull(in.r, header); err != nil {
+			return in.broke(err)
+		}
+		s.packed.keepHeader(p.block, header)
+		return nil
+	}
+	if lead := p.span.bytes().Start - p.r.Start; lead > 0 {
+		header := make([]byte, lead+1) // the span's first byte may end it
+		if _, err := io.ReadFull(in.r, header); err != nil {
+			return in.broke(err)
+		}
+		s.packed.keepHeader(p.span.block, header)
+		in.r = io.MultiReader(bytes.NewReader(header[lead:]), limited)
+	}
+	d := decoders.Get().(*inflate.Decoder)
+	defer decoders.Put(d)
+	if err := s.openSpan(m, *p.span, d, in); err != nil {
+		return err
+	}
+	err := t.decode(ctx, m, p.span, d, in, list[0])
+	if errors.Is(err, inflate.ErrHistory) && !(p.span.restart && p.span.start.Out > 0) {
+		return refuse("the gzip copy is damaged: %w", err)
+	}
+	if errors.Is(err, inflate.ErrHistory) {
+		s.packed.mu.Lock()
+		s.packed.noRestarts = true
+		s.packed.mu.Unlock()
+		return errAskAgain
+	}
+	if err != nil {
+		return err
+	}
+	// What is left are bits of the last byte.
+	_, err = io.Copy(io.Discard, in.r)
+	return in.broke(err)
+}
+
+// decode verifies and delivers the blocks of t's first run, which are those of sp.
+func (t *try) decode(ctx context.Context, m *format.ZMap, sp *span, d *inflate.Decoder, in spanReader, mine *decoding) error {
+	s := t.f.s
+	run := &t.runs[0]
+	if _, err := io.CopyN(io.Discard, d, s.geo.Offset(run.Start)-sp.start.Out); err != nil {
+		return in.explain(err)
+	}
+	const piece = 64 << 10
+	buf := make([]byte, min(max(piece/s.geo.BlockSize, 1)*s.geo.BlockSize, s.geo.Bytes(*run).Length()))
+	for run.Start < run.End {
+		count := min(run.Count(), max(int64(len(buf))/s.geo.BlockSize, 1))
+		next := format.BlockRange{Start: run.Start, End: run.Start + format.BlockID(count)}
+		part := buf[:s.geo.Bytes(next).Length()]
+		if _, err := io.ReadFull(d, part); err != nil {
+			return in.explain(err)
+		}
+		if _, err := t.give(ctx, part, count); err != nil {
+			return err
+		}
+		s.packed.move(mine, s.geo.Bytes(next).End, false)
+	}
+	t.runs = t.runs[1:]
+	return nil
+}
+
+// spanReader reads the part of a body that a span is.
+type spanReader struct {
+	r       io.Reader
+	limited *io.LimitedReader // what is left of the part
+	body    *body
+}
+
+func (r spanReader) Read(p []byte) (int, error) { return r.r.Read(p) }
+
+// explain says what really stopped a decoder.
+func (r spanReader) explain(err error) error {
+	switch {
+	case err == nil, errors.Is(err, inflate.ErrHistory):
+		return err
+	case r.body.err != nil && r.body.err != io.EOF:
+		return r.body.broke(r.body.err)
+	case errors.Is(err, inflate.ErrDamaged):
+		return refuse("the gzip copy is damaged: %w", err)
+	case err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF):
+		if r.body.err == io.EOF && r.limited.N > 0 {
+			return r.body.broke(io.ErrUnexpectedEOF)
+		}
+		return refuse("the gzip copy is not what its map tells of")
+	}
+	return r.body.broke(err)
+}
+
+// broke is err of reading the body itself.
+func (r spanReader) broke(err error) error {
+	if err == nil {
+		return nil
+	}
+	return r.body.broke(noEOF(err))
+}
