@@ -32,6 +32,7 @@ type packedCopies struct {
 
 	mu         sync.Mutex
 	noRestarts bool           // a flush kept its history; guarded by mu
+	forgetful  bool           // what is delivered is not here afterwards; guarded by mu
 	guess      int64          // how much of a deflate block is fetched for its header; guarded by mu
 	headers    map[int][]byte // starts of deflate blocks, by the number of their point; guarded by mu
 	decodings  map[*decoding]struct{}
@@ -87,10 +88,14 @@ func (sp span) bytes() format.Range {
 }
 
 // spanFor is what must be decoded for run: from the last point before it whose
-// history is here or not needed.
-func (s *Source) spanFor(m *format.ZMap, run format.BlockRange) span {
+// history is here or not needed. What comes of earlier, spans of the same request,
+// is here by then.
+func (s *Source) spanFor(m *format.ZMap, run format.BlockRange, earlier []format.BlockRange) span {
 	s.packed.mu.Lock()
 	restarts := !s.packed.noRestarts
+	if s.packed.forgetful {
+		earlier = nil
+	}
 	s.packed.mu.Unlock()
 	r := s.geo.Bytes(run)
 	i := m.Before(r.Start)
@@ -101,7 +106,7 @@ func (s *Source) spanFor(m *format.ZMap, run format.BlockRange) span {
 			sp.restart = true
 			break
 		}
-		if s.packed.local != nil && s.packed.local.Has(windowBefore(sp.start)) {
+		if s.hasHistory(sp.start, earlier) {
 			break
 		}
 	}
@@ -117,6 +122,26 @@ func windowBefore(p format.ZPoint) format.Range {
 	return format.Range{Start: max(0, p.Out-inflate.WindowSize), End: p.Out}
 }
 
+// hasHistory says whether what may be referred to from p on is here, or comes of
+// earlier, which is ascending.
+func (s *Source) hasHistory(p format.ZPoint, earlier []format.BlockRange) bool {
+	if s.packed.local == nil {
+		return false
+	}
+	w := windowBefore(p)
+	for i := len(earlier) - 1; i >= 0 && w.Start < w.End; i-- {
+		r := s.geo.Bytes(earlier[i])
+		if r.End <= w.Start {
+			break
+		}
+		if r.End < w.End && !s.packed.local.Has(format.Range{Start: max(r.End, w.Start), End: w.End}) {
+			return false
+		}
+		w.End = min(w.End, r.Start)
+	}
+	return w.Start >= w.End || s.packed.local.Has(w)
+}
+
 // packedPays says whether runs take fewer bytes of a gzip copy than of the target.
 func (s *Source) packedPays(runs []format.BlockRange) bool {
 	m := s.packed.zmap()
@@ -125,9 +150,9 @@ func (s *Source) packedPays(runs []format.BlockRange) bool {
 	}
 	plain, packed := int64(0), int64(0)
 	end := int64(0)
-	for _, run := range runs {
+	for i, run := range runs {
 		plain += s.geo.Bytes(run).Length()
-		sp := s.spanFor(m, run)
+		sp := s.spanFor(m, run, runs[:i])
 		r := sp.bytes()
 		packed += max(0, r.End-max(r.Start, end))
 		end = max(end, r.End)
@@ -213,11 +238,11 @@ func (p *packedCopies) coming(off int64) (moved <-chan struct{}) {
 
 // awaitHistory is spanFor, after what is being decoded already and would have to
 // be decoded again has come.
-func (s *Source) awaitHistory(ctx context.Context, m *format.ZMap, run format.BlockRange) (span, error) {
+func (s *Source) awaitHistory(ctx context.Context, m *format.ZMap, run format.BlockRange, earlier []format.BlockRange) (span, error) {
 	off := s.geo.Offset(run.Start)
 	for {
 		moved := s.packed.coming(off)
-		sp := s.spanFor(m, run)
+		sp := s.spanFor(m, run, earlier)
 		if moved == nil || off-sp.start.Out <= worthWaiting {
 			return sp, nil
 		}
@@ -236,8 +261,13 @@ func (s *Source) openSpan(m *format.ZMap, sp span, d *inflate.Decoder, r spanRea
 		w := windowBefore(sp.start)
 		window = make([]byte, w.Length())
 		if len(window) > 0 {
-			if _, err := s.packed.local.ReadAt(window, w.Start); err != nil {
-				return errAskAgain // it was there a moment ago
+			_, err := s.packed.local.ReadAt(window, w.Start)
+			if err != nil || !s.packed.local.Has(w) {
+				// It was here, or was to come before: where there is no room, it does not stay.
+				s.packed.mu.Lock()
+				s.packed.forgetful = true
+				s.packed.mu.Unlock()
+				return errAskAgain
 			}
 		}
 	}

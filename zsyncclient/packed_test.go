@@ -185,7 +185,7 @@ func TestPackedRuns(t *testing.T) {
 				}
 				sent := s.c.Stats().BytesReceived
 				t.Logf("%d bytes of blocks, %d received", want, sent)
-				if !single && name != "stored" && sent > want {
+				if !single && sent > want*5/4 { // data that do not shrink cost the frames of parts
 					t.Errorf("%d bytes were received for %d", sent, want)
 				}
 			})

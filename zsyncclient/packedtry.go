@@ -96,10 +96,11 @@ func (t *try) packedParts(ctx context.Context, m *format.ZMap, most int) ([]pack
 	s := t.f.s
 	var parts []packedPart
 	var last *span
+	var earlier []format.BlockRange
 	known := -1 // the deflate block whose header is among the parts
 	runs := t.runs
 	for len(runs) > 0 {
-		sp, err := s.awaitHistory(ctx, m, runs[0])
+		sp, err := s.awaitHistory(ctx, m, runs[0], earlier)
 		if err != nil {
 			return nil, err
 		}
@@ -108,6 +109,7 @@ func (t *try) packedParts(ctx context.Context, m *format.ZMap, most int) ([]pack
 		if last != nil && r.Start <= last.bytes().End+spanGap {
 			// One goes on where the other ends.
 			last.blocks.End, last.end = sp.blocks.End, sp.end
+			earlier[len(earlier)-1] = last.blocks
 			parts[len(parts)-1].r.End = last.bytes().End
 			runs = runs[1:]
 			continue
@@ -129,6 +131,7 @@ func (t *try) packedParts(ctx context.Context, m *format.ZMap, most int) ([]pack
 			break
 		}
 		last = &sp
+		earlier = append(earlier, sp.blocks)
 		parts = append(parts, packedPart{r: r, span: last})
 		runs = runs[1:]
 	}
