@@ -1,6 +1,7 @@
 package zsyncclient
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -147,6 +148,9 @@ func (r *controlReader) nextPart() error {
 		return io.EOF
 	}
 	part := format.Range{Start: at, End: at + defaultPrefix<<min(r.parts, 4)}
+	if end := zmapEnd(r.got); end >= at {
+		part.End = end + 1 // the header's empty line, mostly; records are asked for as they are needed
+	}
 	if r.v.Length >= 0 {
 		part.End = min(part.End, r.v.Length)
 	}
@@ -172,6 +176,22 @@ func (r *controlReader) nextPart() error {
 	r.parts++
 	r.err = err
 	return err
+}
+
+// zmapEnd is where the Z-Map2 ends that the header got begins to tell of; -1 when it
+// tells of none yet.
+func zmapEnd(got []byte) int64 {
+	const name = "\nZ-Map2: "
+	start := bytes.Index(got, []byte(name))
+	if start < 0 {
+		return -1
+	}
+	count, _, found := bytes.Cut(got[start+len(name):], []byte("\n"))
+	n, ok := parseDigits(string(count))
+	if !found || !ok || n > format.MaxZMapEntries {
+		return -1
+	}
+	return int64(start+len(name)+len(count)+1) + 4*n
 }
 
 // topUp reads on to prefix bytes in all, without a further request.
