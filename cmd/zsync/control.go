@@ -94,7 +94,7 @@ func refuseForeign(path string) error {
 // refuseOwn refuses a -k that names a file that the download needs or makes.
 func (c *command) refuseOwn(ctl *zsyncclient.Control) error {
 	target := c.target(ctl)
-	for _, path := range append([]string{target, target + ".part", target + ".zs-old"}, c.seeds...) {
+	for _, path := range append([]string{target, target + ".part", target + ".part.gz", target + ".zs-old", c.plainTarget(ctl)}, c.seeds...) {
 		if filepath.Clean(path) == filepath.Clean(c.keep) {
 			return usageError(fmt.Errorf("-k %s: the download itself needs this file", c.keep), "-k names a file to keep the control file in, such as "+target+".zsync")
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize/english"
@@ -132,11 +133,35 @@ func (o *options) target(ctl *zsyncclient.Control) string {
 	if o.output != "" {
 		return o.output
 	}
-	location := o.control
-	if ctl.URL != nil && access.IsURL(o.control) {
-		location = ctl.URL.String()
+	if packed := download.PackedName(ctl.Header, o.location(ctl)); packed != "" {
+		return packed
 	}
-	return download.TargetName(ctl.Header, location)
+	return download.TargetName(ctl.Header, o.location(ctl))
+}
+
+// plainTarget is the path of the content of a gzip file that is to be made and
+// cannot; "" when the target is none.
+func (o *options) plainTarget(ctl *zsyncclient.Control) string {
+	packed := download.PackedName(ctl.Header, o.location(ctl))
+	switch {
+	case packed == "":
+		return ""
+	case o.output == "":
+		return download.TargetName(ctl.Header, o.location(ctl))
+	}
+	plain, ok := strings.CutSuffix(o.output, ".gz")
+	if !ok || plain == "" {
+		plain = o.output + ".uncompressed"
+	}
+	return plain
+}
+
+// location is where the control file came from.
+func (o *options) location(ctl *zsyncclient.Control) string {
+	if ctl.URL != nil && access.IsURL(o.control) {
+		return ctl.URL.String()
+	}
+	return o.control
 }
 
 // explainTarget says where the target goes when that is not what its control file
@@ -146,6 +171,9 @@ func (c *command) explainTarget(ctl *zsyncclient.Control) {
 		return
 	}
 	name := c.target(ctl)
+	if c.plainTarget(ctl) != "" {
+		return
+	}
 	if f := ctl.Header.Filename; f != "" && f != name {
 		c.say("zsync: warning: the control file names the file %s, which does not fit where it came from: making %s (-o names another)",
 			report.Printable(f), report.Printable(name))
@@ -168,6 +196,8 @@ func (c *command) get(ctx context.Context, ctl *zsyncclient.Control) (err error)
 	d, err = download.New(download.Options{
 		Header: ctl.Header, Records: ctl.Records, Path: c.target(ctl), Seeds: c.seeds,
 		Source:       c.client.NewSource(ctl, access.ParseURLs(c.mirrors)),
+		Packed:       c.plainTarget(ctl) != "",
+		PlainPath:    c.plainTarget(ctl),
 		FailingSince: c.failingSince,
 		Force:        c.force,
 		Step:         func(s download.Step) { c.step(s, d) },

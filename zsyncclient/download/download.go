@@ -24,6 +24,7 @@ type Download struct {
 	unwritten *seed.Missing // blocks that are not in the file yet
 	unfetched *seed.Missing // blocks that did not come over the network in this run
 	dense     *seed.Missing // blocks that the file may hold data of: not those left as holes
+	part      string        // the path of the file under construction
 	out       *os.File      // Path.part, locked; nil while planning and when closed
 	sparse    bool          // what was not written reads as zeros
 	fresh     bool          // Path.part had nothing in it when this run began
@@ -59,7 +60,7 @@ func New(o Options) (*Download, error) {
 	if o.Warn == nil {
 		o.Warn = func(error) {}
 	}
-	d := &Download{o: o, h: o.Header, geo: geo,
+	d := &Download{o: o, h: o.Header, geo: geo, part: o.Path + ".part",
 		missing: seed.NewMissing(count), unwritten: seed.NewMissing(count), unfetched: seed.NewMissing(count),
 		dense: seed.NewMissing(count)}
 	d.step.Store(&Step{})
@@ -96,15 +97,20 @@ func (d *Download) begin(kind Kind, name string, total int64) {
 // is not the target; ctx's.
 func (d *Download) Run(ctx context.Context) (Result, error) {
 	if done, err := d.upToDate(ctx); err != nil || done {
-		return Result{Local: d.geo.Length, UpToDate: true, Unverified: len(d.h.FileHashes) == 0}, err
+		return Result{Local: d.geo.Length, UpToDate: true, Unverified: len(d.h.FileHashes) == 0, Path: d.o.Path}, err
 	}
 	if err := d.openPart(); err != nil {
 		return Result{}, err
 	}
 	err := d.assemble(ctx)
 	r := d.result()
+	part := d.partPath()
+	if err == nil && d.o.Packed {
+		part, err = d.pack(ctx)
+	}
 	if err == nil {
-		r.Old, r.UpToDate, err = d.finish()
+		r.Old, r.UpToDate, err = d.finish(part)
+		r.Path = d.o.Path
 	}
 	if err != nil && !d.removeEmpty() && refuseOdd(d.partPath(), false) == nil {
 		r.Part = d.partPath()

@@ -9,12 +9,16 @@ import (
 	"time"
 )
 
-// finish gives the complete, verified file its name. old is where the file that
-// was at Path is now; same says that it was the target, and stays.
-func (d *Download) finish() (old string, same bool, err error) {
+// finish gives the complete, verified file at part its name. old is where the file
+// that was at Path is now; same says that it was the target, and stays.
+func (d *Download) finish(part string) (old string, same bool, err error) {
 	before, _ := os.Stat(d.o.Path) // nil when there is none
-	if before != nil && !d.o.Force && d.fetched.Load() == 0 && d.sameAsPath(before) {
+	packed := part != d.partPath()
+	if before != nil && !d.o.Force && d.fetched.Load() == 0 && d.sameAsPath(before, part) {
 		err := d.keepPath(before)
+		if packed {
+			err = errors.Join(err, os.Remove(part))
+		}
 		return "", err == nil, err
 	}
 	if runtime.GOOS == "windows" {
@@ -24,20 +28,26 @@ func (d *Download) finish() (old string, same bool, err error) {
 	if mode != 0 {
 		// Until it has its name this run, or one after it was killed, may have to
 		// write to it.
-		if err := os.Chmod(d.partPath(), mode|0o600); err != nil {
+		if err := os.Chmod(part, mode|0o600); err != nil {
 			d.o.Warn(err)
 		}
 	}
 	if !d.h.MTime.IsZero() {
-		if err := os.Chtimes(d.partPath(), time.Now(), d.h.MTime); err != nil {
+		if err := os.Chtimes(part, time.Now(), d.h.MTime); err != nil {
 			d.o.Warn(err)
 		}
 	}
 	// Before it has its name: from then on no run would look for them.
 	d.removeSetAside()
-	old, err = d.replacePath()
+	old, err = d.replacePath(part)
 	if err != nil {
 		return "", false, err
+	}
+	if packed {
+		d.closePart()
+		if err := os.Remove(d.partPath()); err != nil {
+			d.o.Warn(err)
+		}
 	}
 	if mode != 0 && mode&0o600 != 0o600 {
 		if err := os.Chmod(d.o.Path, mode); err != nil {
@@ -72,8 +82,8 @@ func (d *Download) finalMode(before os.FileInfo) os.FileMode {
 	return mode | mode&0o444>>2 // x for all who may read
 }
 
-// replacePath gives Path.part the name Path, and what was there the name old.
-func (d *Download) replacePath() (old string, err error) {
+// replacePath gives part the name Path, and what was there the name old.
+func (d *Download) replacePath(part string) (old string, err error) {
 	// Where open files can be renamed, the lock is held until the file has its
 	// name: who opened it under the old one does not write to the finished file.
 	moved := false
@@ -82,7 +92,7 @@ func (d *Download) replacePath() (old string, err error) {
 			return "", err
 		}
 	}
-	if err := os.Rename(d.partPath(), d.o.Path); err != nil {
+	if err := os.Rename(part, d.o.Path); err != nil {
 		if moved {
 			err = errors.Join(err, os.Rename(old, d.o.Path))
 		}
@@ -104,9 +114,15 @@ func (d *Download) keepOld() (old string, moved bool, err error) {
 	return old, true, os.Rename(d.o.Path, old)
 }
 
-// sameAsPath compares Path with the finished file.
-func (d *Download) sameAsPath(info os.FileInfo) bool {
-	if !info.Mode().IsRegular() || info.Size() != d.geo.Length {
+// sameAsPath compares Path with the finished file, which is at part.
+func (d *Download) sameAsPath(info os.FileInfo, part string) bool {
+	made, err := os.Open(part)
+	if err != nil {
+		return false
+	}
+	defer made.Close()
+	size, err := made.Stat()
+	if err != nil || !info.Mode().IsRegular() || info.Size() != size.Size() {
 		return false
 	}
 	f, err := os.Open(d.o.Path)
@@ -115,8 +131,8 @@ func (d *Download) sameAsPath(info os.FileInfo) bool {
 	}
 	defer f.Close()
 	mine, theirs := make([]byte, 1<<20), make([]byte, 1<<20)
-	for off := int64(0); off < d.geo.Length; off += int64(len(mine)) {
-		n, err := d.out.ReadAt(mine, off)
+	for off := int64(0); off < info.Size(); off += int64(len(mine)) {
+		n, err := made.ReadAt(mine, off)
 		m, err2 := f.ReadAt(theirs, off)
 		if n != m || !bytes.Equal(mine[:n], theirs[:n]) || n == 0 ||
 			err != nil && !errors.Is(err, io.EOF) || err2 != nil && !errors.Is(err2, io.EOF) {

@@ -66,6 +66,9 @@ func (d *Download) scanFile(ctx context.Context, path string) error {
 	}
 	d.begin(Scanning, path, info.Size())
 	target := filepath.Base(d.o.Path)
+	if d.o.Packed {
+		target = filepath.Base(d.o.PlainPath)
+	}
 	stats, err := d.index.ScanFile(ctx, path, target, d.missing, d.found, seed.Options{
 		Workers:  d.o.Workers,
 		Progress: func(scanned int64) { raise(&d.done, scanned) },

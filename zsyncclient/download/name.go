@@ -25,15 +25,30 @@ const maxNameLength = 240
 func TargetName(h *format.Header, location string) string {
 	last := lastPart(location)
 	prefix := leadingName(last)
-	name := h.Filename
-	own := strings.TrimSuffix(last, ".zsync")
-	if plainName(name) && (name == own || prefix != "" && strings.HasPrefix(name, prefix)) {
-		return name
+	if mayName(h.Filename, last) {
+		return h.Filename
 	}
 	if plainName(prefix) {
 		return prefix
 	}
 	return fallbackName
+}
+
+// PackedName is the name of the gzip file that the target was published as, by the
+// rules of TargetName; "" when the control file does not say how to make it, or has
+// no map to check it by.
+func PackedName(h *format.Header, location string) string {
+	if h.Recompress == "" || len(h.ZMap) == 0 || !mayName(h.ZFilename, lastPart(location)) {
+		return ""
+	}
+	return h.ZFilename
+}
+
+// mayName says whether name may be that of the file whose control file is called
+// last.
+func mayName(name, last string) bool {
+	prefix := leadingName(last)
+	return plainName(name) && (name == strings.TrimSuffix(last, ".zsync") || prefix != "" && strings.HasPrefix(name, prefix))
 }
 
 func lastPart(location string) string {

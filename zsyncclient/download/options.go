@@ -26,6 +26,11 @@ type Options struct {
 	Records []byte
 	// Path is where the target goes.
 	Path string
+	// Packed: the file at Path is to be the gzip file that the target was
+	// published as (see PackedName). Where that cannot be made, the target goes to
+	// PlainPath, and Warn is told. Without it, PlainPath is not used.
+	Packed    bool
+	PlainPath string
 	// Seeds are the paths of more files to look for blocks in, beside Path and
 	// what an earlier run left.
 	Seeds []string
@@ -66,11 +71,13 @@ const (
 	Fetching
 	// Verifying: the digests of the whole are completed.
 	Verifying
+	// Compressing: the published gzip file is made of the target.
+	Compressing
 )
 
 // String is the kind in one word.
 func (k Kind) String() string {
-	return [...]string{"checking", "resuming", "scanning", "fetching", "verifying"}[k]
+	return [...]string{"checking", "resuming", "scanning", "fetching", "verifying", "compressing"}[k]
 }
 
 // Step is one step of a download.
@@ -105,6 +112,8 @@ type Result struct {
 	Unverified bool
 	// UpToDate: Path was the target already.
 	UpToDate bool
+	// Path is where the file is.
+	Path string
 	// Old is where the file that was at Path is now; "" when there was none.
 	Old string
 	// Part is what a run that failed left for the next one; "" when nothing.

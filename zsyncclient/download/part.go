@@ -12,7 +12,7 @@ import (
 // maxSetAside is how many files of earlier versions are kept as seeds.
 const maxSetAside = 9
 
-func (d *Download) partPath() string { return d.o.Path + ".part" }
+func (d *Download) partPath() string { return d.part }
 func (d *Download) oldPath() string  { return d.o.Path + ".zs-old" }
 
 // openPart opens Path.part for this run alone, and makes it when there is none.

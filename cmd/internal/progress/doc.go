@@ -3,7 +3,7 @@
 // for programs.
 //
 // The JSON objects have stable names: "step" (checking, resuming, scanning,
-// fetching, verifying), "name" (of the seed, or the URL), "done" and "total" of
+// fetching, verifying, compressing), "name" (of the seed, or the URL), "done" and "total" of
 // the step, "known" and "length" of the target, all in bytes, "bytes_per_second"
 // and "eta_seconds" of the step (absent while unknown). One is written when a
 // step begins, and about two a second after that.

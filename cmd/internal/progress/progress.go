@@ -196,6 +196,8 @@ func words(s download.Step) string {
 		return "reading seed file " + name
 	case download.Fetching:
 		return "downloading from " + name
+	case download.Compressing:
+		return "compressing " + name
 	}
 	return "verifying download"
 }
