@@ -178,10 +178,13 @@ func (r *controlReader) nextPart() error {
 	return err
 }
 
+// zmapName begins the line of a Z-Map2.
+const zmapName = "\nZ-Map2: "
+
 // zmapEnd is where the Z-Map2 ends that the header got begins to tell of; -1 when it
 // tells of none yet.
 func zmapEnd(got []byte) int64 {
-	const name = "\nZ-Map2: "
+	const name = zmapName
 	start := bytes.Index(got, []byte(name))
 	if start < 0 {
 		return -1

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/zsyncfs/zsyncfs/format"
@@ -14,6 +15,8 @@ const (
 	// surePart is how much of a control file is held back, in bytes, until its
 	// header has been looked at again.
 	surePart = 1 << 20
+	// surePrefix is how long a header is looked at as a whole, in bytes.
+	surePrefix = 16 << 10
 	// surePause is the time between two tries to look at it.
 	surePause = 100 * time.Millisecond
 )
@@ -76,13 +79,48 @@ func (f *controlFetch) hand(part []byte) error {
 	return nil
 }
 
+// headerNow is ctl as it is there now; nil when its header is another. Of one with a
+// long Z-Map2 only the lines before the map are looked at: they have the digests.
+func (f *controlFetch) headerNow(ctx context.Context) (*Control, error) {
+	lines := f.ctl.Raw
+	if i := bytes.Index(lines, []byte(zmapName)); i >= 0 && len(lines) > surePrefix {
+		lines = lines[:i]
+	} else {
+		now, err := f.c.FetchControl(ctx, f.ctl.URL, Validators{}, f.ctl.Header.Size)
+		if err != nil || !bytes.Equal(now.Raw, f.ctl.Raw) {
+			return nil, err
+		}
+		return now, nil
+	}
+	var now *Control
+	err := patiently(ctx, func(wait time.Duration) error {
+		r := &controlReader{c: f.c, ctx: ctx, url: f.ctl.URL, patience: wait}
+		defer r.close()
+		if err := r.open(Validators{}, int64(len(lines))); err != nil {
+			return err
+		}
+		got := make([]byte, len(lines))
+		n, err := io.ReadFull(r, got)
+		if r.err != nil {
+			return r.err
+		}
+		if err == nil && bytes.Equal(got[:n], lines) && (r.v.Length < 0 || r.v.Length == f.ctl.Validators.Length || f.ctl.Validators.Length < 0) {
+			same := *f.ctl
+			same.Validators, same.Final = r.v, r.final
+			now = &same
+		}
+		return nil
+	})
+	return now, err
+}
+
 // sameHeader asks for the header, which must be ctl's. Errors: ErrTargetChanged;
 // those of FetchControl, temporary ones when f's patience or ctx ends.
 func (f *controlFetch) sameHeader(ctx context.Context) (*Control, error) {
 	for {
-		now, err := f.c.FetchControl(ctx, f.ctl.URL, Validators{}, f.ctl.Header.Size)
+		now, err := f.headerNow(ctx)
 		switch {
-		case err == nil && !bytes.Equal(now.Raw, f.ctl.Raw):
+		case err == nil && now == nil:
 			return nil, fmt.Errorf("%w: control file %s has another header", ErrTargetChanged, Redact(f.ctl.URL))
 		case err == nil:
 			return now, nil
