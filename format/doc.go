@@ -41,10 +41,10 @@
 // This package imports nothing of the project but its own subfolders, and uses
 // no files, network, clocks, goroutines or logging.
 //
-// # Design, and what comes later
+// # Design
 //
 // Headers are a table of fields for reading and one for writing, so a new one is
-// a line in each. The entries of Z-Map2 are kept as raw bytes: decoding them,
-// and writing them while a gzip file is made, belongs into files of its own here
-// that start from Header.ZMap.
+// a line in each. The entries of Z-Map2 are kept as raw bytes, as most who read a
+// header need no map; NewZMap makes points of them. MapGzip makes the map of a gzip
+// file, with package inflate, which decodes DEFLATE from any point.
 package format

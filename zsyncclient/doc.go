@@ -73,12 +73,24 @@
 //
 // # Gzip copies
 //
-// They serve whole bodies only, decompressed as they stream, when no plain
-// candidate can be used; Fetch and FetchRuns give ErrNoRanges where only they are
-// left. Reading parts of them by the control file's Z-Map2 will be a third kind of
-// try beside ranged and wholeBody: it needs points of the map to start from and
-// what was decompressed before them, so its share of the runs is cut at the map's
-// points in fetch.take.
+// Where the control file has a Z-Map2, the runs of a fetch are taken of a gzip copy
+// if that costs fewer bytes than of the target, or nothing else is left (packed.go).
+// Each run becomes a span of the copy: from the last point of the map before it whose
+// history, the 32 KiB of output before the point, is here (Local) or not needed, to
+// the first point behind it. A point needs no history when a flush of the compressor
+// left an empty stored block before it and the compressor forgot what was before, as
+// zsyncmake -z does each 128 KiB: whether it did is tried, and when one flush did
+// not, none is believed again. What is decoded before a run and between runs is delivered
+// too. So the blocks themselves are the checkpoints: wherever an owner keeps 32 KiB of
+// them, decoding can begin, and nothing else need be kept. A copy without such points
+// is decoded from its start once, in bounded memory, when a read far inside has no
+// other source. Spans of one request are decoded in order, each with the output of
+// those before it; a span whose history another fetch is just decoding waits for it.
+//
+// A copy without a map, or on a server without ranges, serves whole bodies only,
+// decompressed as they stream, when no plain candidate can be used; Fetch and
+// FetchRuns give ErrNoRanges where only such are left. Never is more decompressed than
+// the target's length.
 //
 // # Imports and concurrency
 //

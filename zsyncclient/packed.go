@@ -52,8 +52,9 @@ const (
 	// spanGap is the longest gap between two ranges of a copy that is passed by, in
 	// bytes: the frame of a part takes more.
 	spanGap = 64
-	// worthWaiting is how much need not be decoded twice when it is on its way.
-	worthWaiting = 256 << 10
+	// worthWaiting is how much is not fetched and decoded twice when it is on its way;
+	// from a restart on, which saves a wait for the end of that way, restartWaiting.
+	worthWaiting, restartWaiting = 16 << 10, 256 << 10
 )
 
 func (s *Source) initPacked() {
@@ -243,7 +244,11 @@ func (s *Source) awaitHistory(ctx context.Context, m *format.ZMap, run format.Bl
 	for {
 		moved := s.packed.coming(off)
 		sp := s.spanFor(m, run, earlier)
-		if moved == nil || off-sp.start.Out <= worthWaiting {
+		most := int64(worthWaiting)
+		if sp.restart {
+			most = restartWaiting
+		}
+		if moved == nil || off-sp.start.Out <= most {
 			return sp, nil
 		}
 		select {

@@ -82,6 +82,12 @@
 // When no source answers range requests, one flight streams the whole target
 // into the store from its start; readers wait for their blocks to pass.
 //
+// # Gzip copies
+//
+// What is shown is always the target. Where it is fetched of a gzip copy by parts,
+// more blocks may come than a flight asked for: what was decoded before the first one
+// of it. They are stored like the others.
+//
 // # Imports and locks
 //
 // It imports package reuse, blockstore, zsyncclient and format, and nothing that

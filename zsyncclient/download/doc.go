@@ -26,7 +26,10 @@
 //  3. fetch.go: the missing runs, through zsyncclient.Source.
 //  4. verify.go: the digests of the whole. They are computed by a goroutine that
 //     follows the prefix that is complete, so that little is left at the end.
-//  5. finish.go: time of change, permissions, names.
+//  5. pack.go: where the control file says how ("Recompress"), the gzip file that the
+//     target was published as is made of it by gzip(1), and its map compared with the
+//     control file's. When it is another, the target itself is delivered.
+//  6. finish.go: time of change, permissions, names.
 //
 // A run ends in one of three ways. The file is there. Or PATH.part stays, with
 // everything that was found and fetched; Result.Part says so. Or nothing new is
@@ -54,10 +57,4 @@
 // seed, which are safe for concurrent use, and counters are atomic. Goroutines
 // (workers of a scan, requests, the follower, the one that is patient) end before
 // Run returns.
-//
-// # Plan
-//
-// Targets that are gzip files made of a published plain one need a last step that
-// compresses what verify.go has checked; it belongs between verify.go and
-// finish.go, which then names another file than the one that was filled.
 package download
