@@ -1,0 +1,30 @@
+// Package packing makes gzip files that clients of a Z-Map2 like: "zsyncmake -z".
+//
+// Each block of the target, in zsync's sense, is a DEFLATE block of its own (from
+// 4096 bytes on several), and its place is in the map, so that a client fetches
+// just those that it needs. Blocks follow each other bit by bit. They refer back to
+// what is before them, as in any gzip file, but not across a restart: every
+// RestartLength bytes of input the history is dropped. The output before it ends
+// with an empty stored block, which fills up a byte (as the flush of a compressor
+// leaves), and the next block starts there. A restart is thus two points of the map
+// with the same output, the second at a whole byte; format.ZMap.Restart knows it.
+//
+// What is between two restarts, a stretch, does not depend on the others:
+// a reader that wants some bytes from the middle fetches and decodes no more than
+// their stretch, and here stretches are compressed on all cores.
+//
+// # How
+//
+// The compressor of github.com/klauspost/compress is flushed after each block, which
+// costs about 40 bits: an empty stored block. Those are cut out and the blocks that
+// remain are joined, which is why a stretch is decoded once: to find where its
+// blocks end. What comes out is compared with what went in at the same time.
+//
+// # Concurrency
+//
+// A Writer has one goroutine for each stretch under way, at most one more than there
+// are cores. Close waits for them. Memory: less than 2 MiB for each of them,
+// whatever the length of the file, and the map.
+//
+// It may import format and what is below it.
+package packing
