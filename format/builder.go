@@ -1,6 +1,7 @@
 package format
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -19,7 +20,8 @@ const WriterVersion = "0.6.2"
 // accept and by which all of them verify the result: MD4, lengths 1,4,16, the
 // SHA-1 in the header of that name, and the SHA-256 in "File-Hash", which
 // "Safe" announces before it. It is the only name in Safe, because readers
-// disagree about what stands between two.
+// disagree about what stands between two; but with SetGzip's Recompress there
+// must be others, and commas, which 0.6.2 and 0.7 understand.
 type BuilderOptions struct {
 	// Filename is written as the target's name. Default: none is written.
 	Filename string
@@ -40,8 +42,13 @@ type BuilderOptions struct {
 	// Lengths says how much of the checksums to keep, once the length is known.
 	// Default: FullLengths(Strong). HashLengths is that of zsyncmake 0.6.2.
 	Lengths func(length, blockSize int64) Lengths
-	// SHA1Only leaves out File-Hash and Safe, as zsyncmake 0.6.2 knows neither.
+	// SHA1Only leaves out File-Hash and its name in Safe, as zsyncmake 0.6.2 knows
+	// neither, and writes Safe, where it is needed, as that does.
 	SHA1Only bool
+	// ExtraRecord adds a copy of the last record behind it, as zsyncmake 0.6.2 does
+	// when it has looked into a gzip file; and where the last block is full, before
+	// that the record of a block of zeros. Readers pass over both.
+	ExtraRecord bool
 	// Encode is the order and form of the header's lines.
 	Encode EncodeOptions
 }
@@ -54,7 +61,34 @@ type Builder struct {
 	o      BuilderOptions
 	length int64
 	sums   *checksum.TargetSums
+	gzip   GzipDetails
 	header *Header // when finished
+}
+
+// GzipDetails are what a control file says of the gzip file at its Z-URL.
+type GzipDetails struct {
+	// ZMap are the raw entries of the map, of MapGzip or a ZMapBuilder.
+	ZMap []byte
+	// Recompress is how the gzip file is made again of the target: see Recompress.
+	// Default: it cannot be.
+	Recompress string
+	// ZFilename is what it is called then. Default: as the target. It is written
+	// together with Recompress only.
+	ZFilename string
+}
+
+// Recompress is the value of that header: h's header, to be put before what
+// gzip(1) makes with these options ("" or "--best", for example). Without a name
+// in h it has the option --no-name, by which zsync 0.6.2 tells.
+func Recompress(h *GzipHeader, options string) string {
+	value := hex.EncodeToString(h.Raw)
+	if options != "" {
+		value += " " + options
+	}
+	if !h.Named {
+		value += " --no-name"
+	}
+	return value
 }
 
 // NewBuilder checks o as far as it can be without the target.
@@ -94,6 +128,16 @@ func (b *Builder) Write(p []byte) (int, error) {
 	}
 	b.length += int64(len(p))
 	return b.sums.Write(p)
+}
+
+// SetGzip says what is known of the gzip file, when all of it was read. It fails
+// after Header and WriteTo.
+func (b *Builder) SetGzip(g GzipDetails) error {
+	if b.header != nil {
+		return errors.New("details of a gzip file for a control file that is finished")
+	}
+	b.gzip = g
+	return nil
 }
 
 // Header ends the target and is its header. Size is set.
@@ -143,6 +187,18 @@ func (b *Builder) describe(length int64) *Header {
 	if !b.o.SHA1Only {
 		h.Safe = []string{"File-Hash"}
 	}
+	h.ZMap = b.gzip.ZMap
+	if b.gzip.Recompress == "" {
+		return h
+	}
+	h.Recompress, h.ZFilename = b.gzip.Recompress, b.gzip.ZFilename
+	if h.ZFilename != "" {
+		h.Safe = append(h.Safe, "Z-Filename")
+	}
+	h.Safe = append(h.Safe, "Recompress")
+	if b.o.SHA1Only {
+		h.Safe = append(h.Safe, "MTime")
+	}
 	return h
 }
 
@@ -155,14 +211,39 @@ func (b *Builder) WriteTo(w io.Writer) (int64, error) {
 	}
 	n, err := w.Write(data)
 	total := int64(n)
+	var last []byte
 	for page := range b.sums.Records() {
 		if err != nil {
 			break
 		}
-		n, err = w.Write(b.cut(page))
+		cut := b.cut(page)
+		last = cut[max(0, len(cut)-int(b.header.RecordSize())):]
+		n, err = w.Write(cut)
+		total += int64(n)
+	}
+	if err == nil && b.o.ExtraRecord {
+		n, err = w.Write(b.extra(last))
 		total += int64(n)
 	}
 	return total, err
+}
+
+// extra is what zsyncmake 0.6.2 writes after the last record. It takes a line feed
+// for one more: that overwrites the first of four bytes of the rsum, which often is
+// none of those that are kept.
+func (b *Builder) extra(last []byte) []byte {
+	var out []byte
+	if b.length%b.o.BlockSize == 0 {
+		zeros := make([]byte, b.o.BlockSize) // their rsum is 0
+		last = b.cut(b.o.Strong.SumBlocks(make([]byte, MaxRsumLength), zeros, len(zeros)))
+		out = append(out, last...)
+	}
+	end := len(out)
+	out = append(out, last...)
+	if b.header.RsumLength == MaxRsumLength {
+		out[end] = '\n'
+	}
+	return out
 }
 
 // cut is a page of full records cut to the header's lengths.
@@ -178,3 +259,6 @@ func (b *Builder) cut(page []byte) []byte {
 	}
 	return out
 }
+
+// BlockSize is the block size in bytes.
+func (b *Builder) BlockSize() int64 { return b.o.BlockSize }

@@ -21,6 +21,9 @@ type EncodeOptions struct {
 	// SafeSeparator stands between the names in Safe. Default ",", which all
 	// readers understand; zsyncmake 0.6.2 writes " ".
 	SafeSeparator string
+	// SafeColon adds a colon to Safe when there is no Z-Filename, as zsyncmake
+	// 0.6.2 does by mistake. Its readers search for the names, and do not mind.
+	SafeColon bool
 }
 
 // encoders writes each known header: the values of its lines, none when absent.
@@ -224,7 +227,11 @@ func encodeSafe(h *Header, o EncodeOptions) ([]string, error) {
 	if strings.Trim(separator, " ,") != "" {
 		return nil, fmt.Errorf("the separator %s is not a space or comma", quote(separator))
 	}
-	return []string{strings.Join(h.Safe, separator)}, nil
+	value := strings.Join(h.Safe, separator)
+	if o.SafeColon && h.ZFilename == "" {
+		value += ":"
+	}
+	return []string{value}, nil
 }
 
 func encodeMTime(h *Header, _ EncodeOptions) ([]string, error) {

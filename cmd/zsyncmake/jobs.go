@@ -17,6 +17,9 @@ type job struct {
 	name string
 	// control is where the control file goes; "-" is standard output.
 	control string
+	// packed is the path of the gzip file whose content is the target, when the
+	// control file has a map of it, and packedName what it is called; else "".
+	packed, packedName string
 }
 
 func (j job) stdin() bool { return j.file == "-" }
@@ -60,6 +63,41 @@ func outputKey(goos, path string) string {
 		path = strings.ToLower(path)
 	}
 	return path
+}
+
+// packedFile is where -z puts the gzip file.
+func (o *options) packedFile(file string) string {
+	switch {
+	case file != "-":
+		return file + ".gz"
+	case o.filename != "":
+		return o.filename + ".gz"
+	}
+	return "zsync-target.gz"
+}
+
+// inside is j for what is inside of its gzip file: with the names that zsyncmake
+// 0.6.2 gives.
+func (o *options) inside(j job) job {
+	j.packed, j.packedName = j.file, j.name
+	j.name = cutGzip(j.name)
+	if o.output == "" && j.name != "" {
+		j.control = j.name + ".zsync"
+	}
+	return j
+}
+
+// cutGzip is the name of what is inside of a gzip file.
+func cutGzip(name string) string {
+	switch ext := filepath.Ext(name); {
+	case ext == name:
+		return name
+	case ext == ".gz":
+		return strings.TrimSuffix(name, ext)
+	case ext == ".tgz":
+		return strings.TrimSuffix(name, ext) + ".tar"
+	}
+	return name
 }
 
 func (o *options) job(file string) job {

@@ -24,6 +24,9 @@ type maker struct {
 	// beforeStream is called before a control file is written to a pipe or
 	// device; may be nil.
 	beforeStream func()
+
+	mu      sync.Mutex
+	claimed map[string]string // guarded by mu; outputs, with whose they are
 }
 
 // mostWorkers is how many files are made at a time at most. One large file
@@ -81,7 +84,6 @@ func (m *maker) makeAll(ctx context.Context, list []job) error {
 
 // makeOne makes one control file.
 func (m *maker) makeOne(ctx context.Context, j job) error {
-	start := time.Now()
 	in, err := m.openInput(ctx, j)
 	if err != nil {
 		return named(j, err)
@@ -89,23 +91,70 @@ func (m *maker) makeOne(ctx context.Context, j job) error {
 	if !j.stdin() {
 		defer in.file.Close()
 	}
-	if err := checkOutput(j.control, in.file); err != nil {
-		return err
+	switch {
+	case m.compress:
+		return m.makePacked(ctx, j, in)
+	case in.gzip() && !m.asIs:
+		return m.makeInside(ctx, j, in)
 	}
-	if err := m.checkGzip(j, in.gzip()); err != nil {
-		return err
+	return m.makeAsIs(ctx, j, in)
+}
+
+// makeAsIs makes the control file of the bytes of a file, whatever they are.
+func (m *maker) makeAsIs(ctx context.Context, j job, in *input) error {
+	if in.gzip() && !m.compat && len(m.plainURLs) > 0 {
+		m.console.note("%s: -U is left out, since it does not lead to the gzip file", j.title())
 	}
-	bo, err := m.builderOptions(j, in)
+	b, err := m.newBuilder(j, in)
 	if err != nil {
 		return err
-	}
-	b, err := format.NewBuilder(bo)
-	if err != nil {
-		return named(j, err)
 	}
 	if err := in.feed(ctx, m.console.count(b)); err != nil {
 		return named(j, err)
 	}
+	return m.finish(j, b)
+}
+
+// newBuilder is the builder of the control file of j, which can be written.
+func (m *maker) newBuilder(j job, in *input) (*format.Builder, error) {
+	if err := m.claim(j, j.control, in); err != nil {
+		return nil, err
+	}
+	o, err := m.builderOptions(j, in)
+	if err != nil {
+		return nil, err
+	}
+	b, err := format.NewBuilder(o)
+	if err != nil {
+		return nil, named(j, err)
+	}
+	return b, nil
+}
+
+// claim sees to it that path can be written, and that no other job writes it.
+func (m *maker) claim(j job, path string, in *input) error {
+	if path == "-" {
+		return nil
+	}
+	if err := checkOutput(path, in.file); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	key := outputKey(runtime.GOOS, path)
+	if by, ok := m.claimed[key]; ok && by != j.file {
+		return report.WithHint(fmt.Errorf("%s: %s is written for %s already", j.title(), path, by),
+			"run zsyncmake for each of them, with -o")
+	}
+	if m.claimed == nil {
+		m.claimed = map[string]string{}
+	}
+	m.claimed[key] = j.file
+	return nil
+}
+
+// finish writes the control file.
+func (m *maker) finish(j job, b *format.Builder) error {
 	if err := m.save(j.control, func(w io.Writer) error { _, err := b.WriteTo(w); return err }); err != nil {
 		if j.control == "-" {
 			return fmt.Errorf("standard output: %w", err)
@@ -117,8 +166,8 @@ func (m *maker) makeOne(ctx context.Context, j job) error {
 		if err != nil {
 			return named(j, err)
 		}
-		m.console.say("%s: %d bytes in %d blocks of %d, checksums %v (%v), to %s in %.2f s",
-			j.title(), h.Length, h.Geometry().BlockCount(), h.BlockSize, h.Lengths(), h.Strong, j.control, time.Since(start).Seconds())
+		m.console.say("%s: %d bytes in %d blocks of %d, checksums %v (%v), to %s after %.2f s",
+			j.title(), h.Length, h.Geometry().BlockCount(), h.BlockSize, h.Lengths(), h.Strong, j.control, time.Since(m.console.start).Seconds())
 	}
 	return nil
 }
@@ -139,9 +188,9 @@ func (m *maker) builderOptions(j job, in *input) (format.BuilderOptions, error) 
 		Filename:       j.name,
 		BlockSize:      int64(m.blockSize),
 		ExpectedLength: in.length(),
-		URLs:           m.urlsFor(j, in.gzip()),
 		Strong:         m.strong,
 	}
+	o.URLs, o.ZURLs = m.urlsFor(j, in.gzip())
 	if !in.mtime.IsZero() {
 		o.MTime = making.CarriableTime(in.mtime)
 	}
@@ -154,6 +203,8 @@ func (m *maker) builderOptions(j job, in *input) (format.BuilderOptions, error) 
 	}
 	o.SHA1Only = true
 	o.Lengths = format.HashLengths
+	o.ExtraRecord = j.packed != ""
+	o.Encode = format.EncodeOptions{SafeSeparator: " ", SafeColon: true}
 	if !making.Carriable(j.name) {
 		return o, report.WithHint(fmt.Errorf("%s: a control file cannot carry this name", j.title()), "give another with -f, and a URL with -u")
 	}
@@ -161,26 +212,6 @@ func (m *maker) builderOptions(j job, in *input) (format.BuilderOptions, error) 
 		return o, report.WithHint(fmt.Errorf("%s: a control file cannot carry this path as a URL", j.title()), "give the URL with -u")
 	}
 	return o, nil
-}
-
-// checkGzip refuses what cannot be kept for a gzip file, and says what is
-// different for one.
-func (m *maker) checkGzip(j job, gzip bool) error {
-	switch {
-	case !gzip || m.asIs:
-	case m.exact && m.noRecompress:
-		return report.WithHint(fmt.Errorf("%s: conflicting request for compression and exactness: -e and -C", j.title()),
-			"with -Z the gzip file itself is described, which is exact")
-	case m.compat:
-		return report.WithHint(fmt.Errorf("%s: a gzip file, and this version does not look inside as zsyncmake 0.6.2 does", j.title()),
-			"with -Z the output is the same as its output with -Z")
-	default:
-		m.console.note("%s: the gzip file is described as it is, and a client gets just that; -Z says that this is meant", j.title())
-	}
-	if gzip && !m.compat && len(m.plainURLs) > 0 {
-		m.console.note("%s: -U is left out, since it does not lead to the gzip file", j.title())
-	}
-	return nil
 }
 
 // noteURLs tells what the default URLs rely on.
@@ -193,6 +224,14 @@ func (m *maker) noteURLs(list []job) {
 	case list[0].stdin():
 		m.console.note("no -u given: the control file does not say where the target is")
 	default:
-		m.console.note("no -u given: the control file leads to %s, relative to its own URL; publish them so that it does", list[0].file)
+		m.console.note("no -u given: the control file leads to %s, relative to its own URL; publish them so that it does", m.leadsTo(list[0]))
 	}
+}
+
+// leadsTo is the file that the control file of j leads to by default.
+func (m *maker) leadsTo(j job) string {
+	if m.compress {
+		return m.packedFile(j.file)
+	}
+	return j.file
 }

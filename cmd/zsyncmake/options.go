@@ -3,12 +3,14 @@ package main
 import (
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 
 	"github.com/spf13/pflag"
 
 	"github.com/zsyncfs/zsyncfs/cmd/internal/bytesize"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/making"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/packing"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/report"
 	"github.com/zsyncfs/zsyncfs/format/checksum"
 )
@@ -29,8 +31,11 @@ With no FILE, or -, read standard input and write to standard output.
                               0.6.2 knows MD4 only
   -e, --exact                 the client must get the very bytes of FILE
   -C, --no-recompress         a client need not compress what it has received
-  -Z, --as-is                 do not look inside gzip files (this version never does)
-  -z, --compress              refused: compress first, with gzip -9 -n
+  -Z, --as-is                 describe a gzip FILE as the bytes that it is, not what
+                              is inside
+  -z, --compress              compress FILE to FILE.gz, of which clients fetch parts
+      --restart=SIZE          with -z: input after which compression starts afresh
+                              (default: 256K; 32K to 16M)
       --compat=0.6.2          write byte for byte what zsyncmake 0.6.2 writes
   -v, --verbose               say what is done
   -V, --version               print the version
@@ -49,8 +54,9 @@ type options struct {
 	strong          checksum.Strong
 	// compat: write what 0.6.2 writes.
 	compat bool
-	// exact, noRecompress and asIs are -e, -C and -Z.
-	exact, noRecompress, asIs bool
+	// exact, noRecompress, asIs and compress are -e, -C, -Z and -z.
+	exact, noRecompress, asIs, compress bool
+	restart                             bytesize.Size
 
 	verbose, version, help bool
 	// files are as typed; "-" for standard input. At least one.
@@ -63,7 +69,6 @@ type options struct {
 type given struct {
 	filenames, outputs []string
 	strong, compat     string
-	compress           bool
 }
 
 func newFlags(o *options, g *given) *pflag.FlagSet {
@@ -79,7 +84,8 @@ func newFlags(o *options, g *given) *pflag.FlagSet {
 	f.BoolVarP(&o.exact, "exact", "e", false, "")
 	f.BoolVarP(&o.noRecompress, "no-recompress", "C", false, "")
 	f.BoolVarP(&o.asIs, "as-is", "Z", false, "")
-	f.BoolVarP(&g.compress, "compress", "z", false, "")
+	f.BoolVarP(&o.compress, "compress", "z", false, "")
+	f.Var(&o.restart, "restart", "")
 	f.StringVar(&g.compat, "compat", "", "")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "")
 	f.BoolVarP(&o.version, "version", "V", false, "")
@@ -102,11 +108,7 @@ func parse(args []string) (*options, error) {
 	if o.help || o.version {
 		return &o, nil
 	}
-	if g.compress {
-		return nil, report.WithHint(fmt.Errorf("-z is not available: this version does not compress"),
-			"compress first (gzip -9 -n FILE), then run zsyncmake on FILE.gz")
-	}
-	for _, check := range []func(given) error{o.takeNames, o.takeStrong, o.takeBlockSize, o.takeURLs} {
+	for _, check := range []func(given) error{o.takeNames, o.takeStrong, o.takeBlockSize, o.takeURLs, o.takeCompress} {
 		if err := check(g); err != nil {
 			return nil, err
 		}
@@ -161,6 +163,29 @@ func (o *options) takeStrong(g given) error {
 }
 
 func (o *options) takeBlockSize(given) error { return o.blockSize.CheckBlock() }
+
+// takeCompress checks what goes with -z.
+func (o *options) takeCompress(given) error {
+	switch {
+	case o.compress && o.asIs:
+		return usageErrorf("-z and -Z contradict each other: compress, and do not look inside")
+	case o.restart != 0 && !o.compress:
+		return usageErrorf("--restart is for -z")
+	case o.restart != 0 && (o.restart < packing.MinRestart || o.restart > packing.MaxRestart):
+		return usageErrorf("--restart is not between 32K and 16M")
+	}
+	if !o.compress {
+		return nil
+	}
+	for _, file := range o.files {
+		for _, other := range o.files {
+			if outputKey(runtime.GOOS, o.packedFile(file)) == outputKey(runtime.GOOS, other) {
+				return usageErrorf("%s would be written, and is to be read", other)
+			}
+		}
+	}
+	return nil
+}
 
 // takeURLs checks -u and -U, and makes them valid.
 func (o *options) takeURLs(given) error {
