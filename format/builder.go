@@ -1,7 +1,6 @@
 package format
 
 import (
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -69,26 +68,12 @@ type Builder struct {
 type GzipDetails struct {
 	// ZMap are the raw entries of the map, of MapGzip or a ZMapBuilder.
 	ZMap []byte
-	// Recompress is how the gzip file is made again of the target: see Recompress.
+	// Recompress is how the gzip file is made again of the target: see FormatRecompress.
 	// Default: it cannot be.
 	Recompress string
 	// ZFilename is what it is called then. Default: as the target. It is written
 	// together with Recompress only.
 	ZFilename string
-}
-
-// Recompress is the value of that header: h's header, to be put before what
-// gzip(1) makes with these options ("" or "--best", for example). Without a name
-// in h it has the option --no-name, by which zsync 0.6.2 tells.
-func Recompress(h *GzipHeader, options string) string {
-	value := hex.EncodeToString(h.Raw)
-	if options != "" {
-		value += " " + options
-	}
-	if !h.Named {
-		value += " --no-name"
-	}
-	return value
 }
 
 // NewBuilder checks o as far as it can be without the target.

@@ -46,6 +46,16 @@ func ParseRecompress(value string) (*Recompress, error) {
 	return &Recompress{Header: header, Options: options}, nil
 }
 
-// GzipLength is the length of the gzip file that m maps, if there is only one
-// member in it.
-func (m *ZMap) GzipLength() int64 { return m.Size() + 8 }
+// FormatRecompress is the value of the header "Recompress": h's header, to be put before what
+// gzip(1) makes with these options ("" or "--best", for example). Without a name
+// in h it has the option --no-name, by which zsync 0.6.2 tells.
+func FormatRecompress(h *GzipHeader, options string) string {
+	value := hex.EncodeToString(h.Raw)
+	if options != "" {
+		value += " " + options
+	}
+	if !h.Named {
+		value += " --no-name"
+	}
+	return value
+}

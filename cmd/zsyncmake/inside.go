@@ -85,7 +85,7 @@ func (m *maker) tryInside(ctx context.Context, j job, in *input) error {
 	}
 	details := format.GzipDetails{ZMap: raw}
 	if g.fits {
-		details.Recompress = format.Recompress(h, g.options)
+		details.Recompress = format.FormatRecompress(h, g.options)
 		if hasExtension(j.packedName) {
 			details.ZFilename = j.packedName
 		}

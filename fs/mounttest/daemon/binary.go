@@ -30,12 +30,23 @@ func Build(dir string, race bool) (string, error) {
 		path += "-race"
 		args = append(args, "-race")
 	}
-	args = append(args, "-o", path, "github.com/zsyncfs/zsyncfs/cmd/zsyncfs")
+	return path, build(path, "zsyncfs", args)
+}
+
+// BuildOther compiles another program of cmd into dir, without the race detector,
+// and returns its path.
+func BuildOther(dir, name string) (string, error) {
+	path := filepath.Join(dir, name)
+	return path, build(path, name, []string{"build"})
+}
+
+func build(path, name string, args []string) error {
+	args = append(args, "-o", path, "github.com/zsyncfs/zsyncfs/cmd/"+name)
 	out, err := exec.Command("go", args...).CombinedOutput()
 	if err != nil {
-		return "", fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, out)
+		return fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, out)
 	}
-	return path, nil
+	return nil
 }
 
 // patience is how long a command or the end of a daemon may take before the
