@@ -34,8 +34,13 @@
 //	                          MD5 or SHA-224. zsync 0.6.2 knows MD4 only.
 //	-e, --exact               the client must get the very bytes of FILE.
 //	-C, --no-recompress       a client need not compress what it has received.
-//	-Z, --as-is               do not look inside gzip files.
-//	-z, --compress            refused, see below.
+//	-Z, --as-is               describe a gzip FILE as the bytes that it is, and not
+//	                          what is inside.
+//	-z, --compress            compress FILE to FILE.gz, beside it, and describe FILE
+//	                          with a map of FILE.gz. What comes from standard input
+//	                          goes to zsync-target.gz, or with -f to NAME.gz.
+//	    --restart=SIZE        with -z: after how many bytes of FILE compression
+//	                          starts afresh, 32K to 16M. Default: 256K.
 //	    --compat=0.6.2        write byte for byte what zsyncmake 0.6.2 writes.
 //	-v, --verbose             say what is done, on standard error.
 //	-V, --version             print the version.
@@ -55,9 +60,26 @@
 // checksums (the "Hash-Lengths" that it calculates), SHA-1 only, URLs and names
 // as typed.
 //
-// Every input is described as the bytes that it is. For a gzip file that is what
-// 0.6.2 does with -Z; looking inside is not part of this version. A client gets
-// the exact .gz file, so -e is always satisfied.
+// # Gzip files
+//
+// A FILE that starts as gzip files do is described by what is inside: the target is
+// the content, NAME without ".gz" (".tgz" becomes ".tar"), and a map says where
+// its parts are in the gzip file at Z-URL, which are fetched instead of the whole.
+// When gzip(1), with one of the four sets of options that clients know, makes the
+// very same file again, this is written as Recompress, and clients end up with the
+// gzip file. All of it is compared. Else, with a note, they get the content; with -e
+// that is an error, and with -C gzip(1) is not tried at all.
+//
+// Some gzip files cannot be described so, or zsync 0.6.2 would deliver something
+// else than was published: those of several members or with bytes behind them, with
+// other parts than a name in their header, damaged or empty ones, those whose points
+// are too far apart for a map, and those of which gzip(1) makes the first 900 bytes
+// but not the rest. They are described as they are, as with -Z, and a note says why.
+//
+// With -z a gzip file is made that suits a map: each block of the target is
+// a compressed block of its own (of 4096 bytes at most), and nothing refers back
+// beyond the last restart, so that any part can be had without what is before. It
+// takes some percent more room than gzip -9 makes it. All cores work at it.
 //
 // # Messages and exit codes
 //
@@ -92,15 +114,17 @@
 //   - Without --compat, a URL is written as one: a space or a byte beyond ASCII
 //     becomes %20 and the like, and so do special characters in the default URL.
 //     A name that a control file cannot carry is left out, with a note.
-//   - A gzip file is described as it is, as with -Z, and its control file is
-//     NAME.gz.zsync where 0.6.2 without -Z writes NAME.zsync. A note says so.
-//     -U is left out for it, because what it leads to is not the target. With
-//     --compat=0.6.2, -Z must be given, since the output would not be the same.
-//   - -e with a gzip file: 0.6.2 fails unless it believes that the client can
-//     compress the content to the same file, and it can be wrong in that belief.
-//     Here the .gz itself is described, which is exact. -e and -C together are
-//     refused for a gzip file without -Z, as 0.6.2 does.
-//   - -z is refused: compress the file first (gzip -9 -n FILE), and then make the
-//     control file of FILE.gz.
+//   - 0.6.2 takes the first 900 bytes for the whole when it tries gzip(1), so that
+//     clients can end up with another file, also with -e. Here, and also with
+//     --compat=0.6.2, all is compared, and what does not come out right is described
+//     as with -Z; the control file is then NAME.gz.zsync where 0.6.2 writes
+//     NAME.zsync. Without --compat, files below 1024 bytes are tried as well.
+//   - With -Z, -U is left out for a gzip file, because what it leads to is not the
+//     target; not with --compat=0.6.2.
+//   - A gzip file from standard input is copied to a temporary file first; 0.6.2
+//     fails.
+//   - -z makes another gzip file than 0.6.2, so its map is another, also with
+//     --compat=0.6.2. -z and -Z together are refused: 0.6.2 then describes the gzip
+//     file under the name of FILE.
 //   - -V prints the version of this program.
 package main

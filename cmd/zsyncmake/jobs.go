@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/zsyncfs/zsyncfs/cmd/internal/report"
 )
@@ -20,6 +21,8 @@ type job struct {
 	// packed is the path of the gzip file whose content is the target, when the
 	// control file has a map of it, and packedName what it is called; else "".
 	packed, packedName string
+	// start is when the work began.
+	start time.Time
 }
 
 func (j job) stdin() bool { return j.file == "-" }

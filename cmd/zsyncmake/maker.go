@@ -84,6 +84,7 @@ func (m *maker) makeAll(ctx context.Context, list []job) error {
 
 // makeOne makes one control file.
 func (m *maker) makeOne(ctx context.Context, j job) error {
+	j.start = time.Now()
 	in, err := m.openInput(ctx, j)
 	if err != nil {
 		return named(j, err)
@@ -166,8 +167,8 @@ func (m *maker) finish(j job, b *format.Builder) error {
 		if err != nil {
 			return named(j, err)
 		}
-		m.console.say("%s: %d bytes in %d blocks of %d, checksums %v (%v), to %s after %.2f s",
-			j.title(), h.Length, h.Geometry().BlockCount(), h.BlockSize, h.Lengths(), h.Strong, j.control, time.Since(m.console.start).Seconds())
+		m.console.say("%s: %d bytes in %d blocks of %d, checksums %v (%v), to %s in %.2f s",
+			j.title(), h.Length, h.Geometry().BlockCount(), h.BlockSize, h.Lengths(), h.Strong, j.control, time.Since(j.start).Seconds())
 	}
 	return nil
 }
