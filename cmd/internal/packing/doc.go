@@ -23,7 +23,7 @@
 // # Concurrency
 //
 // A Writer has one goroutine for each stretch under way, at most one more than there
-// are cores. Close waits for them. Memory: less than 2 MiB for each of them,
+// are cores. Close waits for them. Memory: some MiB for each with the default restarts,
 // whatever the length of the file, and the map.
 //
 // It may import format and what is below it.
