@@ -40,7 +40,8 @@
 //	                          with a map of FILE.gz. What comes from standard input
 //	                          goes to zsync-target.gz, or with -f to NAME.gz.
 //	    --restart=SIZE        with -z: after how many bytes of FILE compression
-//	                          starts afresh, 32K to 16M. Default: 256K.
+//	                          starts afresh, 32K to 16M. Default: 128K to 512K,
+//	                          the more the better FILE compresses.
 //	    --compat=0.6.2        write byte for byte what zsyncmake 0.6.2 writes.
 //	-v, --verbose             say what is done, on standard error.
 //	-V, --version             print the version.

@@ -35,7 +35,7 @@ With no FILE, or -, read standard input and write to standard output.
                               is inside
   -z, --compress              compress FILE to FILE.gz, of which clients fetch parts
       --restart=SIZE          with -z: input after which compression starts afresh
-                              (default: 256K; 32K to 16M)
+                              (32K to 16M; default: 128K to 512K)
       --compat=0.6.2          write byte for byte what zsyncmake 0.6.2 writes
   -v, --verbose               say what is done
   -V, --version               print the version

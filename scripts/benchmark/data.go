@@ -117,7 +117,7 @@ func (b *bench) makeData(needs map[string]bool) error {
 
 // files are all that can be made, each after those that it is made from.
 func (b *bench) files() []file {
-	return slices.Concat(b.mountFiles(), b.zsyncFiles(), b.versionFiles())
+	return slices.Concat(b.mountFiles(), b.zsyncFiles(), b.versionFiles(), b.packedFiles())
 }
 
 // mountFiles are the files of the rows of the mount, with their control files.

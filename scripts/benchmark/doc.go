@@ -47,6 +47,13 @@
 // "versions.ten" takes the disk of what the store has as the kernel tells it, and
 // finds the different blocks by itself.
 //
+// # Compressed artifacts
+//
+// Rows "packed" are about "zsyncmake -z": how long its gzip files are, what both
+// zsyncs and a mount are sent for the next version of a tar that is served only so,
+// with the version before at hand, and how a long one reads in a mount, at random and
+// in order. Which of a map's points need nothing before them is counted in the map.
+//
 // # zsync and zsyncmake
 //
 // Every row of zsync comes twice: with control files of Debian's zsyncmake and of

@@ -3,15 +3,17 @@
 // Each block of the target, in zsync's sense, is a DEFLATE block of its own (from
 // 4096 bytes on several), and its place is in the map, so that a client fetches
 // just those that it needs. Blocks follow each other bit by bit. They refer back to
-// what is before them, as in any gzip file, but not across a restart: every
-// RestartLength bytes of input the history is dropped. The output before it ends
+// what is before them, as in any gzip file, but not across a restart, where the
+// history is dropped: each 128 to 512 KiB of input, unless Options.Restart says
+// otherwise, the sooner the less the data shrink (96 KiB of output are enough). The output before it ends
 // with an empty stored block, which fills up a byte (as the flush of a compressor
 // leaves), and the next block starts there. A restart is thus two points of the map
 // with the same output, the second at a whole byte; format.ZMap.Restart knows it.
 //
-// What is between two restarts, a stretch, does not depend on the others:
-// a reader that wants some bytes from the middle fetches and decodes no more than
-// their stretch, and here stretches are compressed on all cores.
+// What is between two restarts does not depend on the rest: a reader that wants some
+// bytes from the middle fetches and decodes no more than that. Here stretches of 512
+// KiB, which begin with a restart whatever comes before them, are compressed on all
+// cores.
 //
 // # How
 //

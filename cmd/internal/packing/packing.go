@@ -12,9 +12,15 @@ import (
 	"github.com/zsyncfs/zsyncfs/format"
 )
 
-// DefaultRestart is a good Options.Restart: shorter ones cost too much of what is
-// saved by compression, longer ones too much for who wants a little from the middle.
-const DefaultRestart = 256 << 10
+// Without Options.Restart there is a restart at each shortRestart bytes of input
+// where restartOutput bytes of output have come since the last one, and at each
+// longRestart whatever has: so who wants a little from the middle fetches much the
+// same of whatever data, and those that shrink most lose least by it.
+const (
+	shortRestart  = 128 << 10
+	longRestart   = 512 << 10
+	restartOutput = 96 << 10
+)
 
 // Bounds of Options.Restart, in bytes. The longest keeps the memory within bounds.
 const (
@@ -28,7 +34,8 @@ type Options struct {
 	// [format.MinBlockSize, format.MaxBlockSize].
 	BlockSize int64
 	// Restart is how many bytes of input there are from one restart to the next, in
-	// [MinRestart, MaxRestart]; rounded up to whole blocks. Default: DefaultRestart.
+	// [MinRestart, MaxRestart]; rounded up to whole blocks. Default: 128 to 512 KiB,
+	// the more the better the data compress.
 	Restart int64
 	// MTime is written to the gzip header when it can be: until the year 2106.
 	// Default: none.
@@ -39,7 +46,8 @@ type Options struct {
 type Writer struct {
 	w         io.Writer
 	blockSize int
-	restart   int
+	restart   int // input of a stretch
+	unit      int // after so much of it each there may be another restart
 	crc       uint32
 	length    int64
 
@@ -58,8 +66,9 @@ type Writer struct {
 // NewWriter writes the header of a gzip file to w, which gets the rest as it
 // becomes ready. The caller must Close the Writer.
 func NewWriter(w io.Writer, o Options) (*Writer, error) {
+	unit := o.Restart
 	if o.Restart == 0 {
-		o.Restart = DefaultRestart
+		o.Restart, unit = longRestart, shortRestart
 	}
 	if o.Restart < MinRestart || o.Restart > MaxRestart {
 		return nil, fmt.Errorf("%d bytes from one restart to the next are not between %d and %d", o.Restart, MinRestart, MaxRestart)
@@ -67,6 +76,7 @@ func NewWriter(w io.Writer, o Options) (*Writer, error) {
 	z := &Writer{w: w, most: runtime.GOMAXPROCS(0) + 1}
 	z.blockSize = int(min(o.BlockSize, maxBlock))
 	z.restart = int((o.Restart + o.BlockSize - 1) / o.BlockSize * o.BlockSize)
+	z.unit = int((unit + o.BlockSize - 1) / o.BlockSize * o.BlockSize)
 	header := []byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3}
 	if t := o.MTime.Unix(); !o.MTime.IsZero() && t > 0 && t < 1<<32 {
 		binary.LittleEndian.PutUint32(header[4:], uint32(t))
@@ -128,7 +138,7 @@ func (z *Writer) begin() {
 	z.queue = append(z.queue, s)
 	go func() {
 		defer close(s.done)
-		s.err = c.compress(s, z.blockSize)
+		s.err = c.compress(s, z.blockSize, z.unit)
 	}()
 }
 

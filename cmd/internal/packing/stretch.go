@@ -18,7 +18,8 @@ const maxBlock = 4096
 // level is that of the compressor.
 const level = 8
 
-// stretch is what lies between two restarts.
+// stretch is what is compressed by itself: between two restarts, and with some
+// within it by default.
 type stretch struct {
 	data []byte // input
 	last bool   // the file ends after it
@@ -51,45 +52,69 @@ func newCompressor() (*compressor, error) {
 // errSelfCheck: not the input.
 var errSelfCheck = errors.New("the compressor's output does not yield its input")
 
-// compress compresses s in DEFLATE blocks of blockSize bytes of input.
-func (c *compressor) compress(s *stretch, blockSize int) error {
-	c.flushed.Reset()
-	c.flate.Reset(&c.flushed)
-	for rest := s.data; len(rest) > 0; {
-		n := min(len(rest), blockSize)
-		if _, err := c.flate.Write(rest[:n]); err != nil {
+// compress compresses s in DEFLATE blocks of blockSize bytes of input, with a
+// restart after whole units of it where enough output came.
+func (c *compressor) compress(s *stretch, blockSize, unit int) error {
+	c.out = bitWriter{out: make([]byte, 0, len(s.data)/3)}
+	s.points = make([]format.ZPoint, 0, len(s.data)/blockSize+len(s.data)/unit+3)
+	for at := 0; at < len(s.data); {
+		end, err := c.flush(s.data, at, blockSize, unit)
+		if err == nil {
+			err = c.join(s, at, end)
+		}
+		if err != nil {
 			return err
 		}
-		if err := c.flate.Flush(); err != nil {
-			return err
+		if at = end; at < len(s.data) {
+			c.endHistory(s, at)
 		}
-		rest = rest[n:]
 	}
-	c.out = bitWriter{out: make([]byte, 0, c.flushed.Len()+64)}
-	s.points = make([]format.ZPoint, 0, len(s.data)/blockSize+3)
-	if err := c.join(s); err != nil {
-		return err
-	}
-	s.points = append(s.points, format.ZPoint{Bit: c.out.position(), Out: int64(len(s.data))})
-	if s.last {
+	if !s.last {
+		c.endHistory(s, len(s.data))
+	} else {
+		s.points = append(s.points, format.ZPoint{Bit: c.out.position(), Out: int64(len(s.data))})
 		c.out.add(1|1<<1, 10) // final, of fixed codes, and its end
 		s.end = c.out.position()
 		c.out.align()
-	} else {
-		c.out.stored(nil)
 	}
 	s.out = c.out.out
 	return nil
 }
 
-// join appends to c.out the blocks of c.flushed that have output, and notes their
-// points.
-func (c *compressor) join(s *stretch) error {
+// endHistory ends the output of the first at bytes of s for a restart.
+func (c *compressor) endHistory(s *stretch, at int) {
+	s.points = append(s.points, format.ZPoint{Bit: c.out.position(), Out: int64(at)})
+	c.out.stored(nil)
+}
+
+// flush compresses data from at on into c.flushed, up to the next restart, which is
+// the result.
+func (c *compressor) flush(data []byte, at, blockSize, unit int) (end int, err error) {
+	c.flushed.Reset()
+	c.flate.Reset(&c.flushed)
+	for begin := at; at < len(data); {
+		n := min(len(data)-at, blockSize)
+		if _, err := c.flate.Write(data[at : at+n]); err != nil {
+			return 0, err
+		}
+		if err := c.flate.Flush(); err != nil {
+			return 0, err
+		}
+		if at += n; (at-begin)%unit == 0 && c.flushed.Len() >= restartOutput {
+			break
+		}
+	}
+	return at, nil
+}
+
+// join appends to c.out the blocks of c.flushed that have output, which is bytes
+// [at, end) of s, and notes their points.
+func (c *compressor) join(s *stretch, at, end int) error {
 	stream := c.flushed.Bytes()
 	size := len(stream)
 	c.flushed.Write(make([]byte, 8)) // room for bitWriter.copy
 	padded := c.flushed.Bytes()
-	check := expecter{rest: s.data}
+	check := expecter{rest: s.data[at:end]}
 	err := c.decoder.Blocks(padded[:size], &check, func(b inflate.Block) error {
 		switch {
 		case b.Final:
@@ -97,7 +122,7 @@ func (c *compressor) join(s *stretch) error {
 		case b.Length == 0:
 			return nil
 		}
-		s.points = append(s.points, format.ZPoint{Bit: c.out.position(), Out: b.Out})
+		s.points = append(s.points, format.ZPoint{Bit: c.out.position(), Out: int64(at) + b.Out})
 		if b.Stored {
 			c.out.stored(padded[b.Data/8 : b.Data/8+b.Length])
 		} else {
