@@ -30,9 +30,11 @@
 //     folder that is not there, 255 for a full disk), wrong usage with 3.
 //   - -k does not replace what is no control file.
 //   - -V prints this project's version.
-//   - Copies compressed by gzip (Z-URL) are not looked into: where a control file
-//     has no other URL, all of the copy is fetched, and the file is made as it was
-//     before it was compressed, also where 0.6.2 would compress it again.
+//   - Where there are a gzip copy (Z-URL) and the file itself (URL), each block comes
+//     from the one that takes fewer bytes; 0.6.2 uses the copy only.
+//   - A published .gz that is made again (Recompress) is checked by the control file's
+//     map. Where another file comes of it, or there is no gzip(1), its content is
+//     delivered under the name in Filename, with a warning and exit code 0.
 //   - Addresses in private ranges are refused when the control file of a host
 //     leads to another one there, unless --allow-private is given.
 package main
