@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/zsyncfs/zsyncfs/fs/mounttest/daemon"
+	"github.com/zsyncfs/zsyncfs/fs/mounttest/fixture"
 	"github.com/zsyncfs/zsyncfs/fs/mounttest/readcheck"
 )
 
@@ -163,4 +164,29 @@ func TestSecretsAreNotShown(t *testing.T) {
 		}
 	}
 	m.Unmount()
+}
+
+// TestCacheRemoveAfterUnmount: what was read a moment ago can be removed as soon as it
+// is unmounted, while its daemon ends.
+func TestCacheRemoveAfterUnmount(t *testing.T) {
+	t.Parallel()
+	needMount(t)
+	dir := folder(t)
+	publishIn(t, dir, "one.img", fixture.Random(1<<20, 1))
+	publishIn(t, dir, "two.img", fixture.Random(1<<20, 2))
+	s := serve(t, dir)
+	m := mount(t, s.URL("/"))
+	for range 4 {
+		for _, name := range []string{"one.img", "two.img"} {
+			must(t, readcheck.Whole(pairOf(m, dir, name)))
+		}
+		if r := daemon.Command(t, m.Command("umount", m.Dir)); r.Code != 0 {
+			t.Fatal(r)
+		}
+		r := daemon.Command(t, m.Command("cache", "rm", "--all", "--cache-dir", m.CacheDir))
+		if r.Code != 0 || strings.Count(r.Output, "removed ") != 2 {
+			t.Errorf("%v", r)
+		}
+		m = again(t, m, s.URL("/"))
+	}
 }

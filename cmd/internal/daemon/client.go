@@ -60,11 +60,17 @@ func (c *Client) Mount(ctx context.Context, spec Spec) error {
 	return err
 }
 
-// Cache asks the daemon to do r with its store. Errors: ErrNoDaemon; *Failure as the
-// daemon told it.
+// Cache asks the daemon to do r with its store. Errors: ErrNoDaemon, also for one
+// that is ending, which has the store for a moment still; *Failure as the daemon told
+// it.
 func (c *Client) Cache(ctx context.Context, r CacheRequest) (*CacheAnswer, error) {
 	var a CacheAnswer
-	if err := c.call(ctx, http.MethodPost, "/v1/cache", r, &a); err != nil {
+	err := c.call(ctx, http.MethodPost, "/v1/cache", r, &a)
+	var failure *Failure
+	switch {
+	case errors.As(err, &failure) && failure.Ending:
+		return nil, ErrNoDaemon
+	case err != nil:
 		return nil, err
 	}
 	return &a, nil

@@ -160,6 +160,11 @@ func (s *socket) cache(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	io.Copy(io.Discard, r.Body) // what follows notices when the client hangs up
+	if s.daemon.Status().Ending {
+		// What its files still hold would be called in use.
+		reply(w, http.StatusConflict, Failure{Message: ErrEnding.Error(), Code: 1, Ending: true})
+		return
+	}
 	answer, err := Cache(r.Context(), s.daemon.store, request)
 	if err != nil {
 		code, hint := s.daemon.options.Describe(err)
