@@ -26,6 +26,7 @@ type candidate struct {
 	url     *url.URL // nil: refused
 	text    string   // url as errors show it
 	gzip    bool     // the target is there compressed
+	guessed bool     // the control file names others, and not this one
 	refused error    // not nil: never to be contacted
 
 	accepted bool   // its length and blocks have agreed
@@ -65,7 +66,7 @@ func (s *Source) judge(cand *candidate, err error) error {
 		left = cand.leave(err)
 	}
 	// Alone it is the error that the caller gets; else nobody hears of it.
-	warn := left && len(s.candidates) > 1 && (cand.ban >= firstBan || cand.ban == firstDoubt)
+	warn := left && !cand.guessed && len(s.candidates) > 1 && (cand.ban >= firstBan || cand.ban == firstDoubt)
 	s.mu.Unlock()
 	if warn {
 		s.c.warn(&refusal{reason: "source " + cand.text + " is left alone for a while", err: err})
@@ -162,11 +163,17 @@ func (u *usable) err() error {
 
 func (s *Source) usable(stream bool) *usable {
 	now := time.Now()
-	mapped := !stream && s.packed.zmap() != nil
+	mapped := !stream && s.usableMap() != nil
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	u := &usable{}
+	var guesses []CandidateError
+	defer func() { u.failed.Candidates = append(u.failed.Candidates, guesses...) }()
 	fail := func(cand *candidate, err error) {
+		if cand.guessed {
+			guesses = append(guesses, CandidateError{cand.text, err})
+			return
+		}
 		u.failed.Candidates = append(u.failed.Candidates, CandidateError{cand.text, err})
 	}
 	for _, cand := range s.candidates {
@@ -195,7 +202,7 @@ func (s *Source) usable(stream bool) *usable {
 }
 
 // errGzipCopy: why a candidate that is a gzip copy serves no ranges.
-var errGzipCopy = errors.New("it is a gzip copy without a map, which is read as a whole only")
+var errGzipCopy = errors.New("it is a gzip copy without a usable map, which is read as a whole only")
 
 // noRangesError is ErrNoRanges with what is wrong with the other candidates.
 type noRangesError struct{ SourceError }

@@ -16,8 +16,9 @@ var errRelative = errors.New("relative URL in a control file of no known address
 func candidatesOf(ctl *Control, mirrors []*url.URL) []*candidate {
 	var out []*candidate
 	seen := map[string]bool{}
+	guess := false
 	add := func(u *url.URL, text string, err error, gzip bool) {
-		c := &candidate{url: u, text: text, refused: err, gzip: gzip}
+		c := &candidate{url: u, text: text, refused: err, gzip: gzip, guessed: guess}
 		if u != nil {
 			c.text = Redact(u)
 			c.refused = checkURL(u)
@@ -53,7 +54,9 @@ func candidatesOf(ctl *Control, mirrors []*url.URL) []*candidate {
 	listed(ctl.Header.URLs, "URL line of the control file", false)
 	own := withoutSuffix(ctl.URL)
 	if own != nil {
+		guess = len(ctl.Header.URLs)+len(ctl.Header.ZURLs) > 0
 		add(own, "", nil, false)
+		guess = false
 	}
 	for _, m := range mirrors {
 		if m = mirrorURL(m, own); m != nil {

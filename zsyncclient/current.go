@@ -9,10 +9,15 @@ func (s *Source) URL() string {
 	if s.current != nil {
 		return s.current.text
 	}
+	guess := ""
 	for _, cand := range s.candidates {
-		if cand.refused == nil {
+		switch {
+		case cand.refused != nil:
+		case !cand.guessed:
 			return cand.text
+		case guess == "":
+			guess = cand.text
 		}
 	}
-	return ""
+	return guess
 }

@@ -32,6 +32,7 @@ type packedCopies struct {
 
 	mu         sync.Mutex
 	noRestarts bool           // a flush kept its history; guarded by mu
+	wrong      bool           // the copies are not what the map tells of; guarded by mu
 	forgetful  bool           // what is delivered is not here afterwards; guarded by mu
 	guess      int64          // how much of a deflate block is fetched for its header; guarded by mu
 	headers    map[int][]byte // starts of deflate blocks, by the number of their point; guarded by mu
@@ -73,6 +74,17 @@ func (s *Source) initPacked() {
 		}
 		return m
 	})
+}
+
+// usableMap is the map, if there is one that is believed.
+func (s *Source) usableMap() *format.ZMap {
+	s.packed.mu.Lock()
+	wrong := s.packed.wrong
+	s.packed.mu.Unlock()
+	if wrong {
+		return nil
+	}
+	return s.packed.zmap()
 }
 
 // span is a part of a gzip copy that is decoded in one go.
@@ -145,7 +157,7 @@ func (s *Source) hasHistory(p format.ZPoint, earlier []format.BlockRange) bool {
 
 // packedPays says whether runs take fewer bytes of a gzip copy than of the target.
 func (s *Source) packedPays(runs []format.BlockRange) bool {
-	m := s.packed.zmap()
+	m := s.usableMap()
 	if m == nil {
 		return false
 	}
@@ -184,7 +196,7 @@ func (p *packedCopies) headerShort() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.guess == headerMost {
-		return refuse("the gzip copy is not what its map tells of")
+		return errNotAsMapped
 	}
 	p.guess = headerMost
 	clear(p.headers)

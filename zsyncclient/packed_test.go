@@ -260,6 +260,22 @@ func TestPackedFaults(t *testing.T) {
 	}
 }
 
+// A copy that was compressed anew is read as a whole.
+func TestPackedAnew(t *testing.T) {
+	data := words(1_000_000, 7)
+	f := newPackedFixture(t, data, gzipStream(data, 6, len(data), false), nil)
+	f.srv.Put("/d/t.dat.gz", gzipStream(data, 9, 50_000, false))
+	runs := scattered(int64(len(f.here)))
+	f.have(runs)
+	s := f.source()
+	if err := s.FetchRuns(shortly(t, 20*time.Second), runs, Foreground, f.records, f.deliver); !errors.Is(err, ErrNoRanges) {
+		t.Fatalf("error %v", err)
+	}
+	if err := s.FetchAll(shortly(t, 20*time.Second), f.records, f.deliver); err != nil || f.missing() > 0 {
+		t.Fatalf("%v; %d blocks are missing", err, f.missing())
+	}
+}
+
 // A copy that is not what the map tells of is left, and the plain target taken.
 func TestPackedWrong(t *testing.T) {
 	data := words(1_000_000, 5)

@@ -29,9 +29,30 @@ var decoders = sync.Pool{New: func() any { return new(inflate.Decoder) }}
 // packed asks a gzip copy for what t's runs need, in one request, and decodes it.
 // Blocks before and between the runs that come along are delivered too. Runs that
 // are too many for the request are left for the next.
+//
+// A copy that is not what the map tells of is from then on read as a whole only: it
+// may have been compressed anew.
 func (t *try) packed(ctx context.Context) error {
 	s := t.f.s
-	m := s.packed.zmap()
+	m := s.usableMap()
+	if m == nil {
+		return errAskAgain // another try has just found it wrong
+	}
+	err := t.packedByMap(ctx, m)
+	if err == nil || t.callerErr != nil || !errors.Is(err, errNotAsMapped) && !errors.Is(err, ErrWrongBlocks) {
+		return err
+	}
+	s.packed.mu.Lock()
+	s.packed.wrong = true
+	s.packed.mu.Unlock()
+	return errAskAgain
+}
+
+// errNotAsMapped: the gzip copy is not what the map tells of.
+var errNotAsMapped = errors.New("the gzip copy is not what its map tells of")
+
+func (t *try) packedByMap(ctx context.Context, m *format.ZMap) error {
+	s := t.f.s
 	most, _ := t.host.rangesAtOnce()
 	parts, err := t.packedParts(ctx, m, max(most, 1))
 	if err != nil {
@@ -85,7 +106,7 @@ func (t *try) packed(ctx context.Context) error {
 		return fmt.Errorf("server sent 200 for a range request: %w", ErrNoRanges)
 	case a.code == http.StatusRequestedRangeNotSatisfiable:
 		a.body.done()
-		return refuse("the gzip copy is shorter than its map says")
+		return errNotAsMapped
 	}
 	return a.statusError()
 }
@@ -198,7 +219,7 @@ func (t *try) packedSeveral(ctx context.Context, a *answer, m *format.ZMap, aske
 func (t *try) packedPart(ctx context.Context, a *answer, r io.Reader, m *format.ZMap, p packedPart, cr contentRange, list []*decoding) error {
 	s := t.f.s
 	if cr.total >= 0 && cr.total < m.Size() || cr.r != p.r {
-		return refuse("the gzip copy has %d bytes, and its map tells of %d", cr.total, m.Size())
+		return errNotAsMapped
 	}
 	s.learn(t.cand, a)
 	limited := &io.LimitedReader{R: r, N: p.r.Length()}
@@ -226,7 +247,7 @@ func (t *try) packedPart(ctx context.Context, a *answer, r io.Reader, m *format.
 	}
 	err := t.decode(ctx, m, p.span, d, in, list[0])
 	if errors.Is(err, inflate.ErrHistory) && !(p.span.restart && p.span.start.Out > 0) {
-		return refuse("the gzip copy is damaged: %w", err)
+		return errNotAsMapped
 	}
 	if errors.Is(err, inflate.ErrHistory) {
 		s.packed.mu.Lock()
@@ -284,12 +305,12 @@ func (r spanReader) explain(err error) error {
 	case r.body.err != nil && r.body.err != io.EOF:
 		return r.body.broke(r.body.err)
 	case errors.Is(err, inflate.ErrDamaged):
-		return refuse("the gzip copy is damaged: %w", err)
+		return errNotAsMapped
 	case err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF):
 		if r.body.err == io.EOF && r.limited.N > 0 {
 			return r.body.broke(io.ErrUnexpectedEOF)
 		}
-		return refuse("the gzip copy is not what its map tells of")
+		return errNotAsMapped
 	}
 	return r.body.broke(err)
 }

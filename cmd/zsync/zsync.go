@@ -125,6 +125,11 @@ func (c *command) say(format string, args ...any) {
 
 // warn prints what went wrong and did not end the run.
 func (c *command) warn(err error) {
+	var other *download.NotPackedError
+	if errors.As(err, &other) && c.quiet { // not the file that a script looks for
+		fmt.Fprintf(c.stderr, "zsync: warning: %s\n", report.Printable(err.Error()))
+		return
+	}
 	c.say("zsync: warning: %s", report.Printable(err.Error()))
 }
 

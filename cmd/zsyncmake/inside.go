@@ -84,7 +84,7 @@ func (m *maker) tryInside(ctx context.Context, j job, in *input) error {
 		return named(j, errors.Join(making.ErrChanged, err))
 	}
 	details := format.GzipDetails{ZMap: raw}
-	if g.fits {
+	if g.fits && j.name != "" { // without a name, zsync 0.6.2 crashes on it
 		details.Recompress = format.FormatRecompress(h, g.options)
 		if hasExtension(j.packedName) {
 			details.ZFilename = j.packedName

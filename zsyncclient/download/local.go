@@ -17,6 +17,9 @@ func (d *Download) scanSeeds(ctx context.Context) error {
 	seen := map[string]bool{}
 	given := len(d.o.Seeds)
 	paths := append(append([]string{}, d.o.Seeds...), d.o.Path)
+	if d.o.Packed {
+		paths = append(paths, d.o.PlainPath)
+	}
 	paths = append(paths, d.setAside...)
 	for i, path := range paths {
 		if d.missing.Count() == 0 {

@@ -10,12 +10,81 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"time"
 
 	"github.com/zsyncfs/zsyncfs/format"
 )
 
 // errOtherGzip: gzip made another file than the one that was published.
 var errOtherGzip = errors.New("this machine's gzip makes another file than the one that was published")
+
+// errGzipKilled: a signal ended gzip.
+var errGzipKilled = errors.New("gzip was ended by a signal")
+
+// NotPackedError: the published gzip file cannot be made of the target, which is
+// delivered at PlainPath. Options.Warn is told.
+type NotPackedError struct {
+	Path, PlainPath string
+	Err             error
+}
+
+func (e *NotPackedError) Error() string {
+	return fmt.Sprintf("%s cannot be made, so its content is delivered as %s: %v", e.Path, e.PlainPath, e.Err)
+}
+func (e *NotPackedError) Unwrap() error { return e.Err }
+
+// unpackedPath is where the target goes as it is.
+func (d *Download) unpackedPath() string {
+	if d.o.Packed {
+		return d.o.PlainPath
+	}
+	return d.o.Path
+}
+
+// packedCurrent says whether Path is the published gzip file: by its header, its map
+// and the digests of its content.
+func (d *Download) packedCurrent(ctx context.Context) (bool, error) {
+	how, err := format.ParseRecompress(d.h.Recompress)
+	if err != nil || refuseOdd(d.o.Path, false) != nil {
+		return false, nil
+	}
+	f, err := os.Open(d.o.Path)
+	if err != nil {
+		return false, nil
+	}
+	defer f.Close()
+	in := bufio.NewReaderSize(&untilDone{ctx, f}, 256<<10)
+	h, err := format.ReadGzipHeader(in)
+	if err != nil || !bytes.Equal(h.Raw, how.Header) {
+		return false, nil
+	}
+	d.begin(Checking, d.o.Path, d.geo.Length)
+	v := d.h.NewFileVerifier()
+	var length countWriter
+	raw, end, err := format.MapGzip(h, in, d.h.BlockSize, io.MultiWriter(&length, v))
+	if ctx.Err() != nil {
+		return false, ctx.Err()
+	}
+	info, statErr := f.Stat()
+	if err != nil || statErr != nil || !bytes.Equal(raw, d.h.ZMap) || int64(length) != d.geo.Length {
+		return false, nil
+	}
+	const trailer = 8
+	return info.Size() == (end.Bit+7)/8+trailer && v.Check() == nil, nil
+}
+
+// untilDone reads r until ctx ends.
+type untilDone struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (u *untilDone) Read(p []byte) (int, error) {
+	if err := u.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return u.r.Read(p)
+}
 
 // pack makes the published gzip file of the complete, verified target, and is its
 // path. When that fails, the target itself is what is delivered, at PlainPath.
@@ -31,10 +100,19 @@ func (d *Download) pack(ctx context.Context) (string, error) {
 	if err := os.Remove(path); err != nil && !isMissingFile(err) {
 		d.o.Warn(err)
 	}
+	if errors.Is(err, errGzipKilled) {
+		select { // who ended it mostly ends us, too
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
 	if ctx.Err() != nil {
 		return "", ctx.Err()
 	}
-	d.o.Warn(fmt.Errorf("%s cannot be made, so its content is delivered as %s: %w", d.o.Path, d.o.PlainPath, err))
+	if errors.Is(err, errGzipKilled) {
+		return "", err
+	}
+	d.o.Warn(&NotPackedError{Path: d.o.Path, PlainPath: d.o.PlainPath, Err: err})
 	d.o.Path = d.o.PlainPath
 	return d.partPath(), refuseOdd(d.o.Path, true)
 }
@@ -63,9 +141,12 @@ func (d *Download) packTo(ctx context.Context, path string) (err error) {
 	cmd.Stdout = &headerSwap{w: io.MultiWriter(w, check), header: how.Header}
 	runErr := cmd.Run()
 	checkErr := check.end()
+	var exit *exec.ExitError
 	switch text := strings.TrimSpace(said.String()); {
-	case checkErr != nil && (runErr == nil || errors.Is(checkErr, errOtherGzip)):
+	case checkErr != nil && (runErr == nil || errors.Is(checkErr, errOtherGzip)): // then gzip may have met a closed pipe
 		return checkErr
+	case errors.As(runErr, &exit) && exit.ExitCode() < 0:
+		return errGzipKilled
 	case runErr != nil && text != "":
 		return fmt.Errorf("%w: %s", runErr, text)
 	case runErr != nil:

@@ -75,6 +75,9 @@ func TestPack(t *testing.T) {
 			t.Errorf("%v: %d bytes fetched", tt.options, r.Fetched)
 		}
 		// Again: it is there.
+		if current, err := f.download(packedTo(f.path("t.dat.gz"), f.path("t.dat"))).Current(t.Context()); err != nil || !current {
+			t.Errorf("%v: not current: %v", tt.options, err)
+		}
 		r, err = f.download(packedTo(f.path("t.dat.gz"), f.path("t.dat"))).Run(t.Context())
 		if err != nil || !r.UpToDate || r.Fetched > 0 {
 			t.Errorf("%v: again: %v, %+v", tt.options, err, r)
@@ -98,6 +101,14 @@ func TestPackOther(t *testing.T) {
 	}
 	if len(f.warned) != 1 || !strings.Contains(f.warned[0], "its content is delivered as "+f.path("t.dat")) {
 		t.Errorf("warned of %q", f.warned)
+	}
+	if left, _ := os.ReadDir(f.dir); len(left) != 1 {
+		t.Errorf("left behind: %v", left)
+	}
+	// Again: nothing is fetched, and nothing replaced.
+	r, err = f.download(packedTo(f.path("t.dat.gz"), f.path("t.dat"))).Run(t.Context())
+	if err != nil || !r.UpToDate || r.Fetched > 0 {
+		t.Errorf("again: %v, %+v", err, r)
 	}
 	if left, _ := os.ReadDir(f.dir); len(left) != 1 {
 		t.Errorf("left behind: %v", left)

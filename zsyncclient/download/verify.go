@@ -87,15 +87,26 @@ func (d *Download) upToDate(ctx context.Context) (bool, error) {
 
 // Current says whether Path is the target, by the digests of the whole, or by
 // every block where the control file has none. A Path that is not there, no
-// regular file, or not to be read, is not the target.
+// regular file, or not to be read, is not the target. With Options.Packed, Path has to
+// be the gzip file that was published, or PlainPath the target.
 //
 // Errors: ctx's.
 func (d *Download) Current(ctx context.Context) (bool, error) {
-	info, err := os.Stat(d.o.Path)
+	if d.o.Packed {
+		if current, err := d.packedCurrent(ctx); current || err != nil {
+			return current, err
+		}
+	}
+	return d.isTarget(ctx, d.unpackedPath())
+}
+
+// isTarget says whether the file at path is the target.
+func (d *Download) isTarget(ctx context.Context, path string) (bool, error) {
+	info, err := os.Stat(path)
 	if err != nil || !info.Mode().IsRegular() || info.Size() != d.geo.Length {
 		return false, nil
 	}
-	f, err := os.Open(d.o.Path)
+	f, err := os.Open(path)
 	if err != nil {
 		return false, nil
 	}
@@ -104,7 +115,7 @@ func (d *Download) Current(ctx context.Context) (bool, error) {
 		found, err := d.checkInPlace(ctx, Checking, f, info.Size())
 		return err == nil && found.right == d.geo.BlockCount(), ctx.Err()
 	}
-	d.begin(Checking, d.o.Path, d.geo.Length)
+	d.begin(Checking, path, d.geo.Length)
 	v := d.h.NewFileVerifier()
 	buf := make([]byte, 1<<20)
 	for off := int64(0); off < d.geo.Length; {
