@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"time"
 
 	"github.com/zsyncfs/zsyncfs/format"
 	"github.com/zsyncfs/zsyncfs/format/inflate"
@@ -40,6 +41,13 @@ type packedCopies struct {
 	moved      chan struct{} // closed and replaced when a decoding came further or ended; guarded by mu
 }
 
+// farPause is how long it takes fetches that begin together to tell of each other.
+const farPause = 20 * time.Millisecond
+
+// historyNear is how far before a byte its history and that of a point a bit before
+// it begin, at most.
+const historyNear = inflate.WindowSize + 8<<10
+
 // decoding is one under way: it has come to at and goes on to end. Both are
 // offsets in the target, guarded by packedCopies.mu.
 type decoding struct{ at, end int64 }
@@ -55,7 +63,7 @@ const (
 	spanGap = 64
 	// worthWaiting is how much is not fetched and decoded twice when it is on its way;
 	// from a restart on, which saves a wait for the end of that way, restartWaiting.
-	worthWaiting, restartWaiting = 16 << 10, 256 << 10
+	worthWaiting, restartWaiting = 16 << 10, 512 << 10
 )
 
 func (s *Source) initPacked() {
@@ -236,13 +244,20 @@ func (p *packedCopies) move(d *decoding, at int64, over bool) {
 	p.moved = make(chan struct{})
 }
 
-// coming says whether another decoding is on its way to byte off, and is closed
-// when it has moved.
+// extend moves d's end.
+func (p *packedCopies) extend(d *decoding, end int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	d.end = end
+}
+
+// coming says whether other decodings are to bring some of the history of byte off,
+// and is closed when one has moved.
 func (p *packedCopies) coming(off int64) (moved <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for d := range p.decodings {
-		if d.at < off && d.end >= off {
+		if d.at < off && d.end > off-historyNear {
 			return p.moved
 		}
 	}
@@ -250,9 +265,12 @@ func (p *packedCopies) coming(off int64) (moved <-chan struct{}) {
 }
 
 // awaitHistory is spanFor, after what is being decoded already and would have to
-// be decoded again has come.
-func (s *Source) awaitHistory(ctx context.Context, m *format.ZMap, run format.BlockRange, earlier []format.BlockRange) (span, error) {
+// be decoded again has come; nil without wait when that has not come. Only what comes
+// first in a request may wait, and only for what begins before it: so nobody waits for
+// who waits for him.
+func (s *Source) awaitHistory(ctx context.Context, m *format.ZMap, run format.BlockRange, earlier []format.BlockRange, wait bool) (*span, error) {
 	off := s.geo.Offset(run.Start)
+	paused := false
 	for {
 		moved := s.packed.coming(off)
 		sp := s.spanFor(m, run, earlier)
@@ -260,13 +278,22 @@ func (s *Source) awaitHistory(ctx context.Context, m *format.ZMap, run format.Bl
 		if sp.restart {
 			most = restartWaiting
 		}
-		if moved == nil || off-sp.start.Out <= most {
-			return sp, nil
+		far := off-sp.start.Out > most
+		if !far || moved == nil && (paused || !wait) {
+			return &sp, nil
+		}
+		if !wait {
+			return nil, nil
+		}
+		var pause <-chan time.Time
+		if moved == nil { // who fetches what is before this may be about to begin
+			pause, paused = time.After(farPause), true
 		}
 		select {
 		case <-moved:
+		case <-pause:
 		case <-ctx.Done():
-			return span{}, ctx.Err()
+			return nil, ctx.Err()
 		}
 	}
 }

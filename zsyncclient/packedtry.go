@@ -54,21 +54,28 @@ var errNotAsMapped = errors.New("the gzip copy is not what its map tells of")
 func (t *try) packedByMap(ctx context.Context, m *format.ZMap) error {
 	s := t.f.s
 	most, _ := t.host.rangesAtOnce()
-	parts, err := t.packedParts(ctx, m, max(most, 1))
-	if err != nil {
-		return err
-	}
-	var list []*decoding
-	for _, p := range parts {
-		if p.span != nil {
-			list = append(list, s.packed.begin(s.geo.Bytes(p.span.blocks)))
-		}
-	}
+	// Who goes on where the first run ends is to wait for it from now on.
+	list := []*decoding{s.packed.begin(s.geo.Bytes(t.runs[0]))}
 	defer func() {
 		for _, d := range list {
 			s.packed.move(d, d.end, true)
 		}
 	}()
+	parts, err := t.packedParts(ctx, m, max(most, 1))
+	if err != nil {
+		return err
+	}
+	spans := 0
+	for _, p := range parts {
+		switch {
+		case p.span == nil:
+		case spans == 0:
+			s.packed.extend(list[0], s.geo.Bytes(p.span.blocks).End)
+			spans++
+		default:
+			list = append(list, s.packed.begin(s.geo.Bytes(p.span.blocks)))
+		}
+	}
 	ranges := make([]format.Range, len(parts))
 	for i, p := range parts {
 		ranges[i] = p.r
@@ -121,9 +128,12 @@ func (t *try) packedParts(ctx context.Context, m *format.ZMap, most int) ([]pack
 	known := -1 // the deflate block whose header is among the parts
 	runs := t.runs
 	for len(runs) > 0 {
-		sp, err := s.awaitHistory(ctx, m, runs[0], earlier)
+		sp, err := s.awaitHistory(ctx, m, runs[0], earlier, len(parts) == 0)
 		if err != nil {
 			return nil, err
+		}
+		if sp == nil {
+			break
 		}
 		r := sp.bytes()
 		header := sp.block >= 0 && sp.block != known && s.packed.header(sp.block) == nil
@@ -151,7 +161,7 @@ func (t *try) packedParts(ctx context.Context, m *format.ZMap, most int) ([]pack
 		if len(parts) >= most {
 			break
 		}
-		last = &sp
+		last = sp
 		earlier = append(earlier, sp.blocks)
 		parts = append(parts, packedPart{r: r, span: last})
 		runs = runs[1:]
