@@ -32,6 +32,8 @@ type packedCopies struct {
 	zmap  func() *format.ZMap // nil: they cannot be read in part
 
 	mu         sync.Mutex
+	looked     sync.Once
+	anyRestart bool           // set by looked
 	noRestarts bool           // a flush kept its history; guarded by mu
 	wrong      bool           // the copies are not what the map tells of; guarded by mu
 	forgetful  bool           // what is delivered is not here afterwards; guarded by mu
@@ -264,6 +266,22 @@ func (p *packedCopies) coming(off int64) (moved <-chan struct{}) {
 	return nil
 }
 
+// restarts says whether there are points after the first that seem to need no history.
+func (s *Source) restarts(m *format.ZMap) bool {
+	p := &s.packed
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.noRestarts {
+		return false
+	}
+	p.looked.Do(func() {
+		for i := 1; i < m.Len()-2 && !p.anyRestart; i++ {
+			p.anyRestart = m.Restart(i)
+		}
+	})
+	return p.anyRestart
+}
+
 // awaitHistory is spanFor, after what is being decoded already and would have to
 // be decoded again has come; nil without wait when that has not come. Only what comes
 // first in a request may wait, and only for what begins before it: so nobody waits for
@@ -275,7 +293,7 @@ func (s *Source) awaitHistory(ctx context.Context, m *format.ZMap, run format.Bl
 		moved := s.packed.coming(off)
 		sp := s.spanFor(m, run, earlier)
 		most := int64(worthWaiting)
-		if sp.restart {
+		if sp.restart || s.restarts(m) {
 			most = restartWaiting
 		}
 		far := off-sp.start.Out > most
