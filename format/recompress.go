@@ -23,19 +23,11 @@ var recompressOptions = map[string][]string{
 	"--rsync --best": {"--rsyncable", "--best"},
 }
 
-// RecompressOptions are the options that the text of a header "Recompress" stands
-// for; false when it is none that may be used.
-func RecompressOptions(text string) ([]string, bool) {
-	text = strings.TrimSpace(strings.TrimSuffix(text, "--no-name"))
-	o, ok := recompressOptions[text]
-	return o, ok
-}
-
 // ParseRecompress reads the header of that name. Errors: options that no control
 // file may ask for, a gzip header that is none.
 func ParseRecompress(value string) (*Recompress, error) {
 	digits, text, _ := strings.Cut(value, " ")
-	options, ok := RecompressOptions(text)
+	options, ok := recompressOptions[strings.TrimSpace(strings.TrimSuffix(text, "--no-name"))]
 	if !ok {
 		return nil, fmt.Errorf("the options %s are none that may be used", quote(text))
 	}

@@ -82,16 +82,18 @@ func (f *controlFetch) hand(part []byte) error {
 // headerNow is ctl as it is there now; nil when its header is another. Of one with a
 // long Z-Map2 only the lines before the map are looked at: they have the digests.
 func (f *controlFetch) headerNow(ctx context.Context) (*Control, error) {
-	lines := f.ctl.Raw
-	if i := bytes.Index(lines, []byte(zmapName)); i >= 0 && len(lines) > surePrefix {
-		lines = lines[:i]
-	} else {
-		now, err := f.c.FetchControl(ctx, f.ctl.URL, Validators{}, f.ctl.Header.Size)
-		if err != nil || !bytes.Equal(now.Raw, f.ctl.Raw) {
-			return nil, err
-		}
-		return now, nil
+	if i := bytes.Index(f.ctl.Raw, []byte(zmapName)); i >= 0 && len(f.ctl.Raw) > surePrefix {
+		return f.linesNow(ctx, f.ctl.Raw[:i])
 	}
+	now, err := f.c.FetchControl(ctx, f.ctl.URL, Validators{}, f.ctl.Header.Size)
+	if err != nil || !bytes.Equal(now.Raw, f.ctl.Raw) {
+		return nil, err
+	}
+	return now, nil
+}
+
+// linesNow is headerNow by lines, with which the header begins.
+func (f *controlFetch) linesNow(ctx context.Context, lines []byte) (*Control, error) {
 	var now *Control
 	err := patiently(ctx, func(wait time.Duration) error {
 		r := &controlReader{c: f.c, ctx: ctx, url: f.ctl.URL, patience: wait}

@@ -31,24 +31,18 @@ type packedCopies struct {
 	local Local
 	zmap  func() *format.ZMap // nil: they cannot be read in part
 
-	mu         sync.Mutex
 	looked     sync.Once
-	anyRestart bool           // set by looked
-	noRestarts bool           // a flush kept its history; guarded by mu
-	wrong      bool           // the copies are not what the map tells of; guarded by mu
-	forgetful  bool           // what is delivered is not here afterwards; guarded by mu
-	guess      int64          // how much of a deflate block is fetched for its header; guarded by mu
-	headers    map[int][]byte // starts of deflate blocks, by the number of their point; guarded by mu
-	decodings  map[*decoding]struct{}
-	moved      chan struct{} // closed and replaced when a decoding came further or ended; guarded by mu
+	anyRestart bool // set by looked
+
+	mu         sync.Mutex
+	noRestarts bool                   // a flush kept its history; guarded by mu
+	wrong      bool                   // the copies are not what the map tells of; guarded by mu
+	forgetful  bool                   // what is delivered is not here afterwards; guarded by mu
+	guess      int64                  // how much of a deflate block is fetched for its header; guarded by mu
+	headers    map[int][]byte         // starts of deflate blocks, by the number of their point; guarded by mu
+	decodings  map[*decoding]struct{} // under way; guarded by mu
+	moved      chan struct{}          // closed and replaced when a decoding came further or ended; guarded by mu
 }
-
-// farPause is how long it takes fetches that begin together to tell of each other.
-const farPause = 20 * time.Millisecond
-
-// historyNear is how far before a byte its history and that of a point a bit before
-// it begin, at most.
-const historyNear = inflate.WindowSize + 8<<10
 
 // decoding is one under way: it has come to at and goes on to end. Both are
 // offsets in the target, guarded by packedCopies.mu.
@@ -66,6 +60,11 @@ const (
 	// worthWaiting is how much is not fetched and decoded twice when it is on its way;
 	// from a restart on, which saves a wait for the end of that way, restartWaiting.
 	worthWaiting, restartWaiting = 16 << 10, 512 << 10
+	// historyNear is how far before a byte its history and that of a point a bit
+	// before it begin, at most.
+	historyNear = inflate.WindowSize + 8<<10
+	// farPause is how long it takes fetches that begin together to tell of each other.
+	farPause = 20 * time.Millisecond
 )
 
 func (s *Source) initPacked() {
@@ -180,7 +179,7 @@ func (s *Source) packedPays(runs []format.BlockRange) bool {
 		packed += max(0, r.End-max(r.Start, end))
 		end = max(end, r.End)
 		if sp.block >= 0 {
-			packed += headerGuess
+			packed += s.packed.headerGuess()
 		}
 	}
 	return packed < plain
@@ -269,17 +268,14 @@ func (p *packedCopies) coming(off int64) (moved <-chan struct{}) {
 // restarts says whether there are points after the first that seem to need no history.
 func (s *Source) restarts(m *format.ZMap) bool {
 	p := &s.packed
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.noRestarts {
-		return false
-	}
-	p.looked.Do(func() {
+	p.looked.Do(func() { // outside of mu: it takes a while
 		for i := 1; i < m.Len()-2 && !p.anyRestart; i++ {
 			p.anyRestart = m.Restart(i)
 		}
 	})
-	return p.anyRestart
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.anyRestart && !p.noRestarts
 }
 
 // awaitHistory is spanFor, after what is being decoded already and would have to
@@ -316,7 +312,7 @@ func (s *Source) awaitHistory(ctx context.Context, m *format.ZMap, run format.Bl
 	}
 }
 
-// open prepares the decoder for sp, of which r reads the bytes.
+// openSpan prepares the decoder for sp, of which r reads the bytes.
 func (s *Source) openSpan(m *format.ZMap, sp span, d *inflate.Decoder, r spanReader) error {
 	var window []byte
 	if !sp.restart {

@@ -65,20 +65,19 @@ func (t *try) packedByMap(ctx context.Context, m *format.ZMap) error {
 	if err != nil {
 		return err
 	}
-	spans := 0
-	for _, p := range parts {
-		switch {
-		case p.span == nil:
-		case spans == 0:
-			s.packed.extend(list[0], s.geo.Bytes(p.span.blocks).End)
-			spans++
-		default:
-			list = append(list, s.packed.begin(s.geo.Bytes(p.span.blocks)))
-		}
-	}
 	ranges := make([]format.Range, len(parts))
+	first := true // of the spans: it has its decoding
 	for i, p := range parts {
 		ranges[i] = p.r
+		if p.span == nil {
+			continue
+		}
+		if blocks := s.geo.Bytes(p.span.blocks); first {
+			s.packed.extend(list[0], blocks.End)
+		} else {
+			list = append(list, s.packed.begin(blocks))
+		}
+		first = false
 	}
 	etag := s.ifRange(t.cand)
 	a, err := s.c.get(ctx, ask{url: t.cand.url, header: rangeHeader(etag, ranges...), class: data, pri: t.f.pri})
@@ -255,15 +254,16 @@ func (t *try) packedPart(ctx context.Context, a *answer, r io.Reader, m *format.
 	if err := s.openSpan(m, *p.span, d, in); err != nil {
 		return err
 	}
-	err := t.decode(ctx, m, p.span, d, in, list[0])
-	if errors.Is(err, inflate.ErrHistory) && !(p.span.restart && p.span.start.Out > 0) {
-		return errNotAsMapped
-	}
-	if errors.Is(err, inflate.ErrHistory) {
+	err := t.decode(ctx, p.span, d, in, list[0])
+	switch {
+	case !errors.Is(err, inflate.ErrHistory):
+	case p.span.restart && p.span.start.Out > 0: // it was none
 		s.packed.mu.Lock()
 		s.packed.noRestarts = true
 		s.packed.mu.Unlock()
 		return errAskAgain
+	default:
+		return errNotAsMapped
 	}
 	if err != nil {
 		return err
@@ -274,7 +274,7 @@ func (t *try) packedPart(ctx context.Context, a *answer, r io.Reader, m *format.
 }
 
 // decode verifies and delivers the blocks of t's first run, which are those of sp.
-func (t *try) decode(ctx context.Context, m *format.ZMap, sp *span, d *inflate.Decoder, in spanReader, mine *decoding) error {
+func (t *try) decode(ctx context.Context, sp *span, d *inflate.Decoder, in spanReader, mine *decoding) error {
 	s := t.f.s
 	run := &t.runs[0]
 	if _, err := io.CopyN(io.Discard, d, s.geo.Offset(run.Start)-sp.start.Out); err != nil {

@@ -12,7 +12,6 @@ import (
 	"github.com/zsyncfs/zsyncfs/fs/mounttest/daemon"
 	"github.com/zsyncfs/zsyncfs/fs/mounttest/fixture"
 	"github.com/zsyncfs/zsyncfs/fs/mounttest/readcheck"
-	"github.com/zsyncfs/zsyncfs/fs/mounttest/webserver"
 )
 
 var buildMaker = sync.OnceValues(func() (string, error) { return daemon.BuildOther(base, "zsyncmake") })
@@ -53,17 +52,6 @@ func publishPacked(t *testing.T, program, dir, plain, name string, data []byte) 
 	must(t, os.Rename(path, filepath.Join(plain, name)))
 }
 
-// sentOf is how many bytes of the file name the server sent.
-func sentOf(t *testing.T, s *webserver.Server, name string) (sum int64) {
-	t.Helper()
-	for _, r := range s.Log(t) {
-		if r.Path == "/"+name {
-			sum += r.Bytes
-		}
-	}
-	return sum
-}
-
 // TestPackedAtRandom: a compressed artifact that is nowhere uncompressed reads right
 // anywhere, and one of ours for no more than 192 KiB of each stretch between two
 // points that need nothing before them.
@@ -93,7 +81,7 @@ func TestPackedAtRandom(t *testing.T) {
 		}
 		info, err := os.Stat(filepath.Join(dir, "disk.img.gz"))
 		must(t, err)
-		sent := sentOf(t, s, "disk.img.gz")
+		sent := contentOf(t, s, "disk.img.gz")
 		if most := int64(len(touched)) * (192 << 10); ours && sent > most {
 			t.Errorf("%d bytes for %d stretches", sent, len(touched))
 		}
@@ -118,10 +106,10 @@ func TestPackedNextVersion(t *testing.T) {
 		m := mount(t, s.URL("/"))
 		must(t, readcheck.Whole(pairOf(m, plain, "disk-1.img")))
 		must(t, readcheck.Whole(pairOf(m, plain, "disk-2.img")))
-		if n := sentOf(t, s, "disk-2.img.gz"); n == 0 || n > 100_000 {
+		if n := contentOf(t, s, "disk-2.img.gz"); n == 0 || n > 100_000 {
 			t.Errorf("%d bytes of the second version", n)
 		}
-		if n := sentOf(t, s, "disk-2.img"); n > 2000 {
+		if n := contentOf(t, s, "disk-2.img"); n > 2000 {
 			t.Errorf("%d bytes of an uncompressed file that is not there", n)
 		}
 	})
@@ -146,11 +134,11 @@ func TestPackedAndPlain(t *testing.T) {
 	if !bytes.Equal(buf, data[7<<20:7<<20+4096]) {
 		t.Error("wrong bytes")
 	}
-	if n := sentOf(t, s, "disk.img.gz"); n != 0 {
+	if n := contentOf(t, s, "disk.img.gz"); n != 0 {
 		t.Errorf("%d bytes of the copy", n)
 	}
 	must(t, readcheck.Whole(pairOf(m, dir, "disk.img")))
-	if n := sentOf(t, s, "disk.img.gz"); n == 0 {
+	if n := contentOf(t, s, "disk.img.gz"); n == 0 {
 		t.Error("nothing of the copy")
 	}
 }

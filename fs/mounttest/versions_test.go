@@ -47,8 +47,7 @@ func updated(data []byte, seed uint64) []byte {
 	return slices.Concat(out[:middle], fixture.Random(1001, seed+99), out[middle:])
 }
 
-// contentOf is how many bytes of the file name the server sent, and all bytes of it
-// and its control file.
+// contentOf is how many bytes of the file name the server sent.
 func contentOf(t *testing.T, s *webserver.Server, name string) (data int64) {
 	t.Helper()
 	for _, r := range s.Log(t) {
