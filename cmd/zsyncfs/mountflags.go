@@ -20,6 +20,7 @@ type mountFlags struct {
 	foreground bool
 	verbose    bool
 	debug      bool
+	pprof      bool
 	cacheDir   string
 	indexFile  string
 
@@ -39,6 +40,7 @@ func (f *mountFlags) add(s *pflag.FlagSet) {
 	s.BoolVarP(&f.foreground, "foreground", "f", false, "stay in the foreground, with messages on standard error")
 	s.BoolVarP(&f.verbose, "verbose", "v", false, "log more")
 	s.BoolVar(&f.debug, "debug-fuse", false, "log every request of the kernel (with -f)")
+	s.BoolVar(&f.pprof, "pprof", false, "profiles of the daemon on its socket, CACHE-DIR/socket, at /debug/pprof/")
 	s.StringVar(&f.cacheDir, "cache-dir", "", "folder of the block store (default $XDG_CACHE_HOME/zsyncfs)")
 	s.StringVar(&f.indexFile, "index-file", "", "file or URL with one control file's URL per line, instead of SOURCE")
 	s.DurationVar(&f.refresh, "refresh", time.Minute, "age after which listings and control files are asked for again")
@@ -81,6 +83,7 @@ func (f *mountFlags) spec(args []string) (daemon.Spec, error) {
 		ReadDeadline: f.readDeadline,
 		AllowOther:   f.allowOther,
 		Debug:        f.debug && f.foreground,
+		Profiles:     f.pprof,
 		Share:        []reuse.Share{reuse.ShareOrigin, reuse.ShareVerified, reuse.ShareNone}[f.share.index],
 		Fill:         []target.Fill{target.FillAhead, target.FillOff, target.FillFull}[f.fill.index],
 		Strict:       f.verify.index == 1,

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/zsyncfs/zsyncfs/blockstore"
@@ -44,6 +45,7 @@ type Daemon struct {
 
 	ctx      context.Context // ends when the daemon is told to end
 	cancel   context.CancelFunc
+	profiles atomic.Bool    // a mount asked for profiles on the socket
 	mounting sync.WaitGroup // Mounts and Gets under way; added to under mu, and not once ending
 
 	mu     sync.Mutex
@@ -103,6 +105,9 @@ func (d *Daemon) Mount(ctx context.Context, spec Spec) error {
 		if err := SetLimits(d.store, spec.CacheSize, spec.CacheMinFree); err != nil {
 			d.options.Log.Warn(err.Error(), "mount", spec.Dir)
 		}
+	}
+	if spec.Profiles {
+		d.profiles.Store(true)
 	}
 	d.keepSeedsOutOfMounts(&spec)
 	m, err := open(ctx, spec, d.store, "zsyncfs/"+d.options.Version, d.options.Log)

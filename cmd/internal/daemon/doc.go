@@ -20,6 +20,11 @@
 //	POST   /v1/cache   CacheRequest -> CacheAnswer, or Failure
 //	POST   /v1/get     GetSpec -> lines of JSON: steps, progress, warnings, and at
 //	                   last where the target's bytes are, or a Failure
+//	GET    /debug/pprof/... -> profiles as net/http/pprof has them, once a mount has
+//	                   asked for them ("zsyncfs mount --pprof"):
+//
+//	curl --unix-socket STORE/socket -o cpu.pprof 'http://daemon/debug/pprof/profile?seconds=5'
+//	go tool pprof -top cpu.pprof
 //
 // A Failure carries message, hint and exit code, so that a mount that a running
 // daemon refuses reads like one that was refused at once.

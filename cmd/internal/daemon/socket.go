@@ -78,6 +78,7 @@ func listen(d *Daemon) (*socket, error) {
 	mux.HandleFunc("POST /v1/mounts", s.mount)
 	mux.HandleFunc("POST /v1/get", s.get)
 	mux.HandleFunc("POST /v1/cache", s.cache)
+	s.addProfiles(mux)
 	s.server = &http.Server{
 		Handler:           http.MaxBytesHandler(mux, requestLimit),
 		ReadHeaderTimeout: 10 * time.Second,

@@ -37,7 +37,8 @@ type Spec struct {
 
 	access.Access
 
-	Debug bool // print every FUSE request
+	Debug    bool // print every FUSE request
+	Profiles bool // profiles of the daemon on its socket, while it lives
 }
 
 // ErrSource says that a source is not a URL to mount.
