@@ -116,7 +116,7 @@ func (v *Version) write(snap *snapshot) error {
 		}
 	}
 	if snap.bytes > 0 {
-		if err := syncFile(v.parts.data); err != nil {
+		if err := syncFile(v.parts.data.File); err != nil {
 			return v.condemn(snap, false, err)
 		}
 	}
@@ -256,7 +256,7 @@ func (v *Version) account() account {
 	a.owners = owners(v.table.shared)
 	v.mu.Unlock()
 	c := v.parts
-	for _, f := range []*os.File{c.control.f, c.data, c.known} {
+	for _, f := range []*os.File{c.control.f, c.data.File, c.known} {
 		if info, err := f.Stat(); err == nil {
 			a.disk += diskBytes(info)
 		}

@@ -202,7 +202,7 @@ func TestFull(t *testing.T) {
 		t.Skip(err)
 	}
 	data := v.parts.data
-	v.parts.data = full
+	v.parts.data = &dataFile{File: full}
 	err = v.Put(50, m.blocks(50, 60))
 	v.parts.data = data
 	full.Close()

@@ -242,6 +242,11 @@ func (v *Version) OpenData() (*Data, error) {
 func (s *Store) pin(key Key) (unpin func()) {
 	s.moving.RLock() // nothing is being moved out of it just now
 	defer s.moving.RUnlock()
+	return s.addPin(key)
+}
+
+// addPin is pin for who has moving for reading.
+func (s *Store) addPin(key Key) (unpin func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.pins[key]++

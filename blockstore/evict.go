@@ -175,11 +175,14 @@ func (s *Store) Remove(key Key) error {
 func (s *Store) remove(key Key) (freed bool, err error) {
 	s.moving.Lock()
 	defer s.moving.Unlock()
-	if s.pinned(key) {
+	switch v := s.openVersionOf(key); {
+	case s.isRead(key):
 		return false, errPinned
-	}
-	if v := s.openVersionOf(key); v != nil && v.holds.Load() > 0 {
+	case v == nil: // its files are removed, which leaves the bytes to a map of them
+	case v.holds.Load() > 0:
 		return false, errHeld
+	case s.mapped(key):
+		return false, errPinned
 	}
 	if s.handOver(key); s.stopped() {
 		return false, ErrClosed // nobody may have got what he shares
@@ -208,8 +211,12 @@ func (s *Store) openVersionOf(key Key) *Version {
 	return nil
 }
 
-// pinned says whether the data file of key is being read past the store.
-func (s *Store) pinned(key Key) bool {
+// pinned says whether the data file of key is being read past the store: by an open
+// Data, or by a map that outlived it. It needs moving.
+func (s *Store) pinned(key Key) bool { return s.isRead(key) || s.mapped(key) }
+
+// isRead says whether a Data of key is open.
+func (s *Store) isRead(key Key) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.pins[key] > 0

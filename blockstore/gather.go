@@ -3,6 +3,7 @@ package blockstore
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/zsyncfs/zsyncfs/format"
 )
@@ -18,15 +19,16 @@ const (
 )
 
 // errPinned: the file must stay as it is for now.
-var errPinned = errors.New("blockstore: the data file is being read by others")
+var errPinned = fmt.Errorf("%w: its data file is being read by others", ErrInUse)
 
 // Gather brings all blocks of the version that lie in other versions' files into
 // its own, so that this is whole, and has the others refer to them there: no block
 // takes room twice. Blocks that prove damaged on the way are forgotten. What was
 // moved stays so whatever the error.
 //
-// Errors: ErrFull (wrapped); of the disk; ErrClosed; ctx's. Safe for concurrent
-// use; readers go on meanwhile.
+// Errors: ErrFull (wrapped); ErrInUse (wrapped) while the kernel or others read the
+// file that has the blocks; of the disk; ErrClosed; ctx's. Safe for concurrent use;
+// readers go on meanwhile.
 func (v *Version) Gather(ctx context.Context) error {
 	if v.nowhere {
 		return nil
@@ -205,7 +207,7 @@ func (v *Version) takeOver(m moved, g *segment, data []byte, epoch int64) (taken
 	s.mu.Unlock()
 	at := v.geometry().Bytes(m.blocks)
 	defer s.claim(v.key, at)()
-	if err := writeData(parts.data, data, m.to); err != nil {
+	if err := writeData(parts.data.File, data, m.to); err != nil {
 		s.unreserve(room)
 		return false, writeError("move blocks", err)
 	}

@@ -43,7 +43,12 @@ func loadParts(dir string, key Key, h *format.Header, warn func(error)) (*loaded
 		}
 	}
 	l.parts.control = newControlFile(files[0], h.ControlLength(), meta.have, meta.sums)
-	l.parts.data, l.parts.known = files[1], files[2]
+	l.parts.known = files[2]
+	if l.parts.data, err = asDataFile(files[1]); err != nil {
+		files[0].Close()
+		files[2].Close()
+		return nil, err
+	}
 	l.loadKnown(key, h, warn)
 	if l.shared, err = readShared(dir, key, l.table.blocks); err != nil {
 		warn(fmt.Errorf("blockstore: version %v: %w", key, err))

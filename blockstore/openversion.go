@@ -130,6 +130,7 @@ func (v *Version) end() ([]entry, error) {
 		return nil, nil
 	}
 	set, err := v.checkpoint()
+	v.prove()
 	v.files.Lock()
 	v.parts.close()
 	v.parts = nil
@@ -167,6 +168,7 @@ func (s *Store) loadVersion(key Key, place Place, raw []byte, h *format.Header, 
 	}
 	v.parts, v.table, v.state, v.pages = l.parts, l.table, l.state, l.pages
 	v.takeShared(l.shared)
+	v.recall()
 	v.used.Store(time.Now().Unix())
 	v.id, _, v.hasID, _ = parseName(v.name)
 	if v.newName {

@@ -79,7 +79,7 @@ func (v *Version) fill(parts *parts, r format.BlockRange, data []byte, how putti
 	at := v.geometry().Bytes(r)
 	// Who refers to these bytes must not see them change.
 	defer v.store.claim(v.key, at)()
-	if err := writeData(parts.data, data, at.Start); err != nil {
+	if err := writeData(parts.data.File, data, at.Start); err != nil {
 		return 0, writeError("write blocks", err)
 	}
 	how.room = min(roomFor(data, at.Start), how.room)

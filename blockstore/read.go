@@ -112,9 +112,9 @@ func (v *Version) find(blocks format.BlockRange) found {
 // file is where the run's bytes lie.
 func (r *run) file(parts *parts) *os.File {
 	if r.at == otherSegment {
-		return r.segment.f
+		return r.segment.f.File
 	}
-	return parts.data
+	return parts.data.File
 }
 
 // readUnchecked checks blocks, which are at the start of the run at, and copies

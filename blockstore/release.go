@@ -41,12 +41,12 @@ func (v *Version) releaseRun(r format.BlockRange, keep extents) error {
 		return nil
 	}
 	// Another process may be making a copy of the file.
-	if err := tryLock(parts.data); err != nil {
+	if err := tryLock(parts.data.File); err != nil {
 		return errPinned
 	}
-	defer unlock(parts.data)
+	defer unlock(parts.data.File)
 	defer v.store.claim(v.key, format.Range{Start: start, End: end})()
-	return punch(parts.data, start, end-start)
+	return punch(parts.data.File, start, end-start)
 }
 
 // anyOwn says whether a block in bytes r is in the own file. It needs mu.

@@ -16,7 +16,7 @@ import (
 type segment struct {
 	store *Store
 	key   Key // of the version whose data file it is
-	f     *os.File
+	f     *dataFile
 
 	uses int // guarded by Store.mu
 
@@ -54,7 +54,7 @@ func (s *Store) segment(key Key) (*segment, error) {
 }
 
 // openSegment opens the data file of the version key, wherever its folder is.
-func (s *Store) openSegment(key Key) (*os.File, error) {
+func (s *Store) openSegment(key Key) (*dataFile, error) {
 	const tries = 3 // its folder may be renamed between two looks
 	names := []string{provisionalName(key)}
 	for range tries {
@@ -64,9 +64,9 @@ func (s *Store) openSegment(key Key) (*os.File, error) {
 			}
 		}
 		for _, name := range names {
-			f, err := openFile(filepath.Join(s.versionsDir(), name, dataName), os.O_RDONLY)
+			f, err := openFile(filepath.Join(s.versionsDir(), name, dataName), os.O_RDWR)
 			if err == nil {
-				return f, nil
+				return asDataFile(f)
 			}
 			if !errors.Is(err, fs.ErrNotExist) {
 				return nil, err

@@ -40,6 +40,7 @@ type Store struct {
 	evicting sync.Mutex
 
 	pins       map[Key]int   // data files that are read past the store; guarded by mu
+	proofs     map[Key]proof // of versions that were closed; guarded by mu
 	limits     Limits        // guarded by mu
 	pending    int64         // room set aside that totals do not have yet; guarded by mu
 	indexBytes int64         // guarded by mu
@@ -73,7 +74,7 @@ type totals struct {
 func Open(dir string, o Options) (*Store, error) {
 	s := &Store{
 		dir: dir, options: o.withDefaults(), open: map[Key]*slot{}, orphans: map[*Version]struct{}{},
-		opened: time.Now(), pins: map[Key]int{},
+		opened: time.Now(), pins: map[Key]int{}, proofs: map[Key]proof{},
 		segments: map[Key]*segment{}, claims: map[*claimed]struct{}{}, sharers: map[Key]map[Key]struct{}{}, free: -1, roomier: make(chan struct{}),
 		kick: make(chan struct{}, 1), evict: make(chan struct{}, 1), stop: make(chan struct{}),
 	}

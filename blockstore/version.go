@@ -109,16 +109,14 @@ type Version struct {
 // parts are the open files of a version.
 type parts struct {
 	control *controlFile
-	data    *os.File
+	data    *dataFile
 	known   *os.File
 }
 
 func (p *parts) close() {
-	for _, f := range []*os.File{p.control.f, p.data, p.known} {
-		if f != nil {
-			f.Close()
-		}
-	}
+	p.control.f.Close()
+	p.data.Close()
+	p.known.Close()
 }
 
 // Key is the version's name before its whole control file is here.

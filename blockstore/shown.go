@@ -1,0 +1,165 @@
+package blockstore
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"github.com/zsyncfs/zsyncfs/format"
+	"golang.org/x/sys/unix"
+)
+
+// shownName is a file of a version's folder that says that the data file was given
+// to the kernel (ShowData), and in which boot of the machine.
+const shownName = "shown"
+
+// ErrUnchecked says that some block was not held against its record since the store
+// was opened.
+var ErrUnchecked = errors.New("blockstore: not every block was checked")
+
+// ShowData is OpenData for the kernel to serve reads from the file by itself (FUSE
+// passthrough). Programs may map the file into memory then, and such maps outlive
+// Close, this process and its next one: until the machine is started again, the
+// bytes of the file are given back only when nobody has it, or by removing it.
+//
+// Errors: ErrUnchecked; ErrInUse when blocks are being moved just now; those of
+// OpenData. Safe for concurrent use.
+func (v *Version) ShowData() (*Data, error) {
+	if v.nowhere {
+		return nil, ErrUnknownBlock
+	}
+	if !v.IsChecked() {
+		return nil, ErrUnchecked
+	}
+	// Who opens a file must not wait for blocks that are being moved.
+	if !v.store.moving.TryRLock() {
+		return nil, ErrInUse
+	}
+	unpin := v.store.addPin(v.key)
+	v.store.moving.RUnlock()
+	f, err := v.openData()
+	if err == nil {
+		if err = v.noteShown(); err != nil {
+			f.Close()
+		}
+	}
+	if err != nil {
+		unpin()
+		return nil, err
+	}
+	return &Data{File: f, unpin: unpin}, nil
+}
+
+// IsChecked says whether every block is here and was held against its record since
+// the store was opened.
+func (v *Version) IsChecked() bool {
+	if v.nowhere {
+		return false
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.table.count == v.table.blocks && v.table.checked.next(false, 0, v.table.blocks) == v.table.blocks
+}
+
+// Unchecked is the first run of blocks from b on that are here and were not held
+// against their records since the store was opened; empty when there is none.
+func (v *Version) Unchecked(b format.BlockID) format.BlockRange {
+	if v.nowhere {
+		return format.BlockRange{}
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	t := v.table
+	for at := int64(b); at < t.blocks; {
+		start := t.checked.next(false, at, t.blocks)
+		end := t.checked.next(true, start, t.blocks)
+		first := t.here.next(true, start, end)
+		if first < end {
+			return format.BlockRange{Start: format.BlockID(first), End: format.BlockID(t.here.next(false, first, end))}
+		}
+		at = end
+	}
+	return format.BlockRange{}
+}
+
+// noteShown has the folder say that the data file was shown. The maps of a kernel
+// end with it, so nothing needs to be durable.
+func (v *Version) noteShown() error {
+	v.folder.Lock()
+	defer v.folder.Unlock()
+	if v.parts == nil {
+		return ErrClosed
+	}
+	path := filepath.Join(v.path(), shownName)
+	if isShown(v.path()) {
+		return nil
+	}
+	if err := removeOdd(path); err != nil {
+		return fmt.Errorf("blockstore: %w", err)
+	}
+	if err := os.WriteFile(path, bootID(), 0o600); err != nil {
+		return writeError("note that a file is shown", err)
+	}
+	return nil
+}
+
+// isShown says whether the data file in the folder dir was shown since the machine
+// was started.
+func isShown(dir string) bool {
+	text, err := readSmall(filepath.Join(dir, shownName), 256)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	return err != nil || bytes.Equal(text, bootID())
+}
+
+// bootID tells the boots of the machine apart. Where it cannot be had, all are one.
+func bootID() []byte {
+	text, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	return text
+}
+
+// mapped says whether the data file of key was shown and somebody else has it open
+// or in memory. It needs moving: nobody begins to show a file then.
+func (s *Store) mapped(key Key) bool {
+	if v := s.openVersionOf(key); v != nil && !s.discarded(v) {
+		v.folder.Lock()
+		defer v.folder.Unlock()
+		if v.parts != nil {
+			return isShown(v.path()) && !onlyOurs(v.parts.data.File)
+		}
+	}
+	name, err := s.findFolder(key)
+	if err != nil || name == "" || !isShown(filepath.Join(s.versionsDir(), name)) {
+		return false
+	}
+	f, err := openFile(filepath.Join(s.versionsDir(), name, dataName), os.O_RDWR)
+	if err != nil {
+		return !errors.Is(err, fs.ErrNotExist)
+	}
+	data, err := asDataFile(f)
+	if err != nil {
+		return true
+	}
+	defer data.Close()
+	return !onlyOurs(data.File)
+}
+
+// onlyOurs says whether nobody has the file of f open or in memory but by f. The
+// kernel grants a write lease in no other case. It cannot tell where the bytes of a
+// file lie in another one (overlayfs), for a map is of that.
+func onlyOurs(f *os.File) bool {
+	var st unix.Statfs_t
+	if err := unix.Fstatfs(int(f.Fd()), &st); err != nil || st.Type == unix.OVERLAYFS_SUPER_MAGIC {
+		return false
+	}
+	if _, err := unix.FcntlInt(f.Fd(), syscall.F_SETLEASE, syscall.F_WRLCK); err != nil {
+		return false
+	}
+	_, err := unix.FcntlInt(f.Fd(), syscall.F_SETLEASE, syscall.F_UNLCK)
+	return err == nil
+}
