@@ -26,6 +26,7 @@
 //	                  (sharedfile.go); replaced as a whole, not there without any
 //	    manifest      SHA-256 of each block of a version that was verified
 //	                  (manifest.go)
+//	    shown         the boot of the machine in which data was given to the kernel
 //	    place         where it came from, as the caller told; part of its name
 //	    meta          state, which bytes of control are here, and a CRC-32C for
 //	                  each 16 KiB of control (metafile.go); replaced as a whole
@@ -84,10 +85,19 @@
 // for a while, of files to which no other refers. The bytes of a file that is pinned
 // are not punched until it is closed.
 //
+// ShowData pins a file for the kernel, which serves reads from it by itself. A program
+// may map it into memory and close it; the map then is one of this very file, which
+// nobody tells the store of. So the folder says that the file was shown, and from then
+// on until the machine is started again the bytes of the file are only given back when
+// the kernel says that nobody else has it (a write lease can be had), or with the file
+// itself, whose bytes stay with the map. For this a data file is open once in the
+// process (datafile.go).
+//
 // # Damage
 //
 // Nothing on the disk is believed. A block is held against its record when it
-// is first read after Open; a page of the control file against its CRC-32C
+// is first read after Open, and again when its version was closed and its files were
+// changed since (proven.go); a page of the control file against its CRC-32C
 // when it is first used (hashing the whole file at open would cost 26 MB of
 // reading before the first byte of a large image, and would say nothing about
 // a control file that is not whole); a page of known and the meta file when
