@@ -21,12 +21,12 @@ const shownName = "shown"
 // was opened.
 var ErrUnchecked = errors.New("blockstore: not every block was checked")
 
-// ShowData is OpenData for the kernel to serve reads from the file by itself (FUSE
+// ShowData is OpenData of a file as long as the target for the kernel to serve reads from the file by itself (FUSE
 // passthrough). Programs may map the file into memory then, and such maps outlive
 // Close, this process and its next one: until the machine is started again, the
 // bytes of the file are given back only when nobody has it, or by removing it.
 //
-// Errors: ErrUnchecked; ErrInUse when blocks are being moved just now; those of
+// Errors: ErrUnchecked, also of a file of another length; ErrInUse when blocks are being moved just now; those of
 // OpenData. Safe for concurrent use.
 func (v *Version) ShowData() (*Data, error) {
 	if v.nowhere {
@@ -42,16 +42,24 @@ func (v *Version) ShowData() (*Data, error) {
 	unpin := v.store.addPin(v.key)
 	v.store.moving.RUnlock()
 	f, err := v.openData()
-	if err == nil {
-		if err = v.noteShown(); err != nil {
-			f.Close()
-		}
-	}
 	if err != nil {
 		unpin()
 		return nil, err
 	}
-	return &Data{File: f, unpin: unpin}, nil
+	data := &Data{File: f, unpin: unpin}
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+	case info.Size() != v.header.Length:
+		err = ErrUnchecked // the kernel goes by the end of the file
+	default:
+		err = v.noteShown()
+	}
+	if err != nil {
+		data.Close()
+		return nil, err
+	}
+	return data, nil
 }
 
 // IsChecked says whether every block is here and was held against its record since

@@ -62,6 +62,11 @@ func TestShowDataWantsCheckedBlocks(t *testing.T) {
 	data, err = v.ShowData()
 	must(t, err)
 	must(t, data.Close())
+	must(t, v.parts.data.Truncate(v.header.Length+1))
+	if _, err := v.ShowData(); !errors.Is(err, ErrUnchecked) {
+		t.Errorf("a file that is too long: %v", err)
+	}
+	must(t, v.parts.data.Truncate(v.header.Length))
 	must(t, v.Forget(format.BlockRange{Start: 5, End: 6}))
 	if _, err := v.ShowData(); !errors.Is(err, ErrUnchecked) {
 		t.Errorf("a block is missing: %v", err)

@@ -76,13 +76,17 @@ func (d *dirNode) subdir(ctx context.Context, name string, dir *archive.Dir) *fu
 }
 
 // version is the inode of this version of the artifact name: the one that is
-// known, or a new one.
+// known, or a new one. One that was retired is followed by another with the same
+// number.
 func (d *dirNode) version(ctx context.Context, name string, file *archive.File, ctl *zsyncclient.Control) *fusefs.Inode {
-	number := fileNumber(file.Path(), ctl)
-	if known := d.GetChild(name); known != nil && known.StableAttr().Ino == number {
-		return known
+	attr := fusefs.StableAttr{Mode: fuse.S_IFREG, Ino: fileNumber(file.Path(), ctl)}
+	if known := d.GetChild(name); known != nil && known.StableAttr().Ino == attr.Ino {
+		if n, ok := known.Operations().(*fileNode); !ok || !n.isRetired() {
+			return known
+		}
+		attr.Gen = known.StableAttr().Gen + 1
 	}
-	return d.NewInode(ctx, newFileNode(d.fs, file, ctl), fusefs.StableAttr{Mode: fuse.S_IFREG, Ino: number})
+	return d.NewInode(ctx, newFileNode(d.fs, file, ctl), attr)
 }
 
 // Readdir lists the names without fetching any header.
@@ -142,6 +146,12 @@ func (d *dirNode) path(name string) string {
 	default:
 		return dir + "/" + name
 	}
+}
+
+// splitLast is the directory of the file at path, and its name there.
+func splitLast(path string) (dir, name string) {
+	i := strings.LastIndexByte(path, '/')
+	return path[:max(i, 0)], path[i+1:]
 }
 
 // splitPath cuts a path into its names; none for "".

@@ -24,6 +24,15 @@
 // a plain "ls"; "ls -l" sends its own look-ups and archive fetches ahead of
 // them.
 //
+// # Passthrough
+//
+// A version that is complete, verified and checked is read by the kernel itself,
+// from the file in the block store, when it is opened (passthrough.go). The kernel
+// has one inode read either so or by way of its page cache. So a version that becomes
+// complete while it is open keeps its inode for the open handles and gets another,
+// with the same number and the next generation, for those to come. It takes
+// CAP_SYS_ADMIN; what the kernel refuses is read as everything else.
+//
 // # Doubt
 //
 // A publisher replaces an artifact and its control file one after the other. A read

@@ -7,6 +7,7 @@ import (
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
+	"github.com/zsyncfs/zsyncfs/blockstore"
 	"github.com/zsyncfs/zsyncfs/fs/archive"
 	"github.com/zsyncfs/zsyncfs/fs/target"
 	"github.com/zsyncfs/zsyncfs/zsyncclient"
@@ -22,6 +23,8 @@ type fileNode struct {
 	// first is control with the records that came along, for the first Open.
 	first atomic.Pointer[zsyncclient.Control]
 	doubt doubt
+
+	direct direct
 }
 
 func newFileNode(f *FS, file *archive.File, ctl *zsyncclient.Control) *fileNode {
@@ -55,7 +58,7 @@ func (n *fileNode) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, u
 		return nil, 0, n.fs.faults.fault(ctx, "open", n.file.Path(), err)
 	}
 	n.fs.opened(t, n)
-	return &handle{node: n, target: t, reader: t.NewReader()}, fuse.FOPEN_KEEP_CACHE, 0
+	return &handle{node: n, target: t, reader: t.NewReader(), data: n.join(t)}, fuse.FOPEN_KEEP_CACHE, 0
 }
 
 // Getattr answers from the header.
@@ -71,15 +74,20 @@ type handle struct {
 	target *target.Target
 	reader *target.Reader
 	late   late
+	data   *blockstore.Data // that the kernel is to read by itself; nil: none
 }
 
 var (
-	_ fusefs.FileReader   = (*handle)(nil)
-	_ fusefs.FileReleaser = (*handle)(nil)
+	_ fusefs.FileReader          = (*handle)(nil)
+	_ fusefs.FileReleaser        = (*handle)(nil)
+	_ fusefs.FilePassthroughFder = (*handle)(nil)
 )
 
 // Read fills dest from byte off on; less only at the end of the file.
 func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadResult, syscall.Errno) {
+	if h.data != nil {
+		h.node.fs.endPassthrough()
+	}
 	n, done, err := h.reader.ReadLocal(dest, off)
 	if !done {
 		if code := h.late.again(off); code != 0 {
@@ -110,6 +118,7 @@ func (h *handle) readRemote(ctx context.Context, dest []byte, off int64) (int, e
 
 // Release gives the target back.
 func (h *handle) Release(context.Context) syscall.Errno {
+	h.node.part()
 	h.node.fs.released(h.target, h.node)
 	h.target.Close()
 	return 0

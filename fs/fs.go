@@ -2,6 +2,7 @@ package fs
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
@@ -17,6 +18,8 @@ type FS struct {
 	faults  *faultLog
 	started time.Time
 	root    *dirNode
+
+	passthrough atomic.Bool // the kernel reads complete versions by itself, as far as is known
 
 	notices chan func() // for the worker that notifies the kernel
 	worker  sync.WaitGroup
@@ -40,6 +43,7 @@ func New(a *archive.Archive, pool *target.Pool, o Options) *FS {
 		notices: make(chan func(), 1024),
 		open:    map[*target.Target]map[*fileNode]int{},
 	}
+	f.passthrough.Store(o.StackDepth > 0)
 	f.root = &dirNode{fs: f, dir: a.Root()}
 	f.worker.Add(1)
 	go f.notify()
@@ -68,6 +72,16 @@ func (f *FS) opened(t *target.Target, n *fileNode) {
 		f.open[t] = map[*fileNode]int{}
 	}
 	f.open[t][n]++
+}
+
+// nodesOf are the nodes that have handles of t.
+func (f *FS) nodesOf(t *target.Target) (out []*fileNode) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for n := range f.open[t] {
+		out = append(out, n)
+	}
+	return out
 }
 
 func (f *FS) released(t *target.Target, n *fileNode) {

@@ -108,6 +108,7 @@ func (f *FS) mountOptions() *fusefs.Options {
 			MaxWrite:           maxRequest,
 			DisableSplice:      true,
 			DisableReadDirPlus: true,
+			MaxStackDepth:      max(f.options.StackDepth, 1),
 			Debug:              f.options.Debug,
 		},
 	}

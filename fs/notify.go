@@ -57,13 +57,7 @@ func (f *FS) EntryChanged(dir, name string) {
 // ContentChanged makes the kernel forget the pages of t. Never blocks; may be
 // called at any time, as EntryChanged.
 func (f *FS) ContentChanged(t *target.Target) {
-	f.mu.Lock()
-	var nodes []*fileNode
-	for n := range f.open[t] {
-		nodes = append(nodes, n)
-	}
-	f.mu.Unlock()
-	for _, n := range nodes {
+	for _, n := range f.nodesOf(t) {
 		f.tell(func() { n.NotifyContent(0, 0) })
 	}
 }

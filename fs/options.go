@@ -19,6 +19,11 @@ type Options struct {
 	UID, GID *uint32
 	// Umask is taken off 0444 for files and 0555 for directories. Default 0.
 	Umask uint32
+	// StackDepth lets the kernel read complete, verified versions from the block
+	// store's files by itself (passthrough), which takes CAP_SYS_ADMIN: 1, or 2 when
+	// the store lies on a file system that is stacked on another, such as overlayfs.
+	// 0 is never. What the kernel refuses is read as everything else.
+	StackDepth int
 	// Log is told of every error that a program got, with the path; at most once
 	// in 10 s for the same text. Default nobody.
 	Log func(path string, err error)

@@ -29,6 +29,12 @@ var xattrs = []struct {
 	{"user.zsync.blocks-shared", func(n *fileNode) string {
 		return strconv.FormatInt(n.fs.pool.Local(n.control).Shared, 10)
 	}},
+	{"user.zsync.passthrough", func(n *fileNode) string {
+		if n.isDirect() {
+			return "yes"
+		}
+		return "no"
+	}},
 	{"user.zsync.state", func(n *fileNode) string { return n.fs.pool.Local(n.control).State.String() }},
 }
 

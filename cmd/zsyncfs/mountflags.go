@@ -31,6 +31,7 @@ type mountFlags struct {
 
 	seeds               []string
 	share, fill, verify choice
+	passthrough         choice
 	cacheSize, minFree  optionalSize
 
 	access accessFlags
@@ -56,6 +57,8 @@ func (f *mountFlags) add(s *pflag.FlagSet) {
 	s.Var(&f.fill, "fill", "what is fetched ahead: sequential (what lies ahead of readers), off, full (all of each file that was opened)")
 	f.verify = choice{words: []string{"lazy", "strict"}}
 	s.Var(&f.verify, "verify", "when the digest of a whole file is checked: lazy (once all of it is here), strict (before its first byte is served)")
+	f.passthrough = choice{words: []string{"auto", "off"}}
+	s.Var(&f.passthrough, "passthrough", "whether the kernel reads complete, verified files by itself: auto (where it can: mounted by root), off")
 	s.Var(&f.cacheSize, "cache-size", "largest `SIZE` of the block store, such as 20G; 0: none (default a fifth of the free disk)")
 	s.Var(&f.minFree, "cache-min-free", "what the block store leaves free on the disk, a `SIZE` (default a twentieth of the free disk, at most 1G)")
 	f.access.add(s)
@@ -78,17 +81,18 @@ func (f *mountFlags) checkArgs(args []string) error {
 // spec is what the flags and arguments ask for, with absolute paths.
 func (f *mountFlags) spec(args []string) (daemon.Spec, error) {
 	s := daemon.Spec{
-		IndexFile:    f.indexFile,
-		Refresh:      f.refresh,
-		ReadDeadline: f.readDeadline,
-		AllowOther:   f.allowOther,
-		Debug:        f.debug && f.foreground,
-		Profiles:     f.pprof,
-		Share:        []reuse.Share{reuse.ShareOrigin, reuse.ShareVerified, reuse.ShareNone}[f.share.index],
-		Fill:         []target.Fill{target.FillAhead, target.FillOff, target.FillFull}[f.fill.index],
-		Strict:       f.verify.index == 1,
-		CacheSize:    f.cacheSize.value(),
-		CacheMinFree: f.minFree.value(),
+		IndexFile:     f.indexFile,
+		Refresh:       f.refresh,
+		ReadDeadline:  f.readDeadline,
+		AllowOther:    f.allowOther,
+		Debug:         f.debug && f.foreground,
+		Profiles:      f.pprof,
+		Share:         []reuse.Share{reuse.ShareOrigin, reuse.ShareVerified, reuse.ShareNone}[f.share.index],
+		Fill:          []target.Fill{target.FillAhead, target.FillOff, target.FillFull}[f.fill.index],
+		Strict:        f.verify.index == 1,
+		NoPassthrough: f.passthrough.index == 1,
+		CacheSize:     f.cacheSize.value(),
+		CacheMinFree:  f.minFree.value(),
 	}
 	if f.indexFile == "" {
 		s.Source = args[0]

@@ -165,6 +165,7 @@ func (p *Pool) release(key poolKey, e *entry) {
 	if p.closed {
 		return
 	}
+	p.gatherAgain()
 	if e.target.usable() != nil {
 		p.drop(key, e)
 		return
@@ -174,6 +175,20 @@ func (p *Pool) release(key poolKey, e *entry) {
 	for oldKey, old := p.oldestIdle(); old != nil; oldKey, old = p.oldestIdle() {
 		old.linger.Stop()
 		p.drop(oldKey, old)
+	}
+}
+
+// gatherAgain has targets whose blocks could not be brought into one file, because a
+// kernel had another one, try again. p.mu is held.
+func (p *Pool) gatherAgain() {
+	for _, e := range p.entries {
+		select {
+		case <-e.ready:
+			if e.target != nil {
+				e.target.gatherAgain()
+			}
+		default:
+		}
 	}
 }
 

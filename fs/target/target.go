@@ -41,6 +41,10 @@ type Options struct {
 	Mirrors []*url.URL
 	// Warn is told what a person should know, once per fact. Default nobody.
 	Warn func(path string, err error)
+	// Showable is called, with no lock held, when all of the target was verified and
+	// checked, so that Show may succeed from now on. nil: nobody wants to show
+	// targets, so that nothing is checked for it.
+	Showable func(t *Target)
 	// Changed is called, with no lock held, when pages that a kernel keeps of
 	// the target may be wrong (it became suspect). Default nobody.
 	Changed func(t *Target)
@@ -84,6 +88,9 @@ type Target struct {
 	reused  atomic.Int64 // bytes of blocks that were found here
 	search  atomic.Pointer[search]
 
+	served    atomic.Int64 // what reads from the store cost since the last check, in bytes
+	gatherDue atomic.Bool  // its blocks could not be brought into one file yet
+
 	mu        sync.Mutex
 	flights   []*flight     // guarded by mu; disjoint
 	pieces    []*piece      // guarded by mu; registered
@@ -96,6 +103,7 @@ type Target struct {
 	tasks     int           // guarded by mu: work that is to be ended before the target is closed for want of users
 	filling   bool          // guarded by mu
 	verifying bool          // guarded by mu
+	checking  bool          // guarded by mu: blocks that nobody read are being checked
 	verified  chan struct{} // guarded by mu: closed and replaced when a verification ended
 	came      []uint64      // guarded by mu: a bit for each block that arrived from a source
 	repair    *repair       // guarded by mu; nil: none was needed
@@ -235,6 +243,7 @@ func (t *Target) readLocal(p []byte, off int64) (n int, done bool, err error) {
 	if _, err := t.version.ReadAt(p, off); err != nil {
 		return 0, false, nil
 	}
+	t.noteServed(len(p))
 	return len(p), true, atEnd
 }
 

@@ -47,6 +47,7 @@ func (t *Target) startVerification() {
 		close(t.verified)
 		t.verified = make(chan struct{})
 		t.mu.Unlock()
+		t.announce()
 	}()
 }
 
@@ -73,7 +74,11 @@ func (t *Target) gather() {
 	if !t.isVerified() || t.version.Shares() == 0 || !t.version.IsNewest() {
 		return
 	}
-	if err := t.version.Gather(t.ctx); err != nil && t.ctx.Err() == nil {
+	err := t.version.Gather(t.ctx)
+	switch {
+	case errors.Is(err, blockstore.ErrInUse):
+		t.gatherDue.Store(true)
+	case err != nil && t.ctx.Err() == nil:
 		t.options.Warn(t.where(), fmt.Errorf("bring its blocks into one file: %w", err))
 	}
 }

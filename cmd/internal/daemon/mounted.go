@@ -18,6 +18,7 @@ import (
 	"github.com/zsyncfs/zsyncfs/fs/target"
 	"github.com/zsyncfs/zsyncfs/zsyncclient"
 	"github.com/zsyncfs/zsyncfs/zsyncclient/listing"
+	"golang.org/x/sys/unix"
 )
 
 // firstLook bounds how long a mount waits for its archive to answer.
@@ -67,6 +68,7 @@ func (m *mounted) build(ctx context.Context, store *blockstore.Store, log *slog.
 	if err := m.look(ctx); err != nil {
 		return err
 	}
+	depth := m.stackDepth(store)
 	m.pool = target.NewPool(store, m.client, target.Options{
 		ReadDeadline: m.spec.ReadDeadline * 19 / 20, // so that a read learns why nothing came
 		Share:        m.spec.Share,
@@ -80,6 +82,7 @@ func (m *mounted) build(ctx context.Context, store *blockstore.Store, log *slog.
 				f.ContentChanged(t)
 			}
 		},
+		Showable: m.showable(depth),
 	})
 	f := fs.New(m.archive, m.pool, fs.Options{
 		Name:         m.name(),
@@ -89,6 +92,7 @@ func (m *mounted) build(ctx context.Context, store *blockstore.Store, log *slog.
 		UID:          m.spec.UID,
 		GID:          m.spec.GID,
 		Umask:        m.spec.Umask,
+		StackDepth:   depth,
 		Debug:        m.spec.Debug,
 		Log:          func(path string, err error) { log.Error(err.Error(), "path", path) },
 	})
@@ -96,6 +100,31 @@ func (m *mounted) build(ctx context.Context, store *blockstore.Store, log *slog.
 	var err error
 	m.mount, err = f.Mount(m.spec.Dir)
 	return err
+}
+
+// stackDepth is what fs.Options has of this name.
+func (m *mounted) stackDepth(store *blockstore.Store) int {
+	if m.spec.NoPassthrough || os.Geteuid() != 0 {
+		return 0
+	}
+	var st unix.Statfs_t
+	if err := unix.Statfs(store.Dir(), &st); err == nil && st.Type == unix.OVERLAYFS_SUPER_MAGIC {
+		return 2
+	}
+	return 1
+}
+
+// showable tells the kernel of targets that it may read by itself; nil when it is not
+// to.
+func (m *mounted) showable(depth int) func(*target.Target) {
+	if depth == 0 {
+		return nil
+	}
+	return func(t *target.Target) {
+		if f := m.fs.Load(); f != nil {
+			f.Showable(t)
+		}
+	}
 }
 
 // name is what df and mount show as the source: everybody may read it, so it

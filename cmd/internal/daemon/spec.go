@@ -31,6 +31,8 @@ type Spec struct {
 	Fill  target.Fill
 	// Strict serves nothing of a file before the whole has been verified.
 	Strict bool
+	// NoPassthrough has the daemon answer all reads.
+	NoPassthrough bool
 
 	// Limits of the store; what is not named stays as it is.
 	CacheSize, CacheMinFree *int64

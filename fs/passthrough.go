@@ -1,0 +1,102 @@
+package fs
+
+import (
+	"errors"
+	"sync"
+
+	"github.com/zsyncfs/zsyncfs/blockstore"
+	"github.com/zsyncfs/zsyncfs/fs/target"
+)
+
+// direct is how the handles of one node are read: all by the kernel (passthrough),
+// from the file that the first of them opened, or none. The kernel refuses an open
+// that would mix the two, so what the first handle began holds until the last one is
+// closed. Handles that are wanted meanwhile of a version that has become complete get
+// another node.
+type direct struct {
+	mu      sync.Mutex
+	handles int              // guarded by mu
+	data    *blockstore.Data // guarded by mu; nil: reads come here
+	retired bool             // guarded by mu: look-ups find another node
+}
+
+// join counts a new handle of n on t, and returns the file that the kernel is to read
+// for it; nil when reads are to come here.
+func (n *fileNode) join(t *target.Target) *blockstore.Data {
+	n.direct.mu.Lock()
+	defer n.direct.mu.Unlock()
+	n.direct.handles++
+	if !n.fs.passthrough.Load() {
+		return nil
+	}
+	if n.direct.handles == 1 {
+		data, err := t.Show()
+		if err != nil && !errors.Is(err, target.ErrNotShown) {
+			n.fs.options.Log(n.file.Path(), err)
+		}
+		if err == nil {
+			n.direct.data = data
+		}
+	}
+	return n.direct.data
+}
+
+// part ends a handle.
+func (n *fileNode) part() {
+	n.direct.mu.Lock()
+	defer n.direct.mu.Unlock()
+	if n.direct.handles--; n.direct.handles == 0 && n.direct.data != nil {
+		n.direct.data.Close()
+		n.direct.data = nil
+	}
+}
+
+// isDirect says whether the kernel reads the open handles of n by itself.
+func (n *fileNode) isDirect() bool {
+	n.direct.mu.Lock()
+	defer n.direct.mu.Unlock()
+	return n.direct.data != nil && n.fs.passthrough.Load()
+}
+
+// retire has look-ups find another node if handles of n are open whose reads come
+// here. It says whether that is new.
+func (n *fileNode) retire() bool {
+	n.direct.mu.Lock()
+	defer n.direct.mu.Unlock()
+	if n.direct.retired || n.direct.handles == 0 || n.direct.data != nil {
+		return false
+	}
+	n.direct.retired = true
+	return true
+}
+
+func (n *fileNode) isRetired() bool {
+	n.direct.mu.Lock()
+	defer n.direct.mu.Unlock()
+	return n.direct.retired
+}
+
+// Showable has new handles of t read by the kernel, also while others are open. Never
+// blocks; may be called at any time, as EntryChanged.
+func (f *FS) Showable(t *target.Target) {
+	if !f.passthrough.Load() {
+		return
+	}
+	for _, n := range f.nodesOf(t) {
+		if n.retire() {
+			f.EntryChanged(splitLast(n.file.Path()))
+		}
+	}
+}
+
+// endPassthrough is called when the kernel asks for what it was given to read: it
+// refused, for want of rights or because it cannot, and go-fuse does not try again.
+func (f *FS) endPassthrough() { f.passthrough.Store(false) }
+
+// PassthroughFd is go-fuse's question for the file to read.
+func (h *handle) PassthroughFd() (fd int, ok bool) {
+	if h.data == nil {
+		return 0, false
+	}
+	return int(h.data.Fd()), true
+}

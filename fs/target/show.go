@@ -1,0 +1,105 @@
+package target
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/zsyncfs/zsyncfs/blockstore"
+	"github.com/zsyncfs/zsyncfs/format"
+)
+
+// readCost is what a read that a kernel could have answered by itself costs, in
+// bytes that could be checked in its time: about 50 microseconds.
+const readCost = 100 << 10
+
+// ErrNotShown says that a target cannot be read past this package just now.
+var ErrNotShown = errors.New("not all of it is here, verified, checked and in one file")
+
+// Show opens the file that has the target from its first byte on, for a kernel that
+// reads it by itself: the whole agreed with its digest, and every block was held
+// against its record since the store was opened. The file may be longer than the
+// target; its bytes stay as they are until Close.
+//
+// Errors: ErrNotShown (wrapped); of the disk. Safe for concurrent use.
+func (t *Target) Show() (*blockstore.Data, error) {
+	if !t.showable() {
+		return nil, ErrNotShown
+	}
+	data, err := t.version.ShowData()
+	if errors.Is(err, blockstore.ErrUnknownBlock) || errors.Is(err, blockstore.ErrUnchecked) || errors.Is(err, blockstore.ErrInUse) {
+		err = fmt.Errorf("%w: %w", ErrNotShown, err)
+	}
+	return data, err
+}
+
+// showable says whether Show may succeed.
+func (t *Target) showable() bool {
+	return t.isVerified() && t.usable() == nil && !t.unsettled() && t.version.Shares() == 0 && t.version.IsChecked()
+}
+
+// noteServed counts a read of n bytes that was answered from the store. When those
+// together cost as much as to check what is left unchecked, that is done, so that a
+// kernel can answer the next ones: not sooner, for many who open a large file read
+// little of it.
+func (t *Target) noteServed(n int) {
+	if t.options.Showable == nil || t.served.Add(int64(max(n, readCost))) < t.geometry.Length {
+		return
+	}
+	t.served.Store(0)
+	if !t.isVerified() || t.version.IsChecked() {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed || t.checking {
+		return
+	}
+	t.checking = true
+	t.begin(func() {
+		t.checkRest()
+		t.mu.Lock()
+		t.checking = false
+		t.mu.Unlock()
+		t.announce()
+	})
+}
+
+// checkRest holds the blocks that nobody read yet against their records.
+func (t *Target) checkRest() {
+	buf := make([]byte, max(verifyLength/t.geometry.BlockSize, 1)*t.geometry.BlockSize)
+	for b := format.BlockID(0); t.ctx.Err() == nil; {
+		r := t.version.Unchecked(b)
+		if r.Count() == 0 {
+			return
+		}
+		at := t.geometry.Bytes(r)
+		at.End = min(at.End, at.Start+int64(len(buf)))
+		if _, err := t.version.ReadAt(buf[:at.Length()], at.Start); err != nil {
+			return // a block was damaged: who reads it fetches it
+		}
+		b = t.geometry.Block(at.End + t.geometry.BlockSize - 1)
+	}
+}
+
+// announce tells that Show may succeed from now on.
+func (t *Target) announce() {
+	if t.options.Showable != nil && t.showable() {
+		t.options.Showable(t)
+	}
+}
+
+// gatherAgain tries once more what could not be moved while the kernel had the file.
+func (t *Target) gatherAgain() {
+	if !t.gatherDue.CompareAndSwap(true, false) {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return
+	}
+	t.begin(func() {
+		t.gather()
+		t.announce()
+	})
+}
