@@ -1,7 +1,9 @@
 package target
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/zsyncfs/zsyncfs/format"
@@ -15,27 +17,24 @@ const (
 	windowLeast = 128 << 10
 	// windowLimit bounds windows unless two round trips' worth of the line is more.
 	windowLimit = 8 << 20
-	// adjacentSlack is how far from the expected offset a read of a sequential
-	// reader may start: the kernel sends its readahead side by side, so reads
-	// arrive out of order.
-	adjacentSlack = 1 << 20
 )
 
-// Reader reads a target on behalf of one open handle and fetches ahead of it
-// when its reads are adjacent. Safe for concurrent use.
+// Reader reads a target on behalf of one open handle and fetches ahead of it where
+// its reads can be foreseen. Safe for concurrent use.
 type Reader struct {
 	target *Target
 
-	mu     sync.Mutex
-	next   int64 // guarded by mu: where an adjacent read starts
-	streak int   // guarded by mu: adjacent reads so far
-	window int64 // guarded by mu: length of the next window
-	ahead  int64 // guarded by mu: end of what was scheduled
-	mark   int64 // guarded by mu: more is scheduled when a read comes to here
+	mu      sync.Mutex
+	pattern pattern // guarded by mu
+	window  int64   // guarded by mu: length of the next window
+	ahead   int64   // guarded by mu: end of what was scheduled
+	mark    int64   // guarded by mu: more is scheduled when a read comes to here
+	strides int     // guarded by mu: how many are kept ahead
+	further int     // guarded by mu: how many were scheduled from this burst on
 }
 
 // NewReader is a reader at the start of the target.
-func (t *Target) NewReader() *Reader { return &Reader{target: t, window: windowFirst, next: -1} }
+func (t *Target) NewReader() *Reader { return &Reader{target: t, window: windowFirst} }
 
 // ReadAt is Target.ReadAt with readahead.
 func (r *Reader) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
@@ -50,7 +49,7 @@ func (r *Reader) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 // follow. So a caller makes a context only for reads that wait.
 func (r *Reader) ReadLocal(p []byte, off int64) (n int, done bool, err error) {
 	read := format.Range{Start: off, End: off + int64(len(p))}
-	if ahead := r.plan(read); ahead.Length() > 0 {
+	if ahead := r.plan(read); len(ahead) > 0 {
 		r.target.fetchAhead(read, ahead)
 	}
 	return r.target.readLocal(p, off)
@@ -61,36 +60,85 @@ func (r *Reader) ReadRemote(ctx context.Context, p []byte, off int64) (int, erro
 	return r.target.readAt(ctx, p, off, r.isBulk())
 }
 
-// isBulk says whether the last read went on where the one before it ended.
+// isBulk says whether the last read was one of many that can be foreseen.
 func (r *Reader) isBulk() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.streak > 0
+	return r.pattern.bulk()
 }
 
-// plan notes the read and returns what to fetch ahead because of it.
-func (r *Reader) plan(read format.Range) (ahead format.Range) {
+// plan notes the read and returns the blocks to fetch ahead because of it: runs in
+// ascending order, disjoint.
+func (r *Reader) plan(read format.Range) []format.BlockRange {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.adjacent(read.Start) {
-		r.streak, r.window = 0, windowFirst
-		r.next, r.ahead, r.mark = read.End, read.End, read.End
-		return format.Range{}
+	if r.pattern.note(read) {
+		r.window, r.ahead, r.mark = windowFirst, read.End, read.End
+		return r.planStrides()
 	}
-	r.streak++
-	r.next = max(r.next, read.End)
-	r.ahead = max(r.ahead, r.next)
+	if r.pattern.strided() {
+		return nil // what comes next was planned when the burst began
+	}
+	return r.planWindow(read)
+}
+
+// planWindow is the next window of a reader that goes forward, when that is due. r.mu
+// is held.
+func (r *Reader) planWindow(read format.Range) []format.BlockRange {
 	t := r.target
+	r.ahead = max(r.ahead, r.pattern.burst.End)
 	most := t.windowMax()
 	r.window = min(r.window, most)
 	if read.End < r.mark || r.ahead >= t.geometry.Length || !t.mayFetchAhead() {
-		return format.Range{}
+		return nil
 	}
-	ahead = format.Range{Start: r.ahead}
-	r.mark, ahead.End = t.missingAhead(r.ahead, r.window)
-	r.ahead = ahead.End
+	window := format.Range{Start: r.ahead}
+	r.mark, window.End = t.missingAhead(r.ahead, r.window)
+	r.ahead = window.End
 	r.window = min(2*r.window, most)
-	return ahead
+	return []format.BlockRange{t.geometry.Covering(window)}
+}
+
+// planStrides are the blocks of the next bursts of a strided reader, when half of
+// those that were planned before have been read. r.mu is held.
+func (r *Reader) planStrides() []format.BlockRange {
+	t, p := r.target, &r.pattern
+	if !p.strided() {
+		r.strides, r.further = 0, 0
+		return nil
+	}
+	r.further = max(r.further-1, 0)
+	if r.further > r.strides/2 || !t.mayFetchAhead() {
+		return nil
+	}
+	// Bursts come in the order of the file, so those of a reader that goes backwards
+	// wait for each other: less of them at once.
+	most := max(t.windowMax()/4, windowFirst) / max(p.further(0).Length(), 1)
+	r.strides = int(max(min(int64(max(2*r.strides, stridesFirst)), most, stridesLimit), 1))
+	var runs []format.BlockRange
+	for i := r.further + 1; i <= r.strides; i++ {
+		burst := p.further(i)
+		burst.Start, burst.End = max(burst.Start, 0), min(burst.End, t.geometry.Length)
+		if burst.Length() <= 0 {
+			break
+		}
+		runs = append(runs, t.geometry.Covering(burst))
+	}
+	r.further = max(r.further, r.strides)
+	return joined(runs)
+}
+
+// joined are the blocks of runs, in ascending order and disjoint.
+func joined(runs []format.BlockRange) (out []format.BlockRange) {
+	slices.SortFunc(runs, func(a, b format.BlockRange) int { return cmp.Compare(a.Start, b.Start) })
+	for _, r := range runs {
+		if n := len(out); n > 0 && r.Start <= out[n-1].End {
+			out[n-1].End = max(out[n-1].End, r.End)
+		} else {
+			out = append(out, r)
+		}
+	}
+	return out
 }
 
 // missingAhead is where the first missing block is from byte off on, and where
@@ -119,14 +167,6 @@ func (t *Target) missingAhead(off, length int64) (first, end int64) {
 	return first, end
 }
 
-// adjacent says whether a read at off goes on where the reader was.
-func (r *Reader) adjacent(off int64) bool {
-	if r.streak == 0 {
-		return off == r.next
-	}
-	return off >= r.next-adjacentSlack && off <= r.next+adjacentSlack
-}
-
 // windowMax is the longest window that pays on the line as it was measured.
 func (t *Target) windowMax() int64 {
 	rate, roundTrip := t.source.Rate()
@@ -148,15 +188,16 @@ func (t *Target) mayFetchAhead() bool {
 	return !t.roomless // what nobody waits for would be lost
 }
 
-// fetchAhead starts fetching what is missing of ahead. The read that is about
-// to wait comes first, so that its blocks are asked for before those ahead.
-func (t *Target) fetchAhead(read, ahead format.Range) {
+// fetchAhead starts fetching what is missing of ahead. The read that is about to wait
+// comes first, so that its blocks are asked for before those ahead.
+func (t *Target) fetchAhead(read format.Range, ahead []format.BlockRange) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if read.End >= ahead.Start {
-		ahead.Start = read.Start // one request for both
+	own := t.geometry.Covering(read)
+	if own.Start <= ahead[0].Start && own.End >= ahead[0].Start {
+		ahead[0].Start = own.Start // one request for both
 	} else {
-		t.schedule([]format.BlockRange{t.geometry.Covering(read)}, true)
+		t.schedule([]format.BlockRange{own}, true)
 	}
-	t.schedule([]format.BlockRange{t.geometry.Covering(ahead)}, true)
+	t.schedule(ahead, true)
 }
