@@ -91,7 +91,7 @@ func (b *bench) versions() map[string]string {
 		line, _, _ := strings.Cut(string(text), "\n")
 		out["zsyncfs"] = strings.TrimPrefix(line, "zsyncfs ")
 	}
-	for _, name := range []string{"httpfs2", "rclone", "nginx", "curl", "zsync"} {
+	for _, name := range []string{"httpfs2", "nbdkit", "libnbd-bin", "rclone", "nginx", "curl", "zsync", "casync", "rsync", "openssl"} {
 		text, err := exec.Command("dpkg-query", "-W", "-f", "${Version}", name).Output()
 		if err == nil && len(text) != 0 {
 			out[debianName(name)] = string(text)

@@ -6,9 +6,9 @@ import (
 )
 
 var (
-	peers        = []*tool{zsyncfs, httpfs2, rclone, rcloneFull}
-	peersAndCurl = []*tool{zsyncfs, httpfs2, rclone, rcloneFull, curl}
-	plainPeers   = []*tool{zsyncfs, httpfs2, rclone}
+	peers        = []*tool{zsyncfs, httpfs2, nbdkit, rclone, rcloneFull}
+	peersAndCurl = []*tool{zsyncfs, httpfs2, nbdkit, rclone, rcloneFull, curl}
+	plainPeers   = []*tool{zsyncfs, httpfs2, nbdkit, rclone}
 	caches       = []*tool{zsyncfs, rcloneFull, localFile}
 )
 
@@ -65,7 +65,7 @@ var mountRows = []row{
 	},
 	{
 		name: "line.random", title: "cold random reads of 4 KiB, kernel readahead off, on the line",
-		tools: []*tool{zsyncfs, httpfs2}, files: []string{bulkName}, measure: random(overLine, false),
+		tools: []*tool{zsyncfs, httpfs2, nbdkit}, files: []string{bulkName}, measure: random(overLine, false),
 		metrics: randomMetrics(atMost(4)),
 	},
 	{

@@ -189,15 +189,35 @@ func (b *bench) mountForeground(dir, name string, args ...string) (int, error) {
 	return p.cmd.Process.Pid, nil
 }
 
-// memory is the memory of the process that answers, in bytes.
-func (m *mounted) memory() (peak, now int64, err error) {
-	pid := m.pid
-	if pid == 0 {
-		pids := withEnvironment("ZSYNCFS_BENCH_MOUNT=" + m.dir)
-		if len(pids) != 1 {
-			return 0, 0, fmt.Errorf("%d daemons of one mount", len(pids))
-		}
-		pid = pids[0]
+// daemon is the process that answers.
+func (m *mounted) daemon() (pid int, err error) {
+	if m.pid != 0 {
+		return m.pid, nil
 	}
-	return memory(pid)
+	pids := withEnvironment("ZSYNCFS_BENCH_MOUNT=" + m.dir)
+	if len(pids) != 1 {
+		return 0, fmt.Errorf("%d daemons of one mount", len(pids))
+	}
+	return pids[0], nil
+}
+
+// memory is that of the process that answers and of those that it has started,
+// in bytes.
+func (m *mounted) memory() (peak, now int64, err error) {
+	pid, err := m.daemon()
+	if err != nil {
+		return 0, 0, err
+	}
+	pids, err := family(pid)
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, pid := range pids {
+		most, present, err := memory(pid)
+		if err != nil {
+			return 0, 0, err
+		}
+		peak, now = peak+most, now+present
+	}
+	return peak, now, nil
 }
