@@ -46,15 +46,20 @@ type sizes struct {
 	Make       int64 `json:"image_to_make_a_control_file_of"`
 	Seed       int64 `json:"seed_that_is_only_scanned"`
 	Ten        int64 `json:"image_of_ten_versions"`
+
+	Clients     int   `json:"clients"`
+	ClientImage int64 `json:"image_that_clients_update"`
 }
 
 const mib = 1 << 20
 
 var (
 	fullSizes = sizes{Sparse: 5 << 30, Dense: 1 << 30, Bulk: 512 * mib, Line: 128 * mib, Artifacts: 1000, Random: 500, LineRandom: 200,
-		Mixed: 512 * mib, Make: 1 << 30, Seed: 256 * mib, Ten: 256 * mib}
+		Mixed: 512 * mib, Make: 1 << 30, Seed: 256 * mib, Ten: 256 * mib,
+		Clients: 200, ClientImage: 16 * mib}
 	shortSizes = sizes{Sparse: 512 * mib, Dense: 64 * mib, Bulk: 64 * mib, Line: 16 * mib, Artifacts: 100, Random: 200, LineRandom: 50,
-		Mixed: 64 * mib, Make: 128 * mib, Seed: 64 * mib, Ten: 32 * mib}
+		Mixed: 64 * mib, Make: 128 * mib, Seed: 64 * mib, Ten: 32 * mib,
+		Clients: 20, ClientImage: 4 * mib}
 )
 
 // content is a stretch of a file that has random bytes; elsewhere are zeros.

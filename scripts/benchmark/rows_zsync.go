@@ -33,6 +33,9 @@ func makeZsyncRows() []row {
 			metrics: scanMetrics, measure: scan(mk),
 		})
 	}
+	for _, mk := range makers {
+		out = append(out, clientsRow(mk))
+	}
 	return append(out, row{
 		name: "make", title: "control file of an image", tools: []*tool{zsyncmake, debianZsyncmake},
 		needs: []*tool{debianZsyncmake}, files: []string{makeFolder, makers[0].controlFolder(makeFolder)},
@@ -43,7 +46,7 @@ func makeZsyncRows() []row {
 // zsyncFiles are the files of these rows and of the rows of what is fetched,
 // each after those that it is made from.
 func (b *bench) zsyncFiles() []file {
-	return slices.Concat(b.deltaFiles(), b.updateFiles(), b.scanFiles(), b.makeFiles())
+	return slices.Concat(b.deltaFiles(), b.updateFiles(), b.scanFiles(), b.makeFiles(), b.clientsFiles())
 }
 
 // newRootFolder makes a folder of the web server's root.
