@@ -29,7 +29,7 @@ var clientsMetrics = []metric{
 func clientsRow(mk maker) row {
 	return row{
 		name: "clients." + mk.name, title: "many clients update an image with 2.5 % changed; " + mk.title,
-		tools: []*tool{zsync, debianZsync, rsync}, needs: []*tool{mk.tool}, once: true,
+		tools: []*tool{zsync, debianZsync, rsync}, needs: []*tool{mk.tool},
 		files: []string{clientsFolder, mk.controlFolder(clientsFolder)}, metrics: clientsMetrics, measure: clients(mk),
 	}
 }

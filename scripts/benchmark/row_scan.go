@@ -5,6 +5,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"golang.org/x/sys/cpu"
 )
 
 const (
@@ -16,8 +18,38 @@ const (
 	sampleLength = 64 << 10 // bytes; they begin at multiples of it in both files
 )
 
+// plainZsync is this project's zsync as it is on a CPU without the instructions
+// that it has kernels for.
+var plainZsync = &tool{
+	name: "zsync in plain Go", program: "zsync", own: true, env: []string{"GODEBUG=cpu.avx512f=off,cpu.avx2=off"},
+}
+
+// The rates, in MB per CPU-second, that the search must have in plain Go, and
+// where all kernels can be used.
+const plainScan, fastScan = 300, 1000
+
+// hasAVX512 says whether all kernels can be used here.
+func hasAVX512() bool { return cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512VL }
+
+// kernels says by what the goal is chosen.
+func kernels() string {
+	if hasAVX512() {
+		return "with AVX-512"
+	}
+	return "without AVX-512"
+}
+
+func scanGoal() *goal {
+	if hasAVX512() {
+		return atLeast(fastScan)
+	}
+	return atLeast(plainScan)
+}
+
 var scanMetrics = []metric{
 	{key: "rate", title: "scanned per CPU-second", unit: "MiB", timed: true, goal: timesPeer(8)},
+	{key: "rate-mb", title: "  the same: per CPU-second", unit: "MB", timed: true, goal: scanGoal()},
+	{key: "plain", title: "  in plain Go: per CPU-second", unit: "MB", timed: true, goal: atLeast(plainScan)},
 	{key: "cpu", title: "  CPU, all threads", unit: "s", lower: true},
 	{key: "cpu-without", title: "  of a run without a seed", unit: "s", lower: true},
 	{key: "wall-rate", title: "scanned per second", unit: "MiB"},
@@ -31,26 +63,38 @@ var scanMetrics = []metric{
 // program must have kept the samples in the file of what is not complete yet.
 func scan(mk maker) measure {
 	return func(b *bench, t *tool, repetition int) (sample, error) {
-		var without usage
-		for range 2 { // the first time pays for memory that nobody has used yet
-			var err error
-			if without, err = b.failToDownload(t, mk); err != nil {
-				return nil, err
-			}
-		}
-		with, err := b.failToDownload(t, mk, scanSeed)
+		with, without, err := b.search(t, mk)
 		if err != nil {
 			return nil, err
 		}
-		cpu, wall, length := with.cpu-without.cpu, with.wall-without.wall, float64(b.sizes.Seed)/mib
-		if cpu <= 0 || wall <= 0 {
-			return nil, fmt.Errorf("the search took no time: %+v with a seed, %+v without", with, without)
+		length := float64(b.sizes.Seed)
+		s := sample{
+			"rate": length / mib / (with.cpu - without.cpu), "rate-mb": length / 1e6 / (with.cpu - without.cpu),
+			"cpu": with.cpu, "cpu-without": without.cpu,
+			"wall-rate": length / mib / (with.wall - without.wall), "peak": with.peak,
 		}
-		return sample{
-			"rate": length / cpu, "cpu": with.cpu, "cpu-without": without.cpu,
-			"wall-rate": length / wall, "peak": with.peak,
-		}, nil
+		if t == zsync {
+			with, without, err = b.search(plainZsync, mk)
+			s["plain"] = length / 1e6 / (with.cpu - without.cpu)
+		}
+		return s, err
 	}
+}
+
+// search is what a run takes with a seed and what one takes without.
+func (b *bench) search(t *tool, mk maker) (with, without usage, err error) {
+	for range 2 { // the first time pays for memory that nobody has used yet
+		if without, err = b.failToDownload(t, mk); err != nil {
+			return with, without, err
+		}
+	}
+	if with, err = b.failToDownload(t, mk, scanSeed); err != nil {
+		return with, without, err
+	}
+	if with.cpu <= without.cpu || with.wall <= without.wall {
+		return with, without, fmt.Errorf("the search took no time: %+v with a seed, %+v without", with, without)
+	}
+	return with, without, nil
 }
 
 // failToDownload runs zsync on the control file of a target that is not on the

@@ -77,6 +77,7 @@ func (b *bench) updateFiles() []file {
 		}},
 	}
 	files = append(files, b.controls(mixedFolder, "changed.img", "shifted.img")...)
+	files = append(files, file{chunksFolder, func() error { return b.makeChunks(mixedNew, mixedMoved) }})
 	return append(files, b.controls(sparseFolder, "changed.img")...)
 }
 

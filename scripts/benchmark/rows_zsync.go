@@ -18,6 +18,7 @@ func makeZsyncRows() []row {
 			metrics: deltaTimeMetrics, measure: deltaTime(mk),
 		})
 	}
+	out = append(out, deltaPeersRow())
 	for _, mk := range makers {
 		out = append(out, row{
 			name: "delta-memory." + mk.name, title: "update of a large sparse image; " + mk.title,
@@ -28,7 +29,7 @@ func makeZsyncRows() []row {
 	}
 	for _, mk := range makers {
 		out = append(out, row{
-			name: "scan." + mk.name, title: "search of a random seed that matches nowhere; " + mk.title,
+			name: "scan." + mk.name, title: "search of a random seed that matches nowhere, by a CPU " + kernels() + "; " + mk.title,
 			tools: both, needs: []*tool{mk.tool}, files: []string{scanFolder, mk.controlFolder(scanFolder)},
 			metrics: scanMetrics, measure: scan(mk),
 		})
@@ -37,10 +38,11 @@ func makeZsyncRows() []row {
 		out = append(out, clientsRow(mk))
 	}
 	return append(out, row{
-		name: "make", title: "control file of an image", tools: []*tool{zsyncmake, debianZsyncmake},
+		name: "make", title: "control file of an image; the limit is SHA-1 and SHA-256 of it by two processes side by side",
+		tools: []*tool{zsyncmake, debianZsyncmake, opensslDigests},
 		needs: []*tool{debianZsyncmake}, files: []string{makeFolder, makers[0].controlFolder(makeFolder)},
 		metrics: makeMetrics, measure: makeControlFile,
-	})
+	}, checksumRow)
 }
 
 // zsyncFiles are the files of these rows and of the rows of what is fetched,

@@ -22,7 +22,7 @@ func (r *report) heading() string {
 	fmt.Fprintf(&b, "artifacts of the list: %d; updated image: %d MiB; scanned seed: %d MiB; image to make a control file of: %d MiB\n",
 		r.Sizes.Artifacts, r.Sizes.Mixed/mib, r.Sizes.Seed/mib, r.Sizes.Make/mib)
 	b.WriteString("\"x peer\", \"x limit\": how many times as good the program of this project, in the first column,\n" +
-		"is as the best peer and as the limit (curl or a local file); 1 is equal, more is better.\n" +
+		"is as the best peer and as the limit (the most that can be had here); 1 is equal, more is better.\n" +
 		"\"!\" marks a goal that was missed.\n")
 	if r.Short {
 		b.WriteString("With --short, goals about time do not count: a miss is marked, and is no failure.\n")

@@ -25,7 +25,8 @@ type tool struct {
 	// it can be used; cache is a folder that it may keep things in. nil: the tool
 	// mounts nothing (a limit).
 	mount func(b *bench, base, name, dir, cache string) (pid int, err error)
-	limit bool // no peer, but the most that can be had
+	limit bool     // no peer, but the most that can be had
+	env   []string // put into the environment of the program
 }
 
 var (

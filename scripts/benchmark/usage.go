@@ -28,7 +28,7 @@ func (b *bench) runProgram(dir string, t *tool, args ...string) (usage, error) {
 		return usage{}, err
 	}
 	cmd := exec.Command(path, args...)
-	cmd.Dir, cmd.Env = dir, directEnvironment(os.Environ())
+	cmd.Dir, cmd.Env = dir, append(directEnvironment(os.Environ()), t.env...)
 	output := filepath.Join(b.work, filepath.Base(path)+".log")
 	if err := os.RemoveAll(output); err != nil {
 		return usage{}, err
