@@ -88,6 +88,9 @@ func (b *bench) measureAll(chosen []row) (*report, error) {
 // not there is left out.
 func (b *bench) measureRow(r row) *result {
 	out := b.newResult(r)
+	if r.sized != nil {
+		r.metrics = r.sized(b.sizes)
+	}
 	if out.Skipped = b.missing(r); out.Skipped != "" {
 		return out
 	}

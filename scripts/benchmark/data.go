@@ -49,6 +49,14 @@ type sizes struct {
 
 	Clients     int   `json:"clients"`
 	ClientImage int64 `json:"image_that_clients_update"`
+
+	// Of the rows of growth.
+	Readers     [growthSteps]int   `json:"growth_readers"`
+	GrowthReads int                `json:"growth_warm_reads"` // of all readers together
+	Images      [growthSteps]int64 `json:"growth_images"`
+	Folders     [growthSteps]int   `json:"growth_folders"` // numbers of artifacts
+	Stored      [growthSteps]int   `json:"growth_versions"`
+	Version     int64              `json:"growth_image_of_versions"`
 }
 
 const mib = 1 << 20
@@ -56,10 +64,14 @@ const mib = 1 << 20
 var (
 	fullSizes = sizes{Sparse: 5 << 30, Dense: 1 << 30, Bulk: 512 * mib, Line: 128 * mib, Artifacts: 1000, Random: 500, LineRandom: 200,
 		Mixed: 512 * mib, Make: 1 << 30, Seed: 256 * mib, Ten: 256 * mib,
-		Clients: 200, ClientImage: 16 * mib}
+		Clients: 200, ClientImage: 16 * mib,
+		Readers: [...]int{1, 10, 100}, GrowthReads: 20000, Images: [...]int64{1 << 30, 10 << 30, 50 << 30},
+		Folders: [...]int{10, 1000, 10000}, Stored: [...]int{1, 10, 100}, Version: 16 * mib}
 	shortSizes = sizes{Sparse: 512 * mib, Dense: 64 * mib, Bulk: 64 * mib, Line: 16 * mib, Artifacts: 100, Random: 200, LineRandom: 50,
 		Mixed: 64 * mib, Make: 128 * mib, Seed: 64 * mib, Ten: 32 * mib,
-		Clients: 20, ClientImage: 4 * mib}
+		Clients: 20, ClientImage: 4 * mib,
+		Readers: [...]int{1, 4, 16}, GrowthReads: 2000, Images: [...]int64{64 * mib, 256 * mib, 1 << 30},
+		Folders: [...]int{10, 100, 500}, Stored: [...]int{1, 4, 8}, Version: 4 * mib}
 )
 
 // content is a stretch of a file that has random bytes; elsewhere are zeros.
@@ -122,7 +134,7 @@ func (b *bench) makeData(needs map[string]bool) error {
 
 // files are all that can be made, each after those that it is made from.
 func (b *bench) files() []file {
-	return slices.Concat(b.mountFiles(), b.zsyncFiles(), b.versionFiles(), b.packedFiles())
+	return slices.Concat(b.mountFiles(), b.zsyncFiles(), b.versionFiles(), b.packedFiles(), b.growthFiles())
 }
 
 // mountFiles are the files of the rows of the mount, with their control files.
@@ -201,22 +213,24 @@ func (b *bench) original(name string) string { return filepath.Join(b.root, name
 
 // writeImage makes a sparse file.
 func writeImage(path string, length int64, parts []content, seed uint64) error {
-	return writeFile(path, func(f *os.File) error {
-		if err := f.Truncate(length); err != nil {
+	return writeFile(path, func(f *os.File) error { return fillImage(f, length, parts, seed) })
+}
+
+func fillImage(f *os.File, length int64, parts []content, seed uint64) error {
+	if err := f.Truncate(length); err != nil {
+		return err
+	}
+	var key [32]byte
+	binary.LittleEndian.PutUint64(key[:], seed)
+	random := rand.NewChaCha8(key)
+	for _, p := range parts {
+		w := bufio.NewWriterSize(io.NewOffsetWriter(f, p.start), int(min(mib, p.length)))
+		if _, err := io.CopyN(w, random, min(p.length, length-p.start)); err != nil {
 			return err
 		}
-		var key [32]byte
-		binary.LittleEndian.PutUint64(key[:], seed)
-		random := rand.NewChaCha8(key)
-		for _, p := range parts {
-			w := bufio.NewWriterSize(io.NewOffsetWriter(f, p.start), mib)
-			if _, err := io.CopyN(w, random, min(p.length, length-p.start)); err != nil {
-				return err
-			}
-			if err := w.Flush(); err != nil {
-				return err
-			}
+		if err := w.Flush(); err != nil {
+			return err
 		}
-		return nil
-	})
+	}
+	return nil
 }

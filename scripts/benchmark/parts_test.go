@@ -41,7 +41,7 @@ func TestCheckListing(t *testing.T) {
 		return fmt.Sprintf("-r--r--r-- 1 root root %d May  4 12:00 %s\n", artifactLength, artifactName(i))
 	}
 	good := "total 0\n" + line(0) + line(1)
-	if err := checkListing(good, 2); err != nil {
+	if err := checkListing(good, 2, artifactLength); err != nil {
 		t.Error(err)
 	}
 	for name, bad := range map[string]string{
@@ -49,7 +49,7 @@ func TestCheckListing(t *testing.T) {
 		"other length": line(0) + strings.Replace(line(1), fmt.Sprint(artifactLength), "0", 1),
 		"no length":    line(0) + "-????????? ? ? ? ? ? artifact-000001.img\n",
 	} {
-		if err := checkListing(bad, 2); err == nil {
+		if err := checkListing(bad, 2, artifactLength); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}

@@ -250,7 +250,8 @@ func TestRowLeftOut(t *testing.T) {
 // saysTime says whether a metric is about time by its words.
 func saysTime(m metric) bool {
 	return slices.Contains([]string{"s", "ms", "round trips", "MB/s"}, m.unit) ||
-		strings.Contains(m.title, "per second") || strings.Contains(m.title, "per CPU-second")
+		strings.Contains(m.title, "per second") || strings.Contains(m.title, "per CPU-second") ||
+		strings.HasSuffix(m.title, " in time")
 }
 
 // Names select rows, so they must differ; every row measures this project's

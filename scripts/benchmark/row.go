@@ -14,6 +14,7 @@ type row struct {
 	needs   []*tool // programs without which the row is left out
 	once    bool    // measured once however often the others are: it takes long, and says the same again
 	metrics []metric
+	sized   func(z sizes) []metric // the metrics of a run, where their words depend on its sizes
 	measure measure
 }
 

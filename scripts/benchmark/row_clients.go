@@ -1,12 +1,11 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path"
 	"path/filepath"
-	"sync"
+	"sync/atomic"
 )
 
 const (
@@ -96,23 +95,15 @@ func (b *bench) runClients(t *tool, update updater) error {
 	if err != nil {
 		return err
 	}
-	errs, next := make([]error, clientsAtOnce), make(chan int)
-	var group sync.WaitGroup
-	for w := range clientsAtOnce {
-		group.Go(func() {
-			for i := range next {
-				if errs[w] == nil {
-					errs[w] = b.runClient(t, update, filepath.Join(dir, fmt.Sprint(i)))
-				}
+	var next atomic.Int64
+	return together(clientsAtOnce, func(int) error {
+		for i := next.Add(1); i <= int64(b.sizes.Clients); i = next.Add(1) {
+			if err := b.runClient(t, update, filepath.Join(dir, fmt.Sprint(i))); err != nil {
+				return err
 			}
-		})
-	}
-	for i := range b.sizes.Clients {
-		next <- i
-	}
-	close(next)
-	group.Wait()
-	return errors.Join(errs...)
+		}
+		return nil
+	})
 }
 
 // runClient is one client. What it made must be the target.

@@ -40,7 +40,7 @@ func listArtifacts(b *bench, t *tool, repetition int) (sample, error) {
 		if m, err = b.mountWith(t, base, "", cache); err != nil {
 			return err
 		}
-		s["cold"], err = b.list(m.dir)
+		s["cold"], err = b.list(m.dir, b.sizes.Artifacts, artifactLength)
 		s["command"] = time.Since(m.begin).Seconds()
 		return err
 	})
@@ -48,7 +48,7 @@ func listArtifacts(b *bench, t *tool, repetition int) (sample, error) {
 		return nil, err
 	}
 	warm, err := b.logged(func() (err error) {
-		s["warm"], err = b.list(m.dir)
+		s["warm"], err = b.list(m.dir, b.sizes.Artifacts, artifactLength)
 		return err
 	})
 	if err != nil {
@@ -60,7 +60,7 @@ func listArtifacts(b *bench, t *tool, repetition int) (sample, error) {
 		if err != nil {
 			return err
 		}
-		s["again"], err = b.list(m.dir)
+		s["again"], err = b.list(m.dir, b.sizes.Artifacts, artifactLength)
 		return err
 	})
 	s["cold-sent"], s["cold-requests"] = float64(cold.sent)/count, float64(cold.requests)/count
@@ -69,8 +69,9 @@ func listArtifacts(b *bench, t *tool, repetition int) (sample, error) {
 	return s, err
 }
 
-// list is how long "ls -l" takes, in seconds. What it prints is checked.
-func (b *bench) list(dir string) (float64, error) {
+// list is how long "ls -l" of count artifacts takes, in seconds. What it prints is
+// checked.
+func (b *bench) list(dir string, count int, length int64) (float64, error) {
 	cmd := exec.CommandContext(b.ctx, "ls", "-l", dir)
 	cmd.Env = append(os.Environ(), "LC_ALL=C")
 	begin := time.Now()
@@ -79,12 +80,12 @@ func (b *bench) list(dir string) (float64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("ls: %w: %.500s", err, out)
 	}
-	return took.Seconds(), checkListing(string(out), b.sizes.Artifacts)
+	return took.Seconds(), checkListing(string(out), count, length)
 }
 
 // checkListing fails unless the output of "ls -l" has count artifacts, each with
 // its name and length, and nothing else.
-func checkListing(out string, count int) error {
+func checkListing(out string, count int, length int64) error {
 	found := 0
 	for l := range strings.Lines(out) {
 		fields := strings.Fields(l)
@@ -92,7 +93,7 @@ func checkListing(out string, count int) error {
 			continue
 		}
 		if len(fields) != 9 || found == count || fields[8] != artifactName(found) ||
-			fields[4] != strconv.Itoa(artifactLength) {
+			fields[4] != strconv.FormatInt(length, 10) {
 			return fmt.Errorf("ls says %q", l)
 		}
 		found++

@@ -2,10 +2,8 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"os"
 	"path/filepath"
-	"sync"
 )
 
 const (
@@ -80,13 +78,12 @@ func makeControlFile(b *bench, t *tool, repetition int) (sample, error) {
 // side. The time is that of the slower one.
 func (b *bench) digestsBeside(dir, path string) (usage, error) {
 	algorithms := []string{"-sha1", "-sha256"}
-	took, errs := make([]usage, len(algorithms)), make([]error, len(algorithms))
-	var group sync.WaitGroup
-	for i, algorithm := range algorithms {
-		group.Go(func() { took[i], errs[i] = b.runProgram(dir, opensslDigests, "dgst", algorithm, path) })
-	}
-	group.Wait()
-	return usage{wall: max(took[0].wall, took[1].wall), cpu: took[0].cpu + took[1].cpu}, errors.Join(errs...)
+	took := make([]usage, len(algorithms))
+	err := together(len(algorithms), func(i int) (err error) {
+		took[i], err = b.runProgram(dir, opensslDigests, "dgst", algorithms[i], path)
+		return err
+	})
+	return usage{wall: max(took[0].wall, took[1].wall), cpu: took[0].cpu + took[1].cpu}, err
 }
 
 // makeFiles are the files of the row: the image, and what Debian's program says

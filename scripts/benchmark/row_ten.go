@@ -197,27 +197,7 @@ func ignoreGone(err error) error {
 
 // tenFiles are the files of the row.
 func (b *bench) tenFiles() file {
-	return file{tenFolder, func() error {
-		if err := b.newRootFolder(tenFolder); err != nil {
-			return err
-		}
-		for i := range tenCount {
-			if err := b.writeVersion(i); err != nil {
-				return err
-			}
-			if err := b.made(b.original(tenFolder + tenName(i))); err != nil {
-				return err
-			}
-		}
-		return nil
-	}}
+	return file{tenFolder, func() error { return b.makeSeries(b.ten()) }}
 }
 
-func (b *bench) writeVersion(i int) error {
-	path := b.original(tenFolder + tenName(i))
-	if i == 0 {
-		return writeImage(path, b.sizes.Ten, []content{{0, b.sizes.Ten}}, 60)
-	}
-	before := b.original(tenFolder + tenName(i-1))
-	return writeChanged(path, before, 0, b.sizes.Ten, changed, uint64(60+i))
-}
+func (b *bench) ten() series { return series{tenFolder, tenName, tenCount, b.sizes.Ten, 60} }

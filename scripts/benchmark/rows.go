@@ -13,7 +13,7 @@ var (
 )
 
 // rows is the table of everything that is measured, in order.
-var rows = slices.Concat(mountRows, versionRows, packedRows, deltaRows, zsyncRows)
+var rows = slices.Concat(mountRows, versionRows, packedRows, deltaRows, zsyncRows, growthRows)
 
 // mountRows are the rows of the mount.
 var mountRows = []row{

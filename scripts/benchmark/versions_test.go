@@ -121,7 +121,7 @@ func TestTenBlocks(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range tenCount {
-		if err := b.writeVersion(i); err != nil {
+		if err := b.writeVersion(b.ten(), i); err != nil {
 			t.Fatal(err)
 		}
 	}
