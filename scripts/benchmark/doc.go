@@ -26,7 +26,9 @@
 // socket buffers are small there, since its log counts what the kernel has taken.
 //
 // The peers run in the foreground, and their mount counts as made when the
-// kernel shows it; the command of zsyncfs returns by itself. Every measurement
+// kernel shows it; the command of zsyncfs returns by itself. A peer can be several
+// programs (nbdfuse, which has the mount, starts nbdkit): memory is that of all of
+// them. Every measurement
 // begins with a new mount and, unless the row says otherwise, an empty cache.
 // The reader is this process, never one of the daemons. What zsyncfs gave is
 // compared with the original outside the measured time.
@@ -56,16 +58,39 @@
 //
 // # zsync and zsyncmake
 //
-// Every row of zsync comes twice: with control files of Debian's zsyncmake and of
-// this project's. Both programs run with the same options in an empty folder,
+// Every row of zsync but "delta-peers" comes twice: with control files of Debian's
+// zsyncmake and of this project's. Both programs run with the same options in an empty folder,
 // and what they made is compared with the target each time. Rows "delta" count
 // what the web server sent, control files and headers included, on packages
 // that were really published (see corpus); compressed files are taken as they
 // are. Rows "delta-time" and "delta-memory" update an image with 2 % changed,
 // its pages in memory. "scan" is the search alone, of a seed without a match: see
-// the function scan for how it is taken apart. A program of this project that
+// the function scan for how it is taken apart; in plain Go means without the
+// kernels for AVX2 and AVX-512, which GODEBUG keeps a program from. "delta-peers"
+// has the updates of "delta-time" beside casync, whose chunks are on the web
+// server, and rsync, which has a server of its own. "make" has a limit: openssl
+// computes the digests that a control file must have, each in a process of its own.
+// "checksum" calls functions of this process. A program of this project that
 // is not built is said to be so, and misses no goal. Debian's programs are known
 // by what they say of their version, not by being first on the PATH.
+//
+// # Clients
+//
+// Rows "clients" are about the server: how much CPU time it takes, and how much it
+// sends, when many clients update the same file. nginx is one process; rsync's
+// server starts one for each connection, and has waited for all of them when its
+// time is taken. What each client made is compared with the target. How many run at
+// a time says nothing about a time: the clients are not what is measured.
+//
+// # Growth
+//
+// Rows "growth" have zsyncfs alone, with three sizes each: of readers, of an image,
+// of a folder, of a store. The largest's number as a multiple of the smallest's (1:
+// it is flat) has the goal. What is work is measured as CPU time of the daemon, by
+// the kernel's clock of its process. Where a bend is expected the row's comment says
+// why. All sizes have the same amount of that which does not grow: the same reads in
+// all, the same data in images that differ by their holes. The titles have the
+// sizes, and so come from those of the run (row.sized).
 //
 // # Short runs
 //
@@ -83,6 +108,7 @@
 //
 // # Imports
 //
-// Of the project only fs/mounttest/line and fs/mounttest/oldzsync: the programs
-// are run as users run them.
+// Of the project fs/mounttest/line, fs/mounttest/oldzsync, zsyncclient/sparse, and
+// for the row "checksum" format/checksum, beside golang.org/x/crypto/md4: otherwise
+// the programs are run as users run them.
 package main

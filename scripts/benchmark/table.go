@@ -21,6 +21,7 @@ func (r *report) heading() string {
 		r.Line.RoundTripSeconds*1e3, lineRate/1e6, float64(slowRate)/1e6)
 	fmt.Fprintf(&b, "artifacts of the list: %d; updated image: %d MiB; scanned seed: %d MiB; image to make a control file of: %d MiB\n",
 		r.Sizes.Artifacts, r.Sizes.Mixed/mib, r.Sizes.Seed/mib, r.Sizes.Make/mib)
+	fmt.Fprintf(&b, "clients: %d, each with an image of %d MiB\n", r.Sizes.Clients, r.Sizes.ClientImage/mib)
 	b.WriteString("\"x peer\", \"x limit\": how many times as good the program of this project, in the first column,\n" +
 		"is as the best peer and as the limit (the most that can be had here); 1 is equal, more is better.\n" +
 		"\"!\" marks a goal that was missed.\n")
