@@ -29,6 +29,8 @@ type bench struct {
 	trip   float64          // the line's round trip as measured, in seconds
 	caches map[*tool]string // filled cache folders, kept for the whole run
 
+	profiler *profiler // watches the daemons of zsyncfs; nil: nobody does
+
 	failed map[string]error // files that could not be made, and why
 }
 
@@ -120,6 +122,7 @@ func (b *bench) measureRow(r row) *result {
 		}
 	}
 	out.judge(r)
+	b.explain(r, out)
 	return out
 }
 

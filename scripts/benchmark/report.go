@@ -41,6 +41,8 @@ type result struct {
 	Once    bool          `json:"once,omitempty"`    // measured once, not as often as other rows
 	Tools   []*toolResult `json:"tools"`
 	Metrics []*judged     `json:"metrics"`
+	Bound   string        `json:"bound,omitempty"`   // what a goal about time is held against, when one was missed
+	Profile string        `json:"profile,omitempty"` // of this project's program then
 }
 
 // toolResult has the samples of one tool in one row, by metric.
@@ -155,13 +157,15 @@ func (r *result) judge(from row) {
 			j.Missed = m.goal != nil && own.Installed
 			continue
 		}
-		var peers []float64
+		var peers, limits []float64
 		for _, t := range r.Tools {
 			other, measured := t.Medians[m.key]
 			if t == own || t.Error != "" || !measured {
 				continue
 			}
-			if !t.Limit {
+			if t.Limit {
+				limits = append(limits, other)
+			} else {
 				peers = append(peers, other)
 			}
 			ratio, ok := m.ratio(value, other)
@@ -176,7 +180,7 @@ func (r *result) judge(from row) {
 				*best = &ratio
 			}
 		}
-		j.Missed = m.goal != nil && !m.reached(value, peers)
+		j.Missed = m.goal != nil && !m.reached(value, peers, limits)
 	}
 }
 

@@ -162,9 +162,11 @@ func TestGoalsBesidePeers(t *testing.T) {
 		{false, timesPeer(8), "8x peer", 1, nil, true},
 		{false, atLeast(2), ">= 2", 1, nil, false},
 		{true, atMost(2), "<= 2", 2, nil, true},
+		{false, ofLimit(0.5), "0.5x limit", 50, []float64{200}, true},
+		{false, ofLimit(0.5), "0.5x limit", 49, nil, false},
 	} {
 		m := metric{lower: c.lower, goal: c.goal}
-		if got := m.reached(c.own, c.peers); got != c.want || m.goalText() != c.text {
+		if got := m.reached(c.own, c.peers, []float64{100}); got != c.want || m.goalText() != c.text {
 			t.Errorf("%+v: %v, %q", c, got, m.goalText())
 		}
 	}
@@ -291,7 +293,7 @@ func TestRows(t *testing.T) {
 		groups []string
 		want   int
 	}{
-		{"line.", nil, 3}, {"", []string{"line"}, 3}, {"", []string{"line", "list"}, 4}, {"", []string{"lin"}, 0},
+		{"line.", nil, 5}, {"", []string{"line"}, 5}, {"", []string{"line", "list"}, 6}, {"", []string{"lin"}, 0},
 		{"", []string{"delta.tar", "delta-time.own"}, 3}, {"delta.tar", []string{"delta"}, 2}, {"", []string{"delta"}, 14},
 	} {
 		if got := len(selectRows(c.prefix, c.groups...)); got != c.want {

@@ -16,6 +16,9 @@ type row struct {
 	metrics []metric
 	sized   func(z sizes) []metric // the metrics of a run, where their words depend on its sizes
 	measure measure
+	// bound says what a goal about time is held against where it is out of reach, and
+	// what then stands in the way. It is printed with a profile when one is missed.
+	bound string
 }
 
 // missing says why a row cannot be measured; "" when it can.
@@ -60,10 +63,11 @@ type goal struct {
 type goalKind int
 
 const (
-	most  goalKind = iota // a number of at most value
-	least                 // a number of at least value
-	times                 // value times as good as each peer in the same run
-	share                 // at most value times the number of each peer in the same run
+	most     goalKind = iota // a number of at most value
+	least                    // a number of at least value
+	times                    // value times as good as each peer in the same run
+	share                    // at most value times the number of each peer in the same run
+	ofLimits                 // value times as good as each limit in the same run
 )
 
 func atMost(v float64) *goal    { return &goal{most, v} }
@@ -74,17 +78,22 @@ func timesPeer(v float64) *goal { return &goal{times, v} }
 // times each peer's.
 func atMostOfPeer(v float64) *goal { return &goal{share, v} }
 
+// ofLimit is the goal to be v times as good as each limit in the same run.
+func ofLimit(v float64) *goal { return &goal{ofLimits, v} }
+
 // noWorse is the goal to be as good as each peer.
 func noWorse() *goal { return timesPeer(1) }
 
-// reached says whether own is good enough, beside the numbers of the peers.
-// Without a peer nothing is compared.
-func (m metric) reached(own float64, peers []float64) bool {
+// reached says whether own is good enough, beside the numbers of the peers and of the
+// limits. Without these nothing is compared.
+func (m metric) reached(own float64, peers, limits []float64) bool {
 	switch m.goal.kind {
 	case most:
 		return own <= m.goal.value
 	case least:
 		return own >= m.goal.value
+	case ofLimits:
+		peers = limits
 	}
 	for _, peer := range peers {
 		if m.goal.kind == share {
@@ -113,6 +122,8 @@ func (m metric) goalText() string {
 		return fmt.Sprintf("<= %v", g.value)
 	case g.kind == least:
 		return fmt.Sprintf(">= %v", g.value)
+	case g.kind == ofLimits:
+		return fmt.Sprintf("%vx limit", g.value)
 	case g.kind == share:
 		return fmt.Sprintf("<= %vx peer's", g.value)
 	default:

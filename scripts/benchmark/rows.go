@@ -9,11 +9,10 @@ var (
 	peers        = []*tool{zsyncfs, httpfs2, nbdkit, rclone, rcloneFull}
 	peersAndCurl = []*tool{zsyncfs, httpfs2, nbdkit, rclone, rcloneFull, curl}
 	plainPeers   = []*tool{zsyncfs, httpfs2, nbdkit, rclone}
-	caches       = []*tool{zsyncfs, rcloneFull, localFile}
 )
 
 // rows is the table of everything that is measured, in order.
-var rows = slices.Concat(mountRows, versionRows, packedRows, deltaRows, zsyncRows, growthRows)
+var rows = slices.Concat(mountRows, warmRows, patternRows, versionRows, packedRows, deltaRows, zsyncRows, growthRows)
 
 // mountRows are the rows of the mount.
 var mountRows = []row{
@@ -24,31 +23,17 @@ var mountRows = []row{
 	{
 		name: "sequential.loopback", title: "cold sequential reading",
 		tools: peersAndCurl, files: []string{bulkName}, measure: sequential(direct, bulkName),
-		metrics: sequentialMetrics(atLeast(200)),
+		metrics: sequentialMetrics(ofLimit(0.45)),
+		bound: "curl throws the bytes away; here each is received, checked, written to the block store and given to the " +
+			"kernel, which is five copies of it, beside the web server on the same cores",
 	},
 	{
 		name: "random.loopback", title: "cold random reads of 4 KiB, kernel readahead off",
-		tools: plainPeers, files: []string{bulkName}, measure: random(direct, false), metrics: randomMetrics(atMost(4)),
+		tools: plainPeers, files: []string{bulkName}, measure: random(direct, false), metrics: randomMetrics(nil, atMost(4)),
 	},
 	{
 		name: "random.readahead", title: "cold random reads of 4 KiB, kernel readahead on",
-		tools: plainPeers, files: []string{bulkName}, measure: random(direct, true), metrics: randomMetrics(nil),
-	},
-	{
-		name: "warm.sequential", title: "sequential reading after a remount, all of it in the cache and its pages in memory",
-		tools: caches, files: []string{bulkName}, measure: warmSequential(inMemory), metrics: warmSequentialMetrics,
-	},
-	{
-		name: "warm.disk-sequential", title: "sequential reading after a remount, all of it in the cache, on disk",
-		tools: caches, files: []string{bulkName}, measure: warmSequential(onDisk), metrics: warmSequentialMetrics,
-	},
-	{
-		name: "warm.random", title: "random reads of 4 KiB after a remount, all of it in the cache and its pages in memory",
-		tools: caches, files: []string{bulkName}, measure: warmRandom(inMemory), metrics: warmRandomMetrics,
-	},
-	{
-		name: "warm.disk-random", title: "random reads of 4 KiB after a remount, all of it in the cache, on disk",
-		tools: caches, files: []string{bulkName}, measure: warmRandom(onDisk), metrics: warmRandomMetrics,
+		tools: plainPeers, files: []string{bulkName}, measure: random(direct, true), metrics: randomMetrics(nil, nil),
 	},
 	{
 		name: "memory", title: "memory of the daemon: large sparse image open, reads at random, then a fifth of it in order",
@@ -61,12 +46,12 @@ var mountRows = []row{
 	{
 		name: "line.sequential", title: "cold sequential reading, on the line",
 		tools: peersAndCurl, files: []string{lineName}, measure: sequential(overLine, lineName),
-		metrics: sequentialMetrics(atLeast(20)),
+		metrics: sequentialMetrics(atLeast(0.95 * lineRate / 1e6)),
 	},
 	{
 		name: "line.random", title: "cold random reads of 4 KiB, kernel readahead off, on the line",
 		tools: []*tool{zsyncfs, httpfs2, nbdkit}, files: []string{bulkName}, measure: random(overLine, false),
-		metrics: randomMetrics(atMost(4)),
+		metrics: randomMetrics(atLeast(43), atMost(4)),
 	},
 	{
 		name: "slow-line.made", title: "the last 64 KiB of an image, cold, on the slow line; control file of zsyncfs make",

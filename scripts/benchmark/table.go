@@ -73,6 +73,12 @@ func (r *result) table() string {
 		writeLine(w, append(cells, mark))
 	}
 	_ = w.Flush() // into memory
+	if r.Bound != "" {
+		fmt.Fprintf(&b, "  a goal about time was missed; held against: %s\n", r.Bound)
+	}
+	if r.Profile != "" {
+		fmt.Fprintf(&b, "  where the daemon's time went when it was measured once more:\n    %s\n", strings.ReplaceAll(r.Profile, "\n", "\n    "))
+	}
 	for _, t := range r.Tools {
 		if t.Error != "" {
 			fmt.Fprintf(&b, "  %s failed: %s\n", t.Name, t.Error)

@@ -133,7 +133,15 @@ func (b *bench) newFolderIn(parent, name string) (string, error) {
 // zsyncfsWith is this project's mount with some flags.
 func zsyncfsWith(flags ...string) *tool {
 	return &tool{name: "zsyncfs", own: true, mount: func(b *bench, base, name, dir, cache string) (int, error) {
-		return b.mountZsyncfs(append([]string{"--cache-dir", cache}, flags...), base, dir)
+		flags := append([]string{"--cache-dir", cache}, flags...)
+		if b.profiler != nil {
+			flags = append(flags, "--pprof")
+		}
+		pid, err := b.mountZsyncfs(flags, base, dir)
+		if b.profiler != nil && err == nil {
+			b.profiler.caches <- cache
+		}
+		return pid, err
 	}}
 }
 

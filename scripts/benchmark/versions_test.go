@@ -16,11 +16,11 @@ import (
 func TestAtMostOfPeer(t *testing.T) {
 	m := metric{key: "sent", lower: true, goal: atMostOfPeer(1.05)}
 	for own, want := range map[float64]bool{100: true, 105: true, 106: false, 210: false} {
-		if got := m.reached(own, []float64{200, 100}); got != want {
+		if got := m.reached(own, []float64{200, 100}, nil); got != want {
 			t.Errorf("%v beside 200 and 100: %v", own, got)
 		}
 	}
-	if !m.reached(1, nil) {
+	if !m.reached(1, nil, nil) {
 		t.Error("missed without a peer")
 	}
 	if got := m.goalText(); got != "<= 1.05x peer's" {
