@@ -130,7 +130,7 @@ func (t *Target) fly(f *flight, runs []format.BlockRange) error {
 	var err error
 	if f.all {
 		err = t.source.FetchAll(ctx, t.records, deliver)
-	} else if t.prefetchRecords(runs[0]); len(runs) == 1 {
+	} else if t.prefetchRecords(runs); len(runs) == 1 {
 		err = t.source.Fetch(ctx, runs[0], f.pri, t.records, deliver)
 	} else {
 		err = t.source.FetchRuns(ctx, runs, f.pri, t.records, deliver)

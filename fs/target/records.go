@@ -16,6 +16,8 @@ const (
 	// sliceLength is what slices of records are rounded to, in bytes: about 200
 	// records of 20 bytes, so a random read costs at most one more block's worth.
 	sliceLength = 4 << 10
+	// sliceGap is how many bytes of records that nobody needs yet come along.
+	sliceGap = 16 << 10
 	// restLength is the largest part of the rest of a control file that is asked
 	// for at once, so that foreground reads get their turn.
 	restLength = 512 << 10
@@ -44,7 +46,7 @@ func (t *Target) records(ctx context.Context, r format.BlockRange) ([]byte, erro
 		if err == nil || !errors.Is(err, blockstore.ErrUnknownRecords) {
 			return recs, err
 		}
-		s := t.slice(r)
+		s := t.slice(t.header.RecordRange(r))
 		if s == nil {
 			continue // it came between the two looks
 		}
@@ -62,16 +64,34 @@ func (t *Target) records(ctx context.Context, r format.BlockRange) ([]byte, erro
 	}
 }
 
-// prefetchRecords starts fetching the records of r when they are not here, so
-// that they travel beside the blocks.
-func (t *Target) prefetchRecords(r format.BlockRange) { t.slice(r) }
+// prefetchRecords starts fetching the records of runs, which are ascending, when they
+// are not here, so that they travel beside the blocks. Records between those of two
+// runs come along where they are few: a request costs more.
+func (t *Target) prefetchRecords(runs []format.BlockRange) {
+	for i := 0; i < len(runs); i++ {
+		want := t.header.RecordRange(runs[i])
+		for ; i+1 < len(runs); i++ {
+			next := t.header.RecordRange(runs[i+1])
+			if next.Start-want.End > sliceGap {
+				break
+			}
+			want.End = next.End
+		}
+		for want.Length() > 0 {
+			s := t.slice(want)
+			if s == nil || s.failed() {
+				break
+			}
+			want.Start = max(s.bytes.End, want.Start+1)
+		}
+	}
+}
 
-// slice returns a slice on its way that has the first missing record bytes of
-// r, started when there is none; nil when all are here.
-func (t *Target) slice(r format.BlockRange) *slice {
+// slice returns a slice on its way that has the first missing of the record bytes
+// want, started when there is none; nil when all are here.
+func (t *Target) slice(want format.Range) *slice {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	want := t.header.RecordRange(r)
 	need, ok := firstMissing(t.version.ControlMissing(), want)
 	if !ok || t.closed {
 		return closedSlice(t.closed)
@@ -97,6 +117,16 @@ func (t *Target) slice(r format.BlockRange) *slice {
 		t.fetchSlice(s)
 	}()
 	return s
+}
+
+// failed says whether s has ended without its bytes.
+func (s *slice) failed() bool {
+	select {
+	case <-s.done:
+		return s.err != nil
+	default:
+		return false
+	}
 }
 
 func closedSlice(closed bool) *slice {

@@ -21,6 +21,17 @@ func dropPages(root string) error {
 	})
 }
 
+// dropMounted takes the pages of a file in a mount out of the page cache: they are
+// clean.
+func dropMounted(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED)
+}
+
 // loadPages reads a file, or all files below a folder, into the page cache.
 // Holes are left out: a store's segments are sparse.
 func loadPages(root string) error {

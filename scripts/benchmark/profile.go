@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -20,55 +21,42 @@ const (
 	profileLines = 12
 )
 
-// profiler is told of the caches of the mounts of zsyncfs while a measurement runs
+// profiler takes the profile of the last mount of zsyncfs, while a measurement runs
 // once more to see where its time goes.
-type profiler struct{ caches chan string }
+type profiler struct {
+	path string
+	err  error
+}
 
 // profile runs a row of the mount once more and says in which functions the daemon
 // spent its time.
 func (b *bench) profile(r row) (string, error) {
-	b.profiler = &profiler{caches: make(chan string, 16)}
+	p := &profiler{path: filepath.Join(b.work, "cpu.pprof"), err: errors.New("nothing was mounted")}
+	b.profiler = p
 	defer func() { b.profiler = nil }()
-	type outcome struct {
-		path string
-		err  error
-	}
-	done := make(chan outcome, 1)
-	go func() {
-		path, err := b.profiler.take(b.ctx, b.work)
-		done <- outcome{path, err}
-	}()
-	_, err := b.measureOnce(r, r.tools[0], b.repeat)
-	close(b.profiler.caches)
-	taken := <-done
-	if err != nil {
+	defer os.Remove(p.path)
+	if _, err := b.measureOnce(r, r.tools[0], b.repeat); err != nil {
 		return "", err
 	}
-	if taken.err != nil {
-		return "", taken.err
+	if p.err != nil {
+		return "", p.err
 	}
-	defer os.Remove(taken.path)
-	out, err := exec.CommandContext(b.ctx, "go", "tool", "pprof", "-top", "-nodecount", fmt.Sprint(profileLines), b.binary, taken.path).Output()
+	out, err := exec.CommandContext(b.ctx, "go", "tool", "pprof", "-top", "-nodecount", fmt.Sprint(profileLines), b.binary, p.path).Output()
 	if err != nil {
 		return "", fmt.Errorf("go tool pprof: %w", err)
 	}
 	return string(out), nil
 }
 
-// take takes the profile of the first daemon that it hears of; what a daemon has done
-// when it ends counts.
-func (p *profiler) take(ctx context.Context, work string) (path string, err error) {
-	err = fmt.Errorf("nothing was mounted")
-	for cache := range p.caches {
-		if path != "" {
-			continue
-		}
-		path = filepath.Join(work, "cpu.pprof")
-		if err = fetchProfile(ctx, cache, path); err != nil {
-			path = ""
-		}
-	}
-	return path, err
+// watch takes the profile of the daemon of a cache folder from now on. The mount lasts
+// until it is taken.
+func (b *bench) watch(cache string) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		b.profiler.err = fetchProfile(b.ctx, cache, b.profiler.path)
+	}()
+	b.res.add(func() { <-done })
 }
 
 // fetchProfile saves the CPU profile of the next profileTime of the daemon of a cache

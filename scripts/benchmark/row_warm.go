@@ -130,7 +130,7 @@ func (b *bench) makeReady(m *mounted, r readiness) error {
 		return err
 	}
 	if r != shown {
-		return dropPages(m.file)
+		return dropMounted(m.file)
 	}
 	for deadline := time.Now().Add(mountsWithin); b.ctx.Err() == nil; time.Sleep(10 * time.Millisecond) {
 		is, err := readByKernel(m.file)

@@ -139,7 +139,7 @@ func zsyncfsWith(flags ...string) *tool {
 		}
 		pid, err := b.mountZsyncfs(flags, base, dir)
 		if b.profiler != nil && err == nil {
-			b.profiler.caches <- cache
+			b.watch(cache)
 		}
 		return pid, err
 	}}
