@@ -13,6 +13,7 @@ type Client struct {
 	transport *http.Transport
 	creds     *credentials
 	finals    finals
+	early     early
 	limit     *limiter        // of the bodies' rate; nil: none
 	ctx       context.Context // ends at Close
 	cancel    context.CancelCauseFunc
@@ -41,12 +42,11 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	transport, err := newTransport(o)
-	if err != nil {
+	c := &Client{opt: o, creds: creds,
+		limit: newLimiter(o.LimitRate), hosts: map[string]*host{}, warned: map[string]struct{}{}}
+	if c.transport, err = newTransport(o, c.early.dial); err != nil {
 		return nil, err
 	}
-	c := &Client{opt: o, transport: transport, creds: creds,
-		limit: newLimiter(o.LimitRate), hosts: map[string]*host{}, warned: map[string]struct{}{}}
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 	return c, nil
 }
@@ -54,6 +54,7 @@ func New(o Options) (*Client, error) {
 // Close ends all connections; requests under way fail with ErrClosed.
 func (c *Client) Close() {
 	c.cancel(ErrClosed)
+	c.early.closeAll()
 	c.transport.CloseIdleConnections()
 }
 

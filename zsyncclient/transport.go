@@ -1,20 +1,22 @@
 package zsyncclient
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"time"
 )
 
-// newTransport is a transport with o's TLS options and the dial guard. It has
+// newTransport is a transport with o's TLS options, which dials by dial. It has
 // no limit of connections: the hosts' gates keep it, because they know that a
 // control file's request must never wait for a data request that waits for it.
-func newTransport(o Options) (*http.Transport, error) {
+func newTransport(o Options, dial func(ctx context.Context, network, addr string) (net.Conn, error)) (*http.Transport, error) {
 	conf, err := tlsConfig(o)
 	if err != nil {
 		return nil, err
@@ -24,7 +26,7 @@ func newTransport(o Options) (*http.Transport, error) {
 			right, _ := r.Context().Value(dialRightKey{}).(dialRight)
 			return right.proxy, nil
 		},
-		DialContext:            guardedDial,
+		DialContext:            dial,
 		TLSClientConfig:        conf,
 		ForceAttemptHTTP2:      true,
 		DisableCompression:     true,

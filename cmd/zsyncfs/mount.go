@@ -225,6 +225,7 @@ func runDaemon(ctx context.Context, log *slog.Logger, spec daemon.Spec, store st
 		Store:   store,
 		Version: currentVersion().Version,
 		Log:     log,
+		First:   &spec,
 		Describe: func(err error) (int, string) {
 			code, hint := program.Translate(err)
 			return int(code), hint

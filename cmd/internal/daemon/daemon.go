@@ -30,6 +30,9 @@ type Options struct {
 	Store string
 	// Version is shown by Status.
 	Version string
+	// First is the mount that the daemon is started for; nil when there is none. A
+	// connection to its server is opened while the store is.
+	First *Spec
 	// Log takes the daemon's messages. Default slog.Default().
 	Log *slog.Logger
 	// Describe gives the exit code and the hint that belong to an error.
@@ -47,6 +50,8 @@ type Daemon struct {
 	cancel   context.CancelFunc
 	profiles atomic.Bool    // a mount asked for profiles on the socket
 	mounting sync.WaitGroup // Mounts and Gets under way; added to under mu, and not once ending
+
+	first *early // for the mount that the daemon was started for
 
 	mu     sync.Mutex
 	mounts map[string]*mounted // guarded by mu; by mount point, nil while one is being mounted
@@ -66,16 +71,20 @@ func New(o Options) (*Daemon, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
+	first := connectEarly(o)
 	store, err := blockstore.Open(o.Store, blockstore.Options{
 		Warn: func(err error) { o.Log.Warn(err.Error()) },
 	})
 	if err != nil {
+		first.close()
 		return nil, err
 	}
 	if err := SetLimits(store, nil, nil); err != nil {
+		first.close()
 		return nil, errors.Join(err, store.Close())
 	}
 	d := &Daemon{
+		first:   first,
 		options: o,
 		store:   store,
 		started: time.Now(),
@@ -86,6 +95,7 @@ func New(o Options) (*Daemon, error) {
 	}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	if d.socket, err = listen(d); err != nil {
+		first.close()
 		return nil, errors.Join(err, store.Close())
 	}
 	return d, nil
@@ -110,7 +120,7 @@ func (d *Daemon) Mount(ctx context.Context, spec Spec) error {
 		d.profiles.Store(true)
 	}
 	d.keepSeedsOutOfMounts(&spec)
-	m, err := open(ctx, spec, d.store, "zsyncfs/"+d.options.Version, d.options.Log)
+	m, err := open(ctx, spec, d.first.take(&spec), d.store, d.options)
 	d.mu.Lock()
 	if err == nil && d.ending {
 		d.mu.Unlock()
@@ -287,6 +297,7 @@ func (d *Daemon) Close() error {
 	d.ending = true
 	d.mu.Unlock()
 	d.cancel()
+	d.first.close()
 	d.socket.close()
 	done := make(chan error, 1)
 	go func() { done <- d.store.Close() }()

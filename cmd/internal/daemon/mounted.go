@@ -44,13 +44,15 @@ type mounted struct {
 }
 
 // open builds what serves spec and mounts it; on an error nothing is left.
-func open(ctx context.Context, spec Spec, store *blockstore.Store, userAgent string, log *slog.Logger) (*mounted, error) {
-	log = log.With("mount", spec.Dir)
-	m := &mounted{spec: spec, since: time.Now(), gone: make(chan struct{})}
-	warn := func(err error) { log.Warn(err.Error()) }
-	var err error
-	if m.client, err = spec.NewClient(userAgent, warn, spec.Source, spec.IndexFile); err != nil {
-		return nil, err
+// client is one that was made for it; nil when there is none yet.
+func open(ctx context.Context, spec Spec, client *zsyncclient.Client, store *blockstore.Store, o Options) (*mounted, error) {
+	log := o.Log.With("mount", spec.Dir)
+	m := &mounted{spec: spec, since: time.Now(), client: client, gone: make(chan struct{})}
+	if m.client == nil {
+		var err error
+		if m.client, err = spec.newClient(o); err != nil {
+			return nil, err
+		}
 	}
 	if err := m.build(ctx, store, log); err != nil {
 		m.close()
@@ -125,6 +127,12 @@ func (m *mounted) showable(depth int) func(*target.Target) {
 			f.Showable(t)
 		}
 	}
+}
+
+// newClient is the client of a mount.
+func (s *Spec) newClient(o Options) (*zsyncclient.Client, error) {
+	log := o.Log.With("mount", s.Dir)
+	return s.NewClient("zsyncfs/"+o.Version, func(err error) { log.Warn(err.Error()) }, s.Source, s.IndexFile)
 }
 
 // name is what df and mount show as the source: everybody may read it, so it
