@@ -1,6 +1,8 @@
 package blockstore
 
 import (
+	"bufio"
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -49,7 +51,7 @@ func BenchmarkFirstRead(b *testing.B) {
 	off := int64(0)
 	for b.Loop() {
 		if off == 0 {
-			clear(v.table.checked)
+			v.table.checked.clear(0, v.table.blocks)
 		}
 		_, err := v.ReadAt(p, off)
 		must(b, err)
@@ -106,6 +108,71 @@ func BenchmarkOpen(b *testing.B) {
 		}
 		must(b, s.Close())
 	}
+}
+
+// BenchmarkOpenVersion opens and closes versions of 1, 10 and 50 GiB in blocks of 4
+// KiB, of which nothing, one block or all is here.
+func BenchmarkOpenVersion(b *testing.B) {
+	for _, here := range []string{"none", "one", "all"} {
+		for _, gib := range []int64{1, 10, 50} {
+			b.Run(fmt.Sprintf("%s/%dGiB", here, gib), func(b *testing.B) {
+				b.ReportAllocs()
+				s, err := Open(b.TempDir(), Options{CheckpointInterval: time.Hour})
+				must(b, err)
+				defer s.Close()
+				m := sparseTarget(b, gib<<30)
+				blocks := m.header.Geometry().BlockCount()
+				known := map[string]int64{"none": 0, "one": 1, "all": blocks}[here]
+				m.adopt(b, s, format.BlockRange{Start: format.BlockID(blocks - known), End: format.BlockID(blocks)})
+				for b.Loop() {
+					v := m.open(b, s)
+					if v.KnownCount() != known {
+						b.Fatalf("%d blocks", v.KnownCount())
+					}
+					must(b, v.Close())
+				}
+			})
+		}
+	}
+}
+
+// sparseTarget is a target of which there is only a header.
+func sparseTarget(b *testing.B, length int64) *target {
+	m := targetOf(b, 1, nil, 4096)
+	m.raw = bytes.Replace(m.raw, []byte("Length: 0"), fmt.Append(nil, "Length: ", length), 1)
+	h, err := format.ReadHeader(bufio.NewReader(bytes.NewReader(m.raw)))
+	must(b, err)
+	m.header = h
+	return m
+}
+
+// adopt makes the folder of a version whose control file is whole and whose blocks r
+// are here, as far as an open can tell.
+func (m *target) adopt(b *testing.B, s *Store, r format.BlockRange) {
+	key, length, blocks := HeaderKey(m.raw, m.header, testPlace), m.header.ControlLength(), m.header.Geometry().BlockCount()
+	name := ID{1}.String()
+	dir := s.versionsDir() + "/" + name + "/"
+	must(b, os.Mkdir(dir, 0o700))
+	meta := versionMeta{
+		key: key, geometry: m.header.Geometry(), controlLength: length,
+		have: extents{{End: length}}, sums: make([]uint32, sumCount(length)),
+	}
+	must(b, os.WriteFile(dir+metaName, meta.encode(), 0o600))
+	must(b, os.WriteFile(dir+controlName, m.raw, 0o600))
+	must(b, os.WriteFile(dir+dataName, nil, 0o600))
+	must(b, os.Truncate(dir+dataName, m.header.Length))
+	f, err := os.Create(dir + knownName)
+	must(b, err)
+	defer f.Close()
+	own := newBitset(blocks)
+	own.set(int64(r.Start), int64(r.End))
+	for i := int64(r.Start) / pageBlocks; r.Count() > 0 && i*pageBlocks < int64(r.End); i++ {
+		p := knownPage{number: i, data: make([]byte, pageSize)}
+		encodePage(p.data, own, i, key)
+		_, err := f.WriteAt(p.data, i*pageSize)
+		must(b, err)
+	}
+	must(b, s.commitIndex([]entry{keyEntry(key, name), accountEntry(name, account{key: key})}))
 }
 
 // BenchmarkMeta puts a header of 600 bytes and makes it durable.

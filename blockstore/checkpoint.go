@@ -239,7 +239,7 @@ func (v *Version) restoreControl(meta *versionMeta) {
 		c.have = meta.have
 		copy(c.sums, meta.sums)
 	}
-	clear(c.checked)
+	c.checked.clear(0, c.checked.size)
 	c.agreed.Store(false)
 	gaps := c.have.missing(format.Range{End: c.length})
 	c.mu.Unlock()

@@ -31,7 +31,7 @@ type controlFile struct {
 	mu      sync.Mutex // no I/O while held
 	have    extents    // guarded by mu
 	sums    []uint32   // guarded by mu
-	checked bitset     // guarded by mu; pages
+	checked *bitset    // guarded by mu; pages
 	dirty   bool       // guarded by mu; changed since the last snapshot
 }
 

@@ -1,6 +1,7 @@
 package blockstore
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -40,11 +41,10 @@ func pageSum(p []byte, key Key) uint32 {
 }
 
 // encodePage writes page i of s into p, which is pageSize long.
-func encodePage(p []byte, s bitset, i int64, key Key) {
+func encodePage(p []byte, s *bitset, i int64, key Key) {
 	clear(p)
-	words := s[min(i*pageBlocks/64, int64(len(s))):]
-	for k, w := range words[:min(len(words), pageBlocks/64)] {
-		binary.LittleEndian.PutUint64(p[8*k:], w)
+	if i < int64(len(s.pages)) {
+		s.putPage(i, p)
 	}
 	binary.LittleEndian.PutUint32(p[pageBitmap:], pageOwn)
 	binary.LittleEndian.PutUint64(p[pageBitmap+4:], uint64(i))
@@ -53,7 +53,7 @@ func encodePage(p []byte, s bitset, i int64, key Key) {
 
 // decodePage sets the bits of page i in s, which are clear before, to what p
 // says. When that is wrong they stay clear and the error is errPage.
-func decodePage(p []byte, s bitset, blocks, i int64, key Key) error {
+func decodePage(p []byte, s *bitset, blocks, i int64, key Key) error {
 	if len(p) != pageSize || i < 0 || i >= pageCount(blocks) {
 		return errPage
 	}
@@ -65,37 +65,26 @@ func decodePage(p []byte, s bitset, blocks, i int64, key Key) error {
 		binary.LittleEndian.Uint64(p[pageBitmap+4:]) != uint64(i) {
 		return errPage
 	}
-	words := s[i*pageBlocks/64:]
-	for k := range words[:min(len(words), pageBlocks/64)] {
-		words[k] = binary.LittleEndian.Uint64(p[8*k:])
-	}
-	if tail := blocks & 63; tail != 0 && i == pageCount(blocks)-1 {
-		s[len(s)-1] &= 1<<tail - 1
-	}
+	s.setPage(i, p[:pageBitmap])
 	return nil
 }
 
-func allZero(p []byte) bool {
-	for _, b := range p {
-		if b != 0 {
-			return false
-		}
-	}
-	return true
-}
+var zeroPage [pageSize]byte
+
+func allZero(p []byte) bool { return len(p) <= pageSize && bytes.Equal(p, zeroPage[:len(p)]) }
 
 // readKnown sets the pages of s that want says (all when it is nil) from f.
 // Pages that cannot be read or are wrong stay as they are, clear, and the
 // error names the first.
-func readKnown(f io.ReaderAt, s bitset, blocks int64, key Key, want []int64) error {
+func readKnown(f io.ReaderAt, s *bitset, blocks int64, key Key, want []int64) error {
 	var wrong error
-	count, p := int64(0), make([]byte, pageSize)
+	count, r := int64(0), newPageReader(f, pageCount(blocks))
 	one := func(i int64) bool {
-		n, err := f.ReadAt(p, i*pageSize)
-		if n == 0 && err == io.EOF {
+		p, err := r.page(i)
+		if len(p) == 0 && err == io.EOF {
 			return false
 		}
-		if n == pageSize {
+		if err == nil {
 			err = decodePage(p, s, blocks, i, key)
 		}
 		if err != nil {
@@ -105,10 +94,8 @@ func readKnown(f io.ReaderAt, s bitset, blocks int64, key Key, want []int64) err
 		return true
 	}
 	if want == nil {
-		for i := range pageCount(blocks) {
-			if !one(i) {
-				break
-			}
+		for i := r.skipHole(0); i < pageCount(blocks) && one(i); {
+			i = r.skipHole(i + 1)
 		}
 		return wrong
 	}

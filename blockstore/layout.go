@@ -1,6 +1,7 @@
 package blockstore
 
 import (
+	"bytes"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -139,7 +140,12 @@ func readSmall(path string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, limit))
+	var out bytes.Buffer
+	if info, err := f.Stat(); err == nil {
+		out.Grow(int(min(info.Size(), limit)) + bytes.MinRead) // a meta file may have 64 KiB
+	}
+	_, err = out.ReadFrom(io.LimitReader(f, limit))
+	return out.Bytes(), err
 }
 
 // replaceFile writes path as a whole, by way of temp. It is durable, but for

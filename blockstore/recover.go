@@ -171,7 +171,7 @@ func (s *Store) adoptFolder(name string, taken map[Key]bool) (account, error) {
 
 // addShared adds what the folder dir tells of blocks in other versions' files to
 // those of known, the blocks in its own.
-func (a *account) addShared(dir string, g format.Geometry, known bitset) {
+func (a *account) addShared(dir string, g format.Geometry, known *bitset) {
 	runs, _ := readShared(dir, a.key, g.BlockCount())
 	for _, r := range runs {
 		known.set(int64(r.blocks.Start), int64(r.blocks.End))

@@ -64,6 +64,74 @@ func TestExtents(t *testing.T) {
 	})
 }
 
+// TestBitset holds a bitset of some pages against one bool per bit.
+func TestBitset(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.Int64Range(1, 3).Draw(t, "pages")*bitPage + rapid.Int64Range(-70, 70).Draw(t, "more")
+		edge := rapid.Custom(func(t *rapid.T) int64 {
+			near := rapid.Int64Range(0, n/bitPage+1).Draw(t, "page") * bitPage
+			return max(0, min(n, near+rapid.Int64Range(-130, 130).Draw(t, "off")))
+		})
+		s, want := newBitset(n), make([]bool, n)
+		for range rapid.IntRange(0, 12).Draw(t, "steps") {
+			a, b := edge.Draw(t, "a"), edge.Draw(t, "b")
+			start, end, on, changed := min(a, b), max(a, b), rapid.Bool().Draw(t, "on"), int64(0)
+			for i := start; i < end; i++ {
+				if want[i] != on {
+					want[i], changed = on, changed+1
+				}
+			}
+			before := s.clone()
+			got := s.clear
+			if on {
+				got = s.set
+			}
+			if n := got(start, end); n != changed || s.count()-before.count() != map[bool]int64{true: n, false: -n}[on] {
+				t.Fatalf("%d changed, not %d; there were %d, are %d", n, changed, before.count(), s.count())
+			}
+		}
+		checkBits(t, s, want)
+		checkBits(t, s.clone(), want)
+		back := newBitset(n)
+		for i := range int64(len(s.pages)) {
+			p := make([]byte, pageSize)
+			encodePage(p, s, i, Key{})
+			if err := decodePage(p, back, n, i, Key{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		checkBits(t, back, want)
+	})
+}
+
+// checkBits holds s, as its runs tell it, against want.
+func checkBits(t *rapid.T, s *bitset, want []bool) {
+	n, ones := int64(len(want)), int64(0)
+	for i := int64(0); i < n; {
+		on := s.has(i)
+		end := s.next(!on, i, n)
+		if s.next(on, i, n) != i || end <= i {
+			t.Fatalf("next from %d: %d", i, end)
+		}
+		for ; i < end; i++ {
+			if want[i] != on {
+				t.Fatalf("bit %d is %v", i, on)
+			}
+			if on {
+				ones++
+			}
+		}
+	}
+	if s.count() != ones {
+		t.Fatalf("counts %d, not %d", s.count(), ones)
+	}
+	for i, w := range allSet {
+		if ^w != 0 {
+			t.Fatalf("word %d of all pages is %x", i, w)
+		}
+	}
+}
+
 // TestTable holds a table against one state per block.
 func TestTable(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

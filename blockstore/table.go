@@ -39,15 +39,15 @@ type shared struct {
 }
 
 // table is the location table of one version: where each block is, and
-// whether it has been checked against its record since Open. 2 bits a block, and
-// with shared runs 3 and 40 bytes a run. Not safe for concurrent use.
+// whether it has been checked against its record since Open. At most 2 bits a block, and
+// with shared runs 3 and 40 bytes a run; less where neighbours are alike (bitset). Not safe for concurrent use.
 type table struct {
 	geometry format.Geometry
 	blocks   int64
-	here     bitset // in any place; the same memory as own unless apart
-	apart    bool   // something is shared, or was
-	own      bitset
-	checked  bitset
+	here     *bitset // in any place; the same memory as own unless apart
+	apart    bool    // something is shared, or was
+	own      *bitset
+	checked  *bitset
 	count    int64    // bits set in here
 	shared   []shared // ascending, disjoint, none of own
 }
@@ -124,7 +124,7 @@ func (t *table) share(runs []shared, checked bool) {
 		return
 	}
 	if !t.apart {
-		t.here, t.apart = slices.Clone(t.own), true
+		t.here, t.apart = t.own.clone(), true
 	}
 	for _, s := range runs {
 		start, end := int64(s.blocks.Start), int64(s.blocks.End)
@@ -244,7 +244,7 @@ func (t *table) settleOwn() {
 // lend says that own blocks are about to be shared: share must follow.
 func (t *table) lend(s shared) {
 	if !t.apart {
-		t.here, t.apart = slices.Clone(t.own), true
+		t.here, t.apart = t.own.clone(), true
 	}
 	t.own.clear(int64(s.blocks.Start), int64(s.blocks.End))
 }

@@ -18,11 +18,9 @@ type repair struct{ done chan struct{} }
 // noteCame notes that blocks arrived from a source. t.mu is held.
 func (t *Target) noteCame(blocks format.BlockRange) {
 	if t.came == nil {
-		t.came = make([]uint64, (t.geometry.BlockCount()+63)/64)
+		t.came = cameBlocks{}
 	}
-	for b := blocks.Start; b < blocks.End; b++ {
-		t.came[b/64] |= 1 << (b % 64)
-	}
+	t.came.add(blocks)
 }
 
 // neverReuse is the key under which the store is told that nothing may be reused
@@ -41,7 +39,7 @@ func (t *Target) beginRepair(cause error) bool {
 	t.mu.Lock()
 	var doubtful []format.BlockRange
 	for b := format.BlockID(0); b < t.geometry.All().End; b++ {
-		if t.came != nil && t.came[b/64]&(1<<(b%64)) != 0 {
+		if t.came.has(b) {
 			continue
 		}
 		if n := len(doubtful); n > 0 && doubtful[n-1].End == b {

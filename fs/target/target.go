@@ -105,14 +105,14 @@ type Target struct {
 	verifying bool          // guarded by mu
 	checking  bool          // guarded by mu: blocks that nobody read are being checked
 	verified  chan struct{} // guarded by mu: closed and replaced when a verification ended
-	came      []uint64      // guarded by mu: a bit for each block that arrived from a source
+	came      cameBlocks    // guarded by mu: the blocks that arrived from a source
 	repair    *repair       // guarded by mu; nil: none was needed
 	suspect   bool          // guarded by mu
 	closed    bool          // guarded by mu
 }
 
 // MaxBlocks is the largest number of blocks of a target. What is kept in memory
-// of an open target grows with it (2 bits a block), and a control file can
+// of an open target grows with it (up to 3 bits a block), and a control file can
 // claim any number before its records were seen. It is 512 GiB in blocks of 4 KiB.
 const MaxBlocks = 1 << 27
 
