@@ -64,7 +64,7 @@ func (n *fileNode) undoubted(ctx context.Context, read func() (int, error)) (int
 			}
 			return count, err
 		}
-		if n.file.Replaced(ctx, n.control) {
+		if n.file.Replaced(ctx, n.kept.control()) {
 			return 0, replaced(err)
 		}
 		if !n.doubt.lasts(n.fs.options.ReadDeadline) {

@@ -16,25 +16,18 @@ import (
 // fileNode is one version of an artifact.
 type fileNode struct {
 	fusefs.Inode
-	fs      *FS
-	file    *archive.File
-	control *zsyncclient.Control // without Records: it stays as long as the kernel knows the node
+	fs   *FS
+	file *archive.File
+	kept kept // the control file; it stays as long as the kernel knows the node
 
-	// first is control with the records that came along, for the first Open.
-	first atomic.Pointer[zsyncclient.Control]
-	doubt doubt
+	opened atomic.Bool // it was, once: records that came along are in the store
+	doubt  doubt
 
 	direct direct
 }
 
 func newFileNode(f *FS, file *archive.File, ctl *zsyncclient.Control) *fileNode {
-	bare := *ctl
-	bare.Records = nil
-	n := &fileNode{fs: f, file: file, control: &bare}
-	if len(ctl.Records) > 0 {
-		n.first.Store(ctl)
-	}
-	return n
+	return &fileNode{fs: f, file: file, kept: keep(ctl)}
 }
 
 var (
@@ -49,9 +42,9 @@ func (n *fileNode) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, u
 	if flags&syscall.O_ACCMODE != syscall.O_RDONLY {
 		return nil, 0, syscall.EROFS
 	}
-	ctl := n.control
-	if first := n.first.Swap(nil); first != nil {
-		ctl = first
+	ctl := n.kept.control()
+	if !n.opened.Swap(true) {
+		ctl.Records = n.file.FirstRecords(ctl)
 	}
 	t, err := n.fs.pool.Open(ctl)
 	if err != nil {
@@ -63,7 +56,7 @@ func (n *fileNode) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, u
 
 // Getattr answers from the header.
 func (n *fileNode) Getattr(_ context.Context, _ fusefs.FileHandle, out *fuse.AttrOut) syscall.Errno {
-	n.fs.fileAttr(n.control, &out.Attr)
+	n.fs.fileAttr(n.kept.control(), &out.Attr)
 	out.SetTimeout(attrTimeout)
 	return 0
 }

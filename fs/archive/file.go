@@ -89,6 +89,16 @@ func (f *File) control(ctx context.Context, prefix int64) (*zsyncclient.Control,
 	return c, nil
 }
 
+// FirstRecords are the first block records that came along with c, if they are in
+// memory still; often none. It makes no request.
+func (f *File) FirstRecords(c *zsyncclient.Control) []byte {
+	h := f.doc.peek()
+	if h == nil || !bytes.Equal(h.raw, c.Raw) {
+		return nil
+	}
+	return f.dir.a.headers.use(f, h)
+}
+
 // Fresh is how long the file's name and control file may be given without a look
 // at the server; 0 when they are due for one.
 func (f *File) Fresh() time.Duration {
