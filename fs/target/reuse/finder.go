@@ -190,6 +190,9 @@ type relative struct {
 	version *blockstore.Version
 	name    string
 	alike   bool // by its sketch
+	// looked are the blocks that were here when it was scanned, to the end; nil
+	// without such a scan.
+	looked []format.BlockRange
 }
 
 // open opens the relatives, those first that are the likeliest.

@@ -11,7 +11,7 @@ import (
 	"github.com/zsyncfs/zsyncfs/format"
 )
 
-// knownReader reads the blocks that a version had when it was made, one after
+// knownReader reads runs of blocks of a version, one after
 // the other without what is between them: a scan would only lose time there.
 // Safe for concurrent use.
 type knownReader struct {
@@ -27,17 +27,13 @@ type knownRun struct {
 	bytes format.Range // of the target
 }
 
-func newKnownReader(v *blockstore.Version) *knownReader {
+// newKnownReader reads runs of blocks of v that are here, in ascending order.
+func newKnownReader(v *blockstore.Version, runs []format.BlockRange) *knownReader {
 	r := &knownReader{version: v, geo: v.Header().Geometry()}
-	end := r.geo.All().End
-	for b := format.BlockID(0); b < end; {
-		run, missing := v.Known(b, end)
-		if run > 0 {
-			bytes := r.geo.Bytes(format.BlockRange{Start: b, End: b + format.BlockID(run)})
-			r.runs = append(r.runs, knownRun{at: r.size, bytes: bytes})
-			r.size += bytes.Length()
-		}
-		b += format.BlockID(max(run, missing, 1))
+	for _, run := range runs {
+		bytes := r.geo.Bytes(run)
+		r.runs = append(r.runs, knownRun{at: r.size, bytes: bytes})
+		r.size += bytes.Length()
 	}
 	return r
 }

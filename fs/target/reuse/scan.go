@@ -24,7 +24,7 @@ const (
 // scanRelatives looks at every offset of what is here of relatives.
 func (f *Finder) scanRelatives(ctx context.Context, relatives []*relative) error {
 	barren := 0
-	for _, r := range relatives {
+	for i, r := range relatives {
 		before := f.o.Missing.Count()
 		if before == 0 {
 			return nil
@@ -32,7 +32,7 @@ func (f *Finder) scanRelatives(ctx context.Context, relatives []*relative) error
 		if barren >= mostBarren && !r.alike {
 			continue
 		}
-		if err := f.judge(ctx, f.scanRelative(ctx, r)); err != nil {
+		if err := f.judge(ctx, f.scanRelative(ctx, r, relatives[:i])); err != nil {
 			return err
 		}
 		if barren++; f.o.Missing.Count() < before {
@@ -42,19 +42,24 @@ func (f *Finder) scanRelatives(ctx context.Context, relatives []*relative) error
 	return nil
 }
 
-func (f *Finder) scanRelative(ctx context.Context, r *relative) error {
+// scanRelative scans r, but for what it has in common with those before.
+func (f *Finder) scanRelative(ctx context.Context, r *relative, before []*relative) error {
 	index, err := f.makeIndex()
 	if err != nil {
 		return err
 	}
-	known := newKnownReader(r.version)
+	runs := knownRuns(r.version)
+	known := newKnownReader(r.version, f.unlooked(ctx, r, runs, before))
 	f.o.Begin(r.name, known.size)
 	c := &collector{f: f, r: r, known: known, flushed: time.Now()}
 	o := f.scanOptions()
 	o.LeastRun = f.leastRun
 	o.First = known.near(f.o.Near())
 	_, err = index.Scan(ctx, known, known.size, f.o.Missing, c.found, o)
-	return errors.Join(err, c.flush())
+	if err = errors.Join(err, c.flush()); err == nil && !c.lost {
+		r.looked = runs
+	}
+	return err
 }
 
 func (f *Finder) scanOptions() seed.Options {
@@ -71,6 +76,7 @@ type collector struct {
 	mu      sync.Mutex
 	runs    []blockstore.Shared // guarded by mu
 	flushed time.Time           // guarded by mu
+	lost    bool                // guarded by mu; something could not be shared
 }
 
 // found takes blocks that lie at offset at of what is known.
@@ -107,14 +113,16 @@ func (c *collector) flushLocked() error {
 		return &StoreError{err}
 	}
 	for _, r := range runs {
-		c.f.account(r.Blocks)
+		if c.f.account(r.Blocks) > 0 {
+			c.lost = true
+		}
 	}
 	return nil
 }
 
 // account counts those of blocks that are here, and makes the others missing: all
-// of them were taken.
-func (f *Finder) account(blocks format.BlockRange) {
+// of them were taken. It returns how many these are.
+func (f *Finder) account(blocks format.BlockRange) (lost int64) {
 	for b := blocks.Start; b < blocks.End; {
 		run, missing := f.o.Version.Known(b, blocks.End)
 		if run > 0 {
@@ -123,6 +131,8 @@ func (f *Finder) account(blocks format.BlockRange) {
 		for id := b; id < b+format.BlockID(missing); id++ {
 			f.o.Missing.Add(id)
 		}
+		lost += missing
 		b += format.BlockID(max(run, missing, 1))
 	}
+	return lost
 }
