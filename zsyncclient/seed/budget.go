@@ -44,8 +44,11 @@ func (b *budget) spent() bool { return b.credit < 0 }
 // some through by chance.
 func (s *scan) expectedCost() float64 {
 	keys := float64(s.countKeys())
-	near := min(keys/float64(32*len(s.filter.near.words)), 1)
-	far := min(keys/float64(64*len(s.filter.far)), 1)
+	near := s.filter.near.rate(keys)
+	if s.filter.halves {
+		near += math.Ldexp(keys, -8*s.x.rsum)
+	}
+	far := letThrough(keys, 2, 64*float64(len(s.filter.far)))
 	rsum := math.Ldexp(keys, -8*s.x.rsum*s.seq)
 	block := float64(s.x.geometry.BlockSize)
 	check := lookupCost + block/rsumGain + float64(s.seq)*block/lanesGain

@@ -23,7 +23,7 @@ func BenchmarkMicro(b *testing.B) {
 			x := randomRecords(length, 4096, l).index(b)
 			s := x.newScan(1<<40, NewMissing(int64(x.count)), nil, Options{})
 			f := s.newFilter()
-			dst, n := make([]uint32, minBatch), 0
+			dst, scratch, n := make([]uint32, minBatch), make([]uint32, 4096), 0
 			var hi []uint32
 			if s.seq > 1 {
 				hi = sums[4096:]
@@ -32,7 +32,7 @@ func BenchmarkMicro(b *testing.B) {
 				b.SetBytes(minBatch)
 				defer perCPU(b, minBatch)()
 				for b.Loop() {
-					n, _ = f.hits(dst, sums[:minBatch], hi, s.mask)
+					n, _ = f.hits(dst, scratch, sums[:minBatch], hi, 4096, s.mask)
 				}
 				b.ReportMetric(float64(n)/float64(minBatch)*100, "%hit")
 			})

@@ -2,20 +2,37 @@ package seed
 
 import (
 	"encoding/binary"
+	"math/rand/v2"
 	"slices"
 	"testing"
 )
 
-// TestNear holds the kernel against the scalar code, for every length and fill.
+// randomSums are n rsums that nothing else has.
+func randomSums(seed byte, n int) []uint32 {
+	raw := randomBytes(seed, 4*n)
+	sums := make([]uint32, n)
+	for i := range sums {
+		sums[i] = binary.LittleEndian.Uint32(raw[4*i:])
+	}
+	return sums
+}
+
+// TestNear holds the kernels against the scalar code, for every length and fill.
 func TestNear(t *testing.T) {
 	if !nearLanes {
 		t.Skip("no kernel here")
 	}
-	raw := randomBytes(1, 4*4000)
-	sums := make([]uint32, len(raw)/4)
-	for i := range sums {
-		sums[i] = binary.LittleEndian.Uint32(raw[4*i:])
+	was := wideLanes
+	t.Cleanup(func() { wideLanes = was })
+	testNear(t)
+	if was {
+		wideLanes = false
+		testNear(t)
 	}
+}
+
+func testNear(t *testing.T) {
+	sums := randomSums(1, 4000)
 	for _, keys := range []int64{0, 100, 20000, 1 << 20} {
 		for _, mask := range []uint32{1<<8 - 1, 1<<24 - 1, 1<<32 - 1} {
 			n := newNear(keys)
@@ -26,24 +43,63 @@ func TestNear(t *testing.T) {
 				n.add(sums[i]&mask, sums[i+1000]&mask)
 				n.add(sums[i]&mask, 0)
 			}
-			for _, length := range []int{0, 1, 15, 16, 17, 100, 1000} {
+			for _, length := range []int{0, 1, 31, 32, 33, 63, 64, 65, 1000, rand.IntN(1000), rand.IntN(1000)} {
 				lo, hi := sums[:length], sums[1000:][:length]
 				for _, second := range [][]uint32{hi, nil} {
-					got, want := make([]uint32, length), make([]uint32, length)
-					got = got[:n.hits(got, lo, second, mask)]
+					got, want := make([]uint32, length+1), make([]uint32, length)
+					got[length] = 12345
+					found := n.hits(got[:length], lo, second, mask)
 					factor := uint32(factorHi)
 					if second == nil {
 						second, factor = lo, 0
 					}
-					want = want[:nearScalar(n.words, want, lo, second, mask, factor, n.shift)]
-					if !slices.Equal(got, want) {
-						t.Fatalf("%d keys, mask %x, %d sums: %v, want %v", keys, mask, length, got, want)
+					want = want[:nearScalar(n.words, want, lo, second, mask, factor)]
+					if !slices.Equal(got[:found], want) {
+						t.Fatalf("%d keys, mask %x, %d sums: %v, want %v", keys, mask, length, got[:found], want)
+					}
+					if got[length] != 12345 {
+						t.Fatalf("wrote beyond %d sums", length)
 					}
 					if length > 0 && (len(want) == 0 || want[0] != 0) {
 						t.Fatalf("%d keys, mask %x: what was added is not found", keys, mask)
 					}
 				}
 			}
+		}
+	}
+}
+
+// TestHalvedHits: of pairs at some distance all that were added are found, wherever
+// the windows end, in order, once, and hardly any others.
+func TestHalvedHits(t *testing.T) {
+	const half = 1<<24 - 1
+	for range 2000 {
+		distance, length := 1+rand.IntN(100), rand.IntN(500)
+		sums := randomSums(byte(distance), length+distance)
+		lo, hi := sums[:length], sums[distance:]
+		f, want := newFilter(100), []uint32{}
+		f.halves = true
+		for i := range length {
+			if rand.IntN(5) == 0 {
+				f.add(uint64(lo[i]&half)<<32|uint64(hi[i]&half), true)
+				want = append(want, uint32(i))
+			}
+		}
+		got := make([]uint32, length)
+		n, tried := f.hits(got, make([]uint32, distance), lo, hi, distance, half<<32|half)
+		got = got[:n]
+		if tried < n {
+			t.Fatalf("%d of %d tried ones", n, tried)
+		}
+		if !slices.IsSorted(got) || len(slices.Compact(slices.Clone(got))) != n {
+			t.Fatalf("not in order: %v", got)
+		}
+		found := slices.DeleteFunc(slices.Clone(got), func(i uint32) bool { return !slices.Contains(want, i) })
+		if !slices.Equal(found, want) {
+			t.Fatalf("%d offsets, distance %d: %v, want %v", length, distance, got, want)
+		}
+		if n-len(want) > 10 {
+			t.Fatalf("%d of %d by chance", n-len(want), length)
 		}
 	}
 }

@@ -92,7 +92,7 @@ func (x *Index) newScan(size int64, missing *Missing, deliver Deliver, o Options
 	if s.workers <= 0 {
 		s.workers = runtime.GOMAXPROCS(0)
 	}
-	s.workers = max(1, min(s.workers, scanMemory/(s.slice+s.reach+4*min(block, maxBatch))))
+	s.workers = max(1, min(s.workers, scanMemory/(s.slice+s.reach+12*s.batch())))
 	if block > s.slice/manyBlocks {
 		s.workers = 1 // so that it takes runs up from slice to slice
 	}

@@ -24,6 +24,7 @@ type worker struct {
 	carried      int
 	last         int // offsets in the batch before
 	hits         []uint32
+	scratch      []uint32 // of the filter
 	digests      []byte
 	rsums        []byte
 	jumped       []span // within the window
@@ -39,9 +40,9 @@ type worker struct {
 
 const (
 	// minBatch and maxBatch bound how many offsets are summed before they are
-	// looked up: the sums stay in the first caches, but the first sum of a batch
+	// looked up: the sums stay in the second cache, but the first sum of a batch
 	// costs a whole block.
-	minBatch, maxBatch = 16 << 10, 1 << 20
+	minBatch, maxBatch = 32 << 10, 1 << 20
 	// maxRing is up to which block size the sums of a batch are kept for the second
 	// blocks of the pairs of the next; larger ones are summed twice.
 	maxRing = 64 << 10
@@ -50,8 +51,7 @@ const (
 func (s *scan) newWorker(thorough bool) *worker {
 	block := int(s.x.geometry.BlockSize)
 	w := &worker{s: s, thorough: thorough, block: block, distance: (s.seq - 1) * block}
-	w.batch = min(max(minBatch, block/2), maxBatch)
-	w.ring = w.distance > 0 && block <= maxRing
+	w.ring, w.batch = s.ring(), s.batch()
 	sums := w.batch
 	if w.ring {
 		sums += w.distance
@@ -59,9 +59,25 @@ func (s *scan) newWorker(thorough bool) *worker {
 		w.second = make([]uint32, w.batch)
 	}
 	w.sums, w.hits = make([]uint32, sums), make([]uint32, w.batch)
+	if s.filter.halves {
+		w.scratch = make([]uint32, w.distance)
+	}
 	w.budget.credit = int64(64*block) + 1<<20 + s.o.credit
 	w.budget.rate = min(max(earned, 1.5*s.expectedCost()), mostEarned)
 	return w
+}
+
+// ring says whether a worker has a ring of sums.
+func (s *scan) ring() bool { return s.seq > 1 && s.x.geometry.BlockSize <= maxRing }
+
+// batch is how many offsets a worker sums at once. In pairs that is two windows of
+// the filter at least. Its buffers take up to 12 bytes for each.
+func (s *scan) batch() int {
+	block := int(s.x.geometry.BlockSize)
+	if s.ring() {
+		return max(minBatch, 2*block)
+	}
+	return min(max(minBatch, block/2), maxBatch)
 }
 
 // takeJumped is what was jumped over in slice.
@@ -161,7 +177,7 @@ func (w *worker) offsets(at, m, n int) (int, error) {
 		return at, nil
 	}
 	lo, hi := w.sumsFrom(at, m)
-	found, tried := w.s.filter.hits(w.hits[:m], lo, hi, w.s.mask)
+	found, tried := w.s.filter.hits(w.hits[:m], w.scratch, lo, hi, w.distance, w.s.mask)
 	w.budget.spend(hitCost * int64(tried))
 	next := at
 	for _, h := range w.hits[:found] {
