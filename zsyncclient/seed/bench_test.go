@@ -53,7 +53,7 @@ func benchRuns(b *testing.B, t target, seed []byte, least int) {
 }
 
 func BenchmarkNoMatch(b *testing.B) {
-	seed := randomBytes(1, 64<<20)
+	seed := randomBytes(1, 256<<20)
 	for _, length := range []int64{64 << 20, 512 << 20, 5 << 30} {
 		for _, block := range []int{2048, 4096} {
 			for _, l := range benchLengths {

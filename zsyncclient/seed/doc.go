@@ -51,12 +51,20 @@
 //
 // A pass goes over slices of 4 MiB, which workers take in order, or in that of their
 // distance from Options.First; each reads its own and what look-ups at its end reach
-// beyond it. For 16384 offsets at a time the rsums are computed, and looked up in the
-// filter, whose near level has a bit for each key (64 bits for each, at most 1 MiB:
-// what stays in the second cache) and whose far level (at most 8 MiB) is asked for
-// what is left. Then the table says exactly which blocks have the key: ids sorted by
-// hash, a fingerprint of a byte for each, and among equal keys by the strong checksum,
-// so that a million blocks of one key are searched in twenty steps.
+// beyond it. For 32768 offsets at a time, or two blocks, the rsums are computed, and
+// looked up in the filter. Its near level (at most 512 KiB; 1 MiB from 350000 keys on)
+// stays in the second cache and has three bits for each key in one word, which is one
+// load for an offset. Its far level (at most 8 MiB) is asked for what is left. Then the
+// table says exactly which blocks have the key: ids sorted by hash, a fingerprint of a
+// byte for each, and among equal keys by the strong checksum, so that a million blocks
+// of one key are searched in twenty steps.
+//
+// Of pairs only every other window of a block's length is looked up at the near level,
+// which then has the rsums of single blocks: one of a pair's two blocks begins in such
+// a window, wherever the pair lies, and a hit is tried as the first block and as the
+// second (filter.halvedHits). Where there is more than one key for 16 values of an rsum,
+// or blocks are larger than 64 KiB, the near level has pairs, and is asked for every
+// offset.
 //
 // An offset where the block after the match goes on like the target, by its rsum,
 // is checked at once, and the run is followed with up to 64 blocks per check. The
@@ -92,7 +100,7 @@
 //
 // Memory: an index takes at most 25 bytes for each block (TestIndexMemory: 8 with
 // seq matches 1, 16 with 2) beside the records, and for a short time 16 more while
-// it is made. A scan takes up to 10 MiB for filters, and for its buffers 32 MiB or
+// it is made. A scan takes up to 9 MiB for filters, and for its buffers 32 MiB or
 // as many workers as fit into that, but at least one: with blocks of 16 MiB and pairs
 // 48 MiB, and as many blocks more as LeastRun asks for beyond them. Scan keeps 16 bytes for each jump, of at most 16 GiB of seed.
 //
@@ -101,19 +109,30 @@
 //
 // # Figures
 //
-// Per second of CPU, on two cores with AVX-512 that had other work to do:
+// Per second of CPU, on two cores (Zen 4) that had other work to do; seeds of 256 MiB
+// where nothing matches:
 //
-//	nothing matches, target of 64 MiB            680-850 MB
-//	nothing matches, target of 512 MiB           480-650 MB
-//	all matches in order                         3.6-5.0 GB
-//	made to match in vain                        160-230 MB
-//	without instructions for lanes               250-360 MB
-//	index of 5 GiB in blocks of 4096 bytes       0.12-0.2 s
+//	                                             AVX-512       AVX2          plain Go
+//	nothing matches, target of 512 MiB
+//	  single blocks of 2048 bytes                860-910 MB    870-890 MB    320-330 MB
+//	  single blocks of 4096 bytes                920-1010 MB   850-990 MB    360-370 MB
+//	  pairs of 2048 bytes                        1.2 GB        1.0-1.1 GB    450-480 MB
+//	  pairs of 4096 bytes                        1.3-1.4 GB    1.3-1.4 GB    510-540 MB
+//	nothing matches, target of 64 MiB            1.2-1.8 GB
+//	nothing matches, target of 5 GiB             130-370 MB
+//	all matches in order                         4.4-5.6 GB
+//	made to match in vain                        140-250 MB
 //
-//	go test -run xxx -bench 'NoMatch|AllMatch|Adversary|Index' ./zsyncclient/seed
+//	go test -run xxx -bench 'NoMatch|AllMatch|Adversary' ./zsyncclient/seed
 //
-// Of the nanosecond and a half for an offset, looking up the near level takes two
-// thirds: it is bound by the loads from the second cache.
+// with GODEBUG=cpu.avx512f=off for AVX2, and cpu.avx512f=off,cpu.avx2=off for plain Go.
+// An index of 5 GiB in blocks of 4096 bytes takes 0.12-0.2 s (-bench Index).
+//
+// Of the nanosecond for an offset of single blocks, looking up the near level takes a
+// half, and the rsum a fifth. The former is bound by how many lines the second cache
+// gives to the first. Huge pages for it made no difference, nor does a gathering load;
+// without a stop between the two, in one kernel for both, they took 0.66 ns instead of
+// 0.76 in a prototype.
 //
 // # Concurrency
 //
