@@ -90,7 +90,7 @@
 //
 // A budget (budget.go) earns two units and more for each offset and pays for
 // look-ups and strong checks, so that what matches in vain slows a scan down by
-// about five at most, whatever seed and records are: one weak key for all blocks,
+// about eight at most, whatever seed and records are: one weak key for all blocks,
 // constant or periodic data, seeds in which every offset has the rsum of some block.
 // Where rsums are so short for the target that random bytes match often, which no
 // maker writes, up to three times as much is earned; beyond that matches are missed.
@@ -121,7 +121,7 @@
 //	nothing matches, target of 64 MiB            1.2-1.8 GB
 //	nothing matches, target of 5 GiB             130-370 MB
 //	all matches in order                         4.4-5.6 GB
-//	made to match in vain                        140-250 MB
+//	made to match in vain                        120-260 MB
 //
 //	go test -run xxx -bench 'NoMatch|AllMatch|Adversary' ./zsyncclient/seed
 //
