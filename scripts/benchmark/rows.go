@@ -24,8 +24,9 @@ var mountRows = []row{
 		name: "sequential.loopback", title: "cold sequential reading",
 		tools: peersAndCurl, files: []string{bulkName}, measure: sequential(direct, bulkName),
 		metrics: sequentialMetrics(ofLimit(0.45)),
-		bound: "curl throws the bytes away; here each is received, checked, written to the block store and given to the " +
-			"kernel, which is five copies of it, beside the web server on the same cores",
+		bound: "what takes part shares the cores: the web server and the receiving (curl here, which throws the bytes away), " +
+			"writing to the block store, checking, and answering the kernel (warm.answered-memory-sequential); " +
+			"the times that these take for a byte, added up, leave no more",
 	},
 	{
 		name: "random.loopback", title: "cold random reads of 4 KiB, kernel readahead off",
