@@ -27,12 +27,17 @@
 //
 // # Readahead
 //
-// A random miss fetches its own blocks only. Each open handle has a Reader that
-// sees adjacent reads; after the second one it keeps a window ahead of the
-// reader, which starts at 256 KiB and doubles up to the larger of 8 MiB and two
+// A random miss fetches its own blocks only. Each open handle has a Reader, which
+// tells from the order of the reads how it is read (pattern.go). Reads that go on where
+// the one before ended are a burst. After the second read of one a window is kept ahead
+// of the reader, which starts at 256 KiB and doubles up to the larger of 8 MiB and two
 // round trips' worth of the measured rate, but never more than one second's
 // worth and no less than 128 KiB, because a reader that jumps into a window waits
 // for what is before it. A limit of the client's rate is the line's rate here.
+//
+// Bursts whose starts are equally far from each other, forwards or backwards, are
+// strided: from the fourth on the next ones are fetched, four at first, up to 64 or a
+// quarter of the longest window. Their records are asked for at once.
 //
 // A window counts missing blocks only, so that a reader of a file of which most is
 // here asks for many small runs at once. Nothing is fetched ahead while it may be
@@ -59,6 +64,14 @@
 // what the readers fetched outweighs it, so that it at most doubles the traffic
 // of a short visit: for a 5 GiB image it is 10 to 26 MB, which a reader of a few
 // blocks never needs.
+//
+// # Past this package
+//
+// A target that is verified, whose blocks lie in one file and were all checked since
+// the store was opened, can be given to a kernel that reads it by itself (Show). After a
+// start the blocks that nobody has read are checked for it once reads have cost as much
+// as that will (show.go). While a kernel has the file of an older version, the newest
+// cannot get the blocks that it shares with it; that is tried again when one is closed.
 //
 // # States
 //
