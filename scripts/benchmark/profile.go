@@ -16,7 +16,7 @@ import (
 
 const (
 	// profileTime is how long a daemon is watched.
-	profileTime = 3 * time.Second
+	profileTime = time.Second
 	// profileLines is how many functions are named.
 	profileLines = 12
 )

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -157,12 +158,14 @@ func readByKernel(path string) (bool, error) {
 	return err == nil && string(p[:n]) == "yes", err
 }
 
-// settlePages brings the pages below path into memory, or out of it.
+// settlePages brings the pages below path into memory, or out of it. What is read from
+// the disk was read from it once before: the first reading of what was written lately
+// is slower on disks that have a cache of their own, as those of virtual machines have.
 func settlePages(p pages, path string) error {
-	if p == onDisk {
-		return dropPages(path)
+	if p == inMemory {
+		return loadPages(path)
 	}
-	return loadPages(path)
+	return errors.Join(dropPages(path), loadPages(path), dropPages(path))
 }
 
 // filledCache returns the cache folder of t, which has the whole of the bulk
