@@ -45,6 +45,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/zsyncfs/zsyncfs/cmd/internal/cpuprofile"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/signals"
 )
 
@@ -60,6 +61,7 @@ func main() {
 func run(args []string, stdout, stderr io.Writer) int {
 	ctx, caught := signals.Catch(context.Background())
 	defer caught.Close()
+	defer cpuprofile.Start(stderr)()
 	err := zsync(ctx, args, stdout, stderr)
 	if errors.Is(err, errChanged) {
 		return int(exitControl) // an answer, which was printed, and no fault

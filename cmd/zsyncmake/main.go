@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime/debug"
 
+	"github.com/zsyncfs/zsyncfs/cmd/internal/cpuprofile"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/signals"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/terminal"
 	zversion "github.com/zsyncfs/zsyncfs/cmd/internal/version"
@@ -47,6 +48,7 @@ func run(args []string, stdin, stdout, stderr *os.File) int {
 
 	ctx, caught := signals.Catch(context.Background())
 	defer caught.Close()
+	defer cpuprofile.Start(stderr)()
 	m := &maker{
 		options: o,
 		stdin:   stdin,

@@ -11,8 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"time"
-)
+	"time")
 
 const (
 	// profileTime is how long a daemon is watched.
@@ -21,17 +20,19 @@ const (
 	profileLines = 12
 )
 
-// profiler takes the profile of the last mount of zsyncfs, while a measurement runs
-// once more to see where its time goes.
+// profiler takes the profile of the last mount of zsyncfs, or of the longest run of
+// another program, while a measurement runs once more to see where its time goes.
 type profiler struct {
-	path string
-	err  error
+	tool    *tool
+	path    string
+	err     error
+	longest float64 // CPU time of the run that the profile is of, in seconds
 }
 
 // profile runs a row of the mount once more and says in which functions the daemon
 // spent its time.
 func (b *bench) profile(r row) (string, error) {
-	p := &profiler{path: filepath.Join(b.work, "cpu.pprof"), err: errors.New("nothing was mounted")}
+	p := &profiler{tool: r.tools[0], path: filepath.Join(b.work, "cpu.pprof"), err: errors.New("nothing was run")}
 	b.profiler = p
 	defer func() { b.profiler = nil }()
 	defer os.Remove(p.path)
@@ -41,11 +42,29 @@ func (b *bench) profile(r row) (string, error) {
 	if p.err != nil {
 		return "", p.err
 	}
-	out, err := exec.CommandContext(b.ctx, "go", "tool", "pprof", "-top", "-nodecount", fmt.Sprint(profileLines), b.binary, p.path).Output()
+	out, err := exec.CommandContext(b.ctx, "go", "tool", "pprof", "-top", "-nodecount", fmt.Sprint(profileLines), p.path).Output()
 	if err != nil {
 		return "", fmt.Errorf("go tool pprof: %w", err)
 	}
 	return string(out), nil
+}
+
+// variable is what the environment of a run of t has for a profile of it; "" when none
+// is taken.
+func (p *profiler) variable(t *tool) string {
+	if p == nil || t != p.tool {
+		return ""
+	}
+	return "ZSYNCFS_CPU_PROFILE=" + p.path + ".new"
+}
+
+// took says how much CPU time a run of t took: the longest counts.
+func (p *profiler) took(t *tool, seconds float64) {
+	if p.variable(t) == "" || seconds < p.longest {
+		return
+	}
+	p.longest = seconds
+	p.err = os.Rename(p.path+".new", p.path)
 }
 
 // watch takes the profile of the daemon of a cache folder from now on. The mount lasts
@@ -88,7 +107,7 @@ func fetchProfile(ctx context.Context, cache, path string) error {
 }
 
 // explain adds to the result of a row that missed a goal about time what that is held
-// against and, of a row of the mount, where the daemon's time goes.
+// against and, of a program, where its time goes.
 func (b *bench) explain(r row, out *result) {
 	slow := false
 	for _, m := range out.Metrics {
@@ -98,8 +117,8 @@ func (b *bench) explain(r row, out *result) {
 		return
 	}
 	out.Bound = r.bound
-	if r.tools[0].mount == nil {
-		return
+	if r.tools[0].mount == nil && r.tools[0].program == "" {
+		return // it is no program of its own
 	}
 	text, err := b.profile(r)
 	if err != nil {

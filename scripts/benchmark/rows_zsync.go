@@ -30,6 +30,9 @@ func makeZsyncRows() []row {
 	for _, mk := range makers {
 		out = append(out, row{
 			name: "scan." + mk.name, title: "search of a random seed that matches nowhere, by a CPU " + kernels() + "; " + mk.title,
+			bound: "each offset of the seed is one load from the second cache (seed.near...), whatever else is done; " +
+				"its rsum, a copy out of the page cache and what matches by chance come to it. Of pairs of blocks every " +
+				"other stretch is looked up, of single ones (control files of this project) all",
 			tools: both, needs: []*tool{mk.tool}, files: []string{scanFolder, mk.controlFolder(scanFolder)},
 			metrics: scanMetrics, measure: scan(mk),
 		})

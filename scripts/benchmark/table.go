@@ -77,7 +77,7 @@ func (r *result) table() string {
 		fmt.Fprintf(&b, "  a goal about time was missed; held against: %s\n", r.Bound)
 	}
 	if r.Profile != "" {
-		fmt.Fprintf(&b, "  where the daemon's time went when it was measured once more:\n    %s\n", strings.ReplaceAll(r.Profile, "\n", "\n    "))
+		fmt.Fprintf(&b, "  where the program's time went when it was measured once more:\n    %s\n", strings.ReplaceAll(r.Profile, "\n", "\n    "))
 	}
 	for _, t := range r.Tools {
 		if t.Error != "" {

@@ -29,6 +29,9 @@ func (b *bench) runProgram(dir string, t *tool, args ...string) (usage, error) {
 	}
 	cmd := exec.Command(path, args...)
 	cmd.Dir, cmd.Env = dir, append(directEnvironment(os.Environ()), t.env...)
+	if variable := b.profiler.variable(t); variable != "" {
+		cmd.Env = append(cmd.Env, variable)
+	}
 	output := filepath.Join(b.work, filepath.Base(path)+".log")
 	if err := os.RemoveAll(output); err != nil {
 		return usage{}, err
@@ -42,6 +45,7 @@ func (b *bench) runProgram(dir string, t *tool, args ...string) (usage, error) {
 	u := usage{
 		wall: p.took.Seconds(), cpu: (state.UserTime() + state.SystemTime()).Seconds(), peak: float64(peak) / 1e6,
 	}
+	b.profiler.took(t, u.cpu)
 	if !state.Success() {
 		return u, fmt.Errorf("%s: %s: %s", t.program, state, p.said())
 	}
