@@ -11,7 +11,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"time")
+	"time"
+)
 
 const (
 	// profileTime is how long a daemon is watched.
