@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/zsyncfs/zsyncfs/fs/mounttest/line"
 )
 
@@ -137,5 +139,6 @@ func (b *bench) measureOnce(r row, t *tool, repetition int) (sample, error) {
 			return nil, err
 		}
 	}
+	unix.Sync() // what the tool before wrote is none of this one's work
 	return r.measure(b, t, repetition)
 }
