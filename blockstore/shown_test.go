@@ -78,7 +78,7 @@ func TestShowDataWantsCheckedBlocks(t *testing.T) {
 func TestCheckedWhileClosed(t *testing.T) {
 	m := makeTarget(t, 1, 300*1024, 1024)
 	dir := t.TempDir()
-	s, w := openStore(t, dir)
+	s, _ := openStore(t, dir)
 	v := m.open(t, s)
 	m.fill(t, v)
 	must(t, v.Close())
@@ -101,7 +101,6 @@ func TestCheckedWhileClosed(t *testing.T) {
 	if right := m.checkAll(t, v); right != 299 {
 		t.Errorf("%d blocks are right", right)
 	}
-	_ = w
 }
 
 // TestMapOutlivesData: a map of a file that was shown never sees holes, whatever is

@@ -72,6 +72,17 @@ func inode(t *testing.T, f *os.File) uint64 {
 	return info.Sys().(*syscall.Stat_t).Ino
 }
 
+// waitVerified waits until the whole of a file in a mount was verified.
+func waitVerified(t *testing.T, path string) {
+	t.Helper()
+	eventually(t, "it is verified", func() error {
+		if state, err := xattr(path, "user.zsync.state"); state != "verified" {
+			return fmt.Errorf("%s, %v", state, err)
+		}
+		return nil
+	})
+}
+
 // allChecks reads a file in every way.
 func allChecks(t *testing.T, p readcheck.Pair) {
 	t.Helper()
@@ -166,12 +177,7 @@ func TestPassthroughOff(t *testing.T) {
 	m := mount(t, s.URL("/"), append([]string{"--passthrough=off"}, quiet...)...)
 	pair := pairOf(m, dir, "disk.img")
 	must(t, readcheck.Whole(pair))
-	eventually(t, "it is verified", func() error {
-		if state, err := xattr(pair.Got, "user.zsync.state"); state != "verified" {
-			return fmt.Errorf("%s, %v", state, err)
-		}
-		return nil
-	})
+	waitVerified(t, pair.Got)
 	if isDirect(t, openFile(t, pair.Got)) {
 		t.Error("the kernel reads it by itself")
 	}
@@ -233,12 +239,7 @@ func TestPassthroughAndTheNextVersion(t *testing.T) {
 		return err
 	})
 	must(t, readcheck.Whole(second))
-	eventually(t, "it is verified", func() error {
-		if state, err := xattr(second.Got, "user.zsync.state"); state != "verified" {
-			return fmt.Errorf("%s, %v", state, err)
-		}
-		return nil
-	})
+	waitVerified(t, second.Got)
 	must(t, readcheck.Whole(readcheck.Pair{Got: fmt.Sprintf("/proc/self/fd/%d", open.Fd()), Want: first.Want}))
 	if shared, err := xattr(second.Got, "user.zsync.blocks-shared"); shared == "0" {
 		t.Errorf("blocks were moved out of a file that the kernel has; %v", err)
