@@ -47,9 +47,10 @@ func (d *doubt) ended() {
 }
 
 // contradicted says whether err means that the server has something else than what
-// the control file describes, or another control file.
+// the control file describes, or another control file, or sends what makes no sense
+// though it did before.
 func contradicted(err error) bool {
-	return zsyncclient.IsMismatch(err) || errors.Is(err, target.ErrTargetChanged)
+	return zsyncclient.IsDoubtful(err) || errors.Is(err, target.ErrTargetChanged)
 }
 
 // undoubted is read, repeated while the server contradicts the version's control

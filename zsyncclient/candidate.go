@@ -11,8 +11,9 @@ import (
 // How long a candidate is left alone: after a fault that a retry will not mend,
 // doubling; after bytes or a length that are not the target's, also doubling, but
 // from less on, because that is how it looks while a publisher replaces a target and
-// its control file one after the other; and after it answered a range request with
-// the whole file.
+// its control file one after the other, and so is any fault of a candidate that was
+// right before, which may be one bad reply among many; and after it answered a range
+// request with the whole file.
 const (
 	firstBan   = time.Minute
 	firstDoubt = 100 * time.Millisecond
@@ -60,8 +61,11 @@ func (s *Source) judge(cand *candidate, err error) error {
 	case temporary(err) && !errors.Is(err, ErrWrongBlocks):
 		cand.failures++
 	default:
-		if cand.accepted && IsMismatch(err) {
+		switch {
+		case cand.accepted && IsMismatch(err):
 			err = &refusal{reason: ErrTargetChanged.Error(), err: &changedError{err}}
+		case cand.accepted && isOdd(err):
+			err = &refusal{err: &oddError{err}}
 		}
 		left = cand.leave(err)
 	}
@@ -83,7 +87,7 @@ func (cand *candidate) leave(err error) bool {
 		return false
 	}
 	first := firstBan
-	if IsMismatch(err) {
+	if cand.accepted || IsMismatch(err) {
 		first = firstDoubt
 	}
 	cand.ban = min(max(2*cand.ban, first), maxBan)

@@ -70,6 +70,26 @@ func IsMismatch(err error) bool {
 		errors.As(err, &status) && status.Code == http.StatusRequestedRangeNotSatisfiable
 }
 
+// IsDoubtful says whether err may be over soon at a server that had the target before:
+// IsMismatch, or a reply that makes no sense (an HTML page, a wrong Content-Range).
+func IsDoubtful(err error) bool {
+	var odd *oddError
+	return IsMismatch(err) || errors.As(err, &odd)
+}
+
+// oddError is a reply that makes no sense, of a candidate that was right before.
+type oddError struct{ err error }
+
+func (e *oddError) Error() string { return e.err.Error() }
+func (e *oddError) Unwrap() error { return e.err }
+
+// isOdd says whether err is about a reply, rather than about where it leads or who
+// gives it.
+func isOdd(err error) bool {
+	var refused *refusal
+	return errors.As(err, &refused) && !errors.Is(err, ErrForbiddenAddress) && !errors.Is(err, ErrClosed)
+}
+
 // refusal is an answer, URL or address that is not to be tried again soon.
 type refusal struct {
 	reason string // may be empty

@@ -193,8 +193,33 @@ func TestDoubtGrows(t *testing.T) {
 	}
 	s.judge(cand, nil)
 	s.judge(cand, &StatusError{Code: 404})
-	if cand.ban != firstBan {
-		t.Errorf("left alone for %v for another fault", cand.ban)
+	if cand.ban != firstDoubt {
+		t.Errorf("left alone for %v for a fault of what was right before", cand.ban)
+	}
+	other := f.source().candidates[0]
+	s.judge(other, &StatusError{Code: 404})
+	if other.ban != firstBan {
+		t.Errorf("left alone for %v for a fault of what never was right", other.ban)
+	}
+}
+
+// TestOddReplyIsOnlyDoubtful: what was right before and sends something odd once is
+// asked again soon; what never was right is not.
+func TestOddReplyIsOnlyDoubtful(t *testing.T) {
+	f := newFixture(t, fixtureOptions{})
+	s := f.source()
+	cand := s.candidates[0]
+	if err := s.judge(cand, refuse("odd")); IsDoubtful(err) || cand.ban != firstBan {
+		t.Errorf("never right: %v, left alone for %v", err, cand.ban)
+	}
+	cand.banned, cand.ban, cand.lastFault = time.Time{}, 0, nil
+	s.judge(cand, nil)
+	if err := s.judge(cand, refuse("odd")); !IsDoubtful(err) || cand.ban != firstDoubt || errors.Is(err, ErrTargetChanged) {
+		t.Errorf("right before: %v, left alone for %v", err, cand.ban)
+	}
+	cand.banned = time.Now()
+	if err := s.judge(cand, ErrForbiddenAddress); IsDoubtful(err) {
+		t.Errorf("%v is only doubtful", err)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 )
 
 func TestMain(m *testing.M) {
@@ -54,6 +55,46 @@ func TestChecks(t *testing.T) {
 		}
 		if err := DropPages(p.Got); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// TestOracle: it reads in every way, sees a wrong byte in each, and counts what fails.
+func TestOracle(t *testing.T) {
+	data := bytes.Repeat([]byte("0123456789abcdef"), 64<<10)
+	right := write(t, data)
+	same := Pair{write(t, data), right}
+	short := Pair{write(t, data[:len(data)/2]), right}
+	bad := bytes.Clone(data)
+	for i := 4096; i < len(bad); i += 8192 {
+		bad[i] ^= 1
+	}
+	for _, c := range []struct {
+		name          string
+		pair          Pair
+		wrong, failed bool
+	}{
+		{"the same", same, false, false},
+		{"wrong bytes", Pair{write(t, bad), right}, true, false},
+		{"too short", short, false, true},
+		{"not there", Pair{filepath.Join(t.TempDir(), "none"), right}, false, true},
+	} {
+		o, err := StartOracle(OracleOptions{Pairs: []Pair{c.pair}, Seed: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(500 * time.Millisecond) // it reads meanwhile, as often as it comes to it
+		r, err := o.Stop(time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if (len(r.Wrong) > 0) != c.wrong || (r.Failed > 0) != c.failed || r.Reads == 0 {
+			t.Errorf("%s: %+v", c.name, r)
+		}
+		for _, w := range ways {
+			if c.pair == same && r.Ways[w.name] == 0 {
+				t.Errorf("%s: nothing was read by %s: %+v", c.name, w.name, r)
+			}
 		}
 	}
 }
