@@ -140,6 +140,9 @@ func (hr *headerReader) checkLine(line []byte) error {
 			if found && checkName(string(name)) == nil {
 				return hr.at(string(name), err)
 			}
+			if hr.lineNo == 1 {
+				return hr.at("", errors.New("this is binary data, not a control file"))
+			}
 			return hr.at("", fmt.Errorf("%w (are these records, without the empty line before them?)", err))
 		}
 	}

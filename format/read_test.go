@@ -158,6 +158,8 @@ func TestReadHeaderRefuses(t *testing.T) {
 		{"web page with space", "  \t<html>\n", "", "web page"},
 		{"byte order mark", "\xef\xbb\xbf" + head(), "", "byte order mark"},
 		{"gzip", "\x1f\x8b\x08\x00", "", "gzip"},
+		{"binary", "v\xa0\xb72\x8dR\x03\n", "", "binary data"},
+		{"records too early", "zsync: 0.6.2\na\x03\n", "", "without the empty line"},
 		{"no line end", strings.Repeat("a", 5000), "", "no colon"},
 		{"escape sequence", head("Filename: \x1b[31m"), "Filename", "0x1b"},
 		{"tab", head("URL: a\tb"), "URL", "0x09"},

@@ -35,6 +35,7 @@ var program = report.Program{Name: "zsync", Table: []report.Translation{
 	report.When(report.Is(zsyncclient.ErrForbiddenAddress), exitFetch, "--allow-private lets control files and redirects lead to private addresses"),
 	report.When(status(http.StatusUnauthorized, http.StatusForbidden), exitFetch, "-A HOST=USER:PASSWORD is a login; HOST with its scheme and port, as in https://example.com:8443, where they are not those of the control file"),
 	report.When(report.As[*tls.CertificateVerificationError], exitFetch, "--cacert names the authority that signed the server's certificate"),
+	report.When(report.As[tls.RecordHeaderError], exitFetch, "no HTTPS is spoken at that port: is it http:// that was meant?"),
 	report.When(report.As[*download.FetchError], exitFile, "try again later, or name another source with --mirror"),
 	report.When(report.As[*format.ParseError], exitControl, "this is no good control file: check the URL or path, or tell the publisher (zsyncmake makes good ones)"),
 	report.When(report.As[*format.ShortError], exitControl, "the control file is not complete: fetch it again"),

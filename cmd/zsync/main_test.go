@@ -317,6 +317,7 @@ func TestScripts(t *testing.T) {
 			s.Add(rangetest.Rule{Path: "/moved.zsync", Fault: rangetest.Redirect, Text: "/t.dat.zsync"})
 			s.Add(rangetest.Rule{Path: "/locked.zsync", Fault: rangetest.Status, Status: 401})
 			e.Setenv("URL", s.URL(""))
+			e.Setenv("HTTPS_URL", strings.Replace(s.URL(""), "http:", "https:", 1)) // where no HTTPS is spoken
 			e.Setenv("GORACE", "atexit_sleep_ms=0")
 			old := bytes.Clone(target)
 			copy(old[50_000:], "another text here")
