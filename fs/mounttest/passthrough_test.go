@@ -152,7 +152,7 @@ func TestPassthroughAfterRestart(t *testing.T) {
 	must(t, err)
 	must(t, f.Close())
 
-	m = again(t, m, s.URL("/"), quiet...)
+	again(t, m, s.URL("/"), quiet...)
 	first := openFile(t, pair.Got)
 	if isDirect(t, first) {
 		t.Error("the kernel reads what nobody checked")
