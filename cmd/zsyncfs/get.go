@@ -163,7 +163,7 @@ func (g *getter) run(ctx context.Context, store string, spec daemon.GetSpec) err
 		return getError(ctx, spec, err)
 	}
 	out := g.stdout
-	if spec.NoFile && !spec.DryRun {
+	if spec.NoFile && !spec.DryRun && !spec.Pin {
 		out = g.stderr // the target's bytes have the other
 	}
 	return g.report(out, spec)

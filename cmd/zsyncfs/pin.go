@@ -60,6 +60,9 @@ func unpin(cmd *cobra.Command, store string, which []string) error {
 	if err != nil {
 		return err
 	}
+	if len(a.Entries) == 0 {
+		fmt.Fprintln(cmd.OutOrStdout(), "nothing of that was pinned")
+	}
 	for _, e := range a.Entries {
 		fmt.Fprintf(cmd.OutOrStdout(), "not pinned any more: %s\n", shownFile(e))
 	}
