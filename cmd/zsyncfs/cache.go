@@ -195,10 +195,7 @@ func shownFile(e daemon.CacheEntry) string {
 
 // versions is a number of versions.
 func versions(n int) string {
-	if n == 1 {
-		return "1 version"
-	}
-	return fmt.Sprintf("%d versions", n)
+	return count(int64(n), "version")
 }
 
 func percentOf(part, whole int64) string {
@@ -237,9 +234,9 @@ func printChecked(w io.Writer, a *daemon.CacheAnswer) error {
 		case r.Damaged > 0:
 			fmt.Fprintf(w, "damaged  %s: %d blocks were wrong, %d are right\n", shownFile(r.CacheEntry), r.Damaged, r.Blocks)
 		default:
-			fmt.Fprintf(w, "ok       %s: %d blocks, %s\n", shownFile(r.CacheEntry), r.Blocks, r.State)
+			fmt.Fprintf(w, "ok       %s: %s, %s\n", shownFile(r.CacheEntry), count(r.Blocks, "block"), r.State)
 		}
 	}
-	_, err := fmt.Fprintf(w, "%s, %d blocks right, %d damaged\n", versions(len(a.Checked)), blocks, bad)
+	_, err := fmt.Fprintf(w, "%s, %s right, %d damaged\n", versions(len(a.Checked)), count(blocks, "block"), bad)
 	return err
 }

@@ -59,6 +59,10 @@ func diff(ctx context.Context, f diffFlags, old []string, control string, stdout
 		return withCode(exitUsage, err)
 	}
 	for _, path := range old {
+		if access.IsURL(path) {
+			return withHint(usageErrorf("diff: OLD is a file of this machine, not a URL"),
+				"usage: zsyncfs diff OLD... NEW.zsync [flags]; \"zsyncfs get\" downloads a file")
+		}
 		info, err := os.Stat(path)
 		if err != nil {
 			return err

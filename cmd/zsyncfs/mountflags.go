@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/access"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
 	"github.com/zsyncfs/zsyncfs/fs/target"
 	"github.com/zsyncfs/zsyncfs/fs/target/reuse"
@@ -64,18 +65,38 @@ func (f *mountFlags) add(s *pflag.FlagSet) {
 	f.access.add(s)
 }
 
+// checkArgs checks how many arguments there are, and what is often mistaken
+// for a source. It quotes none of them: a URL may hold a password.
 func (f *mountFlags) checkArgs(args []string) error {
+	const usage = "usage: zsyncfs mount SOURCE MOUNTPOINT [flags]"
 	want := 2
 	if f.indexFile != "" {
 		want = 1
 	}
 	switch {
-	case len(args) == want:
+	case len(args) != want && f.indexFile != "":
+		return withHint(usageErrorf("with --index-file only MOUNTPOINT is wanted, %s given", were(len(args))),
+			"usage: zsyncfs mount --index-file FILE MOUNTPOINT [flags]")
+	case len(args) != want:
+		return withHint(usageErrorf("SOURCE and MOUNTPOINT are wanted, %s given", were(len(args))), usage)
+	case f.indexFile != "" || access.IsURL(args[0]):
 		return nil
-	case f.indexFile != "":
-		return usageErrorf("with --index-file only MOUNTPOINT is wanted, %d arguments were given", len(args))
+	case access.IsURL(args[1]):
+		return withHint(usageErrorf("SOURCE comes before MOUNTPOINT"), usage)
 	}
-	return usageErrorf("SOURCE and MOUNTPOINT are wanted, %d arguments were given", len(args))
+	if info, err := os.Stat(args[0]); err == nil && info.IsDir() {
+		return withHint(usageErrorf("bad source: it is a directory of this machine, not a URL"),
+			"\"zsyncfs serve DIR\" makes a URL of a directory")
+	}
+	return nil
+}
+
+// were is a number of arguments with its verb.
+func were(n int) string {
+	if n == 1 {
+		return "1 argument was"
+	}
+	return fmt.Sprintf("%d arguments were", n)
 }
 
 // spec is what the flags and arguments ask for, with absolute paths.

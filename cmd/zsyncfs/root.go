@@ -48,13 +48,13 @@ func rootArgs(cmd *cobra.Command, args []string) error {
 			names = append(names, c.Name())
 		}
 	}
-	hint := "\"" + cmd.Name() + " --help\" lists the commands"
+	hint := "\"" + cmd.CommandPath() + " --help\" lists the commands"
 	if near := report.Nearest(args[0], names); near != "" {
-		hint = "did you mean \"" + cmd.Name() + " " + near + "\"?"
+		hint = "did you mean \"" + cmd.CommandPath() + " " + near + "\"?"
 	}
 	return withHint(usageErrorf("unknown command %q", args[0]), "%s", hint)
 }
 
 func runRoot(cmd *cobra.Command, _ []string) error {
-	return withHint(usageErrorf("no command given"), "\"%s --help\" lists the commands", cmd.Name())
+	return withHint(usageErrorf("no command given"), "\"%s --help\" lists the commands", cmd.CommandPath())
 }

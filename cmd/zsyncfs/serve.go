@@ -87,6 +87,9 @@ func serve(ctx context.Context, stdout, stderr io.Writer, dir string, flags serv
 		return fmt.Errorf("serve %s: %w", dir, err)
 	}
 	defer server.Close()
+	if _, _, err := net.SplitHostPort(flags.listen); err != nil {
+		return withHint(usageErrorf("bad address for --listen: %w", err), "an ADDRESS is HOST:PORT, such as 127.0.0.1:8080; :8080 listens on all of this machine's")
+	}
 	listener, err := net.Listen("tcp", flags.listen)
 	if err != nil {
 		err = withCode(exitFailure, fmt.Errorf("listen on %s: %w", flags.listen, err))

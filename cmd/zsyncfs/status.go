@@ -58,8 +58,8 @@ func printStatus(w io.Writer, s *daemon.Status) error {
 	if s.Store.Limit > 0 {
 		limit = " of " + size(s.Store.Limit)
 	}
-	fmt.Fprintf(t, "cache\t%s: %d versions, %s of blocks, %s shared, %s%s on disk, %s free\n", printable(s.Store.Dir),
-		s.Store.Versions, size(s.Store.DataBytes), size(s.Store.SharedBytes), size(s.Store.DiskBytes), limit, size(s.Store.FreeBytes))
+	fmt.Fprintf(t, "cache\t%s: %s, %s of blocks, %s shared, %s%s on disk, %s free\n", printable(s.Store.Dir),
+		versions(s.Store.Versions), size(s.Store.DataBytes), size(s.Store.SharedBytes), size(s.Store.DiskBytes), limit, size(s.Store.FreeBytes))
 	for _, m := range s.Mounts {
 		printMount(t, m)
 	}
@@ -76,7 +76,7 @@ func printMount(t io.Writer, m daemon.MountStatus) {
 	}
 	fmt.Fprintf(t, "\n%s\t%s\n", dir, printable(m.Source))
 	fmt.Fprintf(t, "  names\t%d, of which %d looked at (%s)\n", m.Entries, m.Known, size(m.Bytes))
-	fmt.Fprintf(t, "  network\t%d requests, %s received, %d failed%s\n", m.Requests, size(m.Received), m.Errors, limit(m.LimitRate))
+	fmt.Fprintf(t, "  network\t%s, %s received, %d failed%s\n", count(m.Requests, "request"), size(m.Received), m.Errors, limit(m.LimitRate))
 	for _, h := range m.Hosts {
 		if h.FailingSince != nil {
 			fmt.Fprintf(t, "  failing\t%s for %s\n", printable(h.Host), since(*h.FailingSince))
@@ -87,8 +87,8 @@ func printMount(t io.Writer, m daemon.MountStatus) {
 		if a.Blocks > 0 {
 			percent = 100 * float64(a.BlocksLocal) / float64(a.Blocks)
 		}
-		fmt.Fprintf(t, "  open\t%s: %s, %d of %d blocks here (%.1f %%), %s reused, %s fetched, %s, %d readers%s\n",
-			printable(a.URL), size(a.Length), a.BlocksLocal, a.Blocks, percent, size(a.Reused), size(a.Fetched), a.State, a.Users, work(a))
+		fmt.Fprintf(t, "  open\t%s: %s, %d of %d blocks here (%.1f %%), %s reused, %s fetched, %s, %s%s\n",
+			printable(a.URL), size(a.Length), a.BlocksLocal, a.Blocks, percent, size(a.Reused), size(a.Fetched), a.State, count(int64(a.Users), "reader"), work(a))
 	}
 	for _, f := range m.Faults {
 		fmt.Fprintf(t, "  fault\t%s ago: %s: %s\n", since(f.Time), printable(f.Path), printable(f.Error))
@@ -124,6 +124,14 @@ func work(a daemon.ArtifactStatus) string {
 		return ", being completed"
 	}
 	return ""
+}
+
+// count is a number of things.
+func count(n int64, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprintf("%d %s", n, thing)
 }
 
 func size(n int64) string { return humanize.IBytes(uint64(max(n, 0))) }

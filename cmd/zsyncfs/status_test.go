@@ -11,7 +11,8 @@ import (
 func TestPrintStatus(t *testing.T) {
 	now := time.Now()
 	s := &daemon.Status{PID: 7, Version: "v", Since: now, Store: daemon.StoreStatus{Dir: "/c"},
-		Mounts: []daemon.MountStatus{{Dir: "/m", Source: "http://h/", LimitRate: 500 << 10}},
+		Mounts: []daemon.MountStatus{{Dir: "/m", Source: "http://h/", Requests: 1, LimitRate: 500 << 10,
+			Open: []daemon.ArtifactStatus{{URL: "http://h/c.zsync", Blocks: 4, BlocksLocal: 1, State: "provisional", Users: 1}}}},
 		Gets: []daemon.GetStatus{
 			{Source: "http://h/a.zsync", Since: now, Step: "fetching", Done: 1 << 20, Total: 3 << 20, Known: 2 << 20, Length: 4 << 20},
 			{Source: "http://h/b.zsync", Since: now, Step: "waiting", LimitRate: 1 << 20},
@@ -27,7 +28,8 @@ func TestPrintStatus(t *testing.T) {
 	}
 	want := `/m http://h/
 names 0, of which 0 looked at (0 B)
-network 0 requests, 0 B received, 0 failed, at most 500 KiB/s
+network 1 request, 0 B received, 0 failed, at most 500 KiB/s
+open http://h/c.zsync: 0 B, 1 of 4 blocks here (25.0 %), 0 B reused, 0 B fetched, provisional, 1 reader
 
 get http://h/a.zsync
 step fetching, 1.0 MiB of 3.0 MiB

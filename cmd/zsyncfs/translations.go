@@ -65,6 +65,7 @@ var translations = []report.Translation{
 	report.When(report.As[*zsyncclient.StatusError], exitSource, ""),
 	report.When(report.Is(zsyncclient.ErrForbiddenAddress), exitSource, "--allow-private lets control files and redirects lead to private addresses"),
 	report.When(report.As[*tls.CertificateVerificationError], exitSource, "--cacert names the authority that signed the server's certificate"),
+	report.When(report.As[tls.RecordHeaderError], exitSource, "no HTTPS is spoken at that port: is it http:// that was meant?"),
 	report.When(report.As[*net.DNSError], exitSource, "check the spelling of the host, and the name servers of this machine"),
 	report.When(report.As[*zsyncclient.SourceError], exitSource, ""),
 	report.When(report.Is(download.ErrNoSource), exitSource, ""),

@@ -3,6 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
+	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
@@ -49,9 +52,21 @@ func umount(dir string, lazy bool) error {
 	} else {
 		err = fs.Unmount(dir)
 	}
-	if err != nil {
-		return withHint(withCode(exitMount, fmt.Errorf("umount %s: %w", dir, err)),
-			"files of it may be open (see: fuser -vm %s); --lazy detaches it all the same", dir)
+	return explainUmount(dir, os.Geteuid(), err)
+}
+
+// explainUmount gives err, with which the user uid could not unmount dir, the
+// words of the command. What fusermount3 says is text and nothing else.
+func explainUmount(dir string, uid int, err error) error {
+	if err == nil {
+		return nil
 	}
-	return nil
+	failed := withCode(exitMount, fmt.Errorf("umount %s: %w", dir, err))
+	switch {
+	case errors.Is(err, syscall.EBUSY), strings.Contains(strings.ToLower(err.Error()), "resource busy"):
+		return withHint(failed, "files of it may be open (see: fuser -vm %s); --lazy detaches it all the same", dir)
+	case uid != 0 && !errors.Is(err, fs.ErrNoFusermount):
+		return withHint(failed, "only root and the user who mounted it can unmount it")
+	}
+	return failed
 }

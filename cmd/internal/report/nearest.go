@@ -26,18 +26,20 @@ func FlagHint(program string, flags *pflag.FlagSet, err error) string {
 }
 
 // Nearest is the name that word was most likely meant to be, or "" when none
-// is near: one that it begins, or one that is two edits away, or a third of its length.
+// is near: one that it begins, or one that is two edits away, or a third of its
+// length. Of several that are as near, one with the same first letter goes before.
 func Nearest(word string, names []string) string {
 	if word == "" {
 		return ""
 	}
 	best, bestDistance := "", min(max(2, len(word)/3), len(word)-1)+1
+	sameStart := func(name string) bool { return name != "" && name[0] == word[0] }
 	for _, name := range names {
 		d := editDistance(word, name)
 		if strings.HasPrefix(name, word) {
 			d = 1
 		}
-		if d < bestDistance {
+		if d < bestDistance || d == bestDistance && best != "" && sameStart(name) && !sameStart(best) {
 			best, bestDistance = name, d
 		}
 	}

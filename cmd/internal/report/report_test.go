@@ -57,10 +57,10 @@ func TestReport(t *testing.T) {
 }
 
 func TestNearest(t *testing.T) {
-	names := []string{"mount", "umount", "make", "serve", "status", "version"}
+	names := []string{"get", "mount", "umount", "make", "serve", "status", "version"}
 	for word, want := range map[string]string{
 		"mont": "mount", "unmount": "umount", "mak": "make", "stat": "status", "sevre": "serve",
-		"x": "", "": "", "frobnicate": "", "versoin": "version",
+		"mnt": "mount", "gnt": "get", "x": "", "": "", "frobnicate": "", "versoin": "version",
 	} {
 		if got := Nearest(word, names); got != want {
 			t.Errorf("%q: %q, want %q", word, got, want)
