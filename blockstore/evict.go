@@ -175,14 +175,11 @@ func (s *Store) Remove(key Key) error {
 func (s *Store) remove(key Key) (freed bool, err error) {
 	s.moving.Lock()
 	defer s.moving.Unlock()
-	switch v := s.openVersionOf(key); {
-	case s.isRead(key):
+	if s.isRead(key) {
 		return false, errPinned
-	case v == nil: // its files are removed, which leaves the bytes to a map of them
-	case v.holds.Load() > 0:
-		return false, errHeld
-	case s.mapped(key):
-		return false, errPinned
+	}
+	if err := s.inUse(key, s.openVersionOf(key)); err != nil {
+		return false, err
 	}
 	if s.handOver(key); s.stopped() {
 		return false, ErrClosed // nobody may have got what he shares
@@ -197,8 +194,26 @@ func (s *Store) remove(key Key) (freed bool, err error) {
 	// It stays open for this: the slot counts one use more.
 	e.refs++
 	e.opening.Unlock()
-	freed, err = v.empty()
+	// It may have been opened only since the first look.
+	if err = s.inUse(key, v); err == nil {
+		freed, err = v.empty()
+	}
 	return freed, errors.Join(err, v.Close())
+}
+
+// inUse is why the version of key, which v is if it is open, must stay. The files of
+// one that is not open are removed, which leaves the bytes to a map of them. It needs
+// moving.
+func (s *Store) inUse(key Key, v *Version) error {
+	switch {
+	case v == nil:
+		return nil
+	case v.holds.Load() > 0:
+		return errHeld
+	case s.mapped(key):
+		return errPinned
+	}
+	return nil
 }
 
 // openVersionOf is the version of key if it is open; nil otherwise.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -177,6 +178,43 @@ func TestRemoveOfAMappedVersion(t *testing.T) {
 	if n := dataBytes(t, dir); n != 0 {
 		t.Errorf("%d bytes are left", n)
 	}
+}
+
+// TestRemoveWhileOpening: a version that is opened while it is being removed is
+// looked at again: its bytes are not given back under a map of them.
+func TestRemoveWhileOpening(t *testing.T) {
+	m := makeTarget(t, 1, 400*4096, 4096)
+	s, _ := openStore(t, t.TempDir())
+	v := m.open(t, s)
+	m.fill(t, v)
+	view := mapData(t, v, len(m.data))
+	defer unix.Munmap(view)
+	must(t, v.Close())
+
+	e := s.lockSlot(v.key) // as OpenVersion, which is loading it now
+	removed := make(chan error)
+	go func() { removed <- s.Remove(v.key) }()
+	users := func() int {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return e.users
+	}
+	for users() < 2 {
+		time.Sleep(time.Millisecond)
+	}
+	v, err := s.loadVersion(v.key, testPlace, m.raw, m.header, e)
+	must(t, err)
+	e.refs = 1
+	e.version.Store(v)
+	e.opening.Unlock()
+	if err := <-removed; !errors.Is(err, ErrInUse) {
+		t.Errorf("Remove: %v", err)
+	}
+	if !bytes.Equal(view, m.data) {
+		t.Error("the map has other bytes")
+	}
+	m.same(t, v)
+	must(t, v.Close())
 }
 
 // TestMappedBeforeTheBoot: no map outlives the machine.
