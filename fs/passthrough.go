@@ -3,10 +3,16 @@ package fs
 import (
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/zsyncfs/zsyncfs/blockstore"
 	"github.com/zsyncfs/zsyncfs/fs/target"
 )
+
+// dataLingers is how long the file that the kernel reads is kept after the last handle:
+// go-fuse takes it from the kernel only after Release has returned, and gives it to
+// whoever opens the node before that.
+const dataLingers = 20 * time.Millisecond
 
 // direct is how the handles of one node are read: all by the kernel (passthrough),
 // from the file that the first of them opened, or none. The kernel refuses an open
@@ -17,6 +23,7 @@ type direct struct {
 	mu      sync.Mutex
 	handles int              // guarded by mu
 	data    *blockstore.Data // guarded by mu; nil: reads come here
+	ending  *time.Timer      // guarded by mu; set while data is kept without a handle
 	retired bool             // guarded by mu: look-ups find another node
 }
 
@@ -29,7 +36,10 @@ func (n *fileNode) join(t *target.Target) *blockstore.Data {
 	if !n.fs.passthrough.Load() {
 		return nil
 	}
-	if n.direct.handles == 1 {
+	if n.direct.keep() {
+		n.fs.worker.Done()
+	}
+	if n.direct.handles == 1 && n.direct.data == nil {
 		data, err := t.Show()
 		if err != nil && !errors.Is(err, target.ErrNotShown) {
 			n.fs.options.Log(n.file.Path(), err)
@@ -41,21 +51,49 @@ func (n *fileNode) join(t *target.Target) *blockstore.Data {
 	return n.direct.data
 }
 
+// keep has data stay; it says whether its end was due. d.mu is held.
+func (d *direct) keep() bool {
+	ending := d.ending
+	d.ending = nil
+	return ending != nil && ending.Stop()
+}
+
 // part ends a handle.
 func (n *fileNode) part() {
 	n.direct.mu.Lock()
 	defer n.direct.mu.Unlock()
-	if n.direct.handles--; n.direct.handles == 0 && n.direct.data != nil {
-		n.direct.data.Close()
-		n.direct.data = nil
+	if n.direct.handles--; n.direct.handles > 0 || n.direct.data == nil {
+		return
 	}
+	n.fs.worker.Add(1)
+	var ending *time.Timer
+	ending = time.AfterFunc(dataLingers, func() {
+		defer n.fs.worker.Done()
+		if n.endDirect(&ending) {
+			n.fs.pool.Unshown()
+		}
+	})
+	n.direct.ending = ending
+}
+
+// endDirect closes the file that the kernel read, unless *ending, whose time has come,
+// was given up. It says whether it did.
+func (n *fileNode) endDirect(ending **time.Timer) bool {
+	n.direct.mu.Lock()
+	defer n.direct.mu.Unlock()
+	if n.direct.ending != *ending {
+		return false
+	}
+	n.direct.data.Close()
+	n.direct.data, n.direct.ending = nil, nil
+	return true
 }
 
 // isDirect says whether the kernel reads the open handles of n by itself.
 func (n *fileNode) isDirect() bool {
 	n.direct.mu.Lock()
 	defer n.direct.mu.Unlock()
-	return n.direct.data != nil && n.fs.passthrough.Load()
+	return n.direct.handles > 0 && n.direct.data != nil && n.fs.passthrough.Load()
 }
 
 // retire has look-ups find another node if handles of n are open whose reads come

@@ -178,6 +178,16 @@ func (p *Pool) release(key poolKey, e *entry) {
 	}
 }
 
+// Unshown has targets try again that wait for a kernel to give up a file of Show. Never
+// blocks on I/O; safe for concurrent use.
+func (p *Pool) Unshown() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.closed {
+		p.gatherAgain()
+	}
+}
+
 // gatherAgain has targets whose blocks could not be brought into one file, because a
 // kernel had another one, try again. p.mu is held.
 func (p *Pool) gatherAgain() {
