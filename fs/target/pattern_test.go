@@ -82,6 +82,37 @@ func TestPatterns(t *testing.T) {
 	}
 }
 
+// TestLongStrides: of a reader that reads long parts at equal distances no more is
+// fetched at once than of others, for who jumps into that waits for it.
+func TestLongStrides(t *testing.T) {
+	const burst, stride, length = 10 * mib, 13 * mib, 64 * mib
+	f := newFixture(t, length, nil)
+	r := f.open().NewReader()
+	reads, hits := 0, 0
+	planned := map[format.BlockID]bool{}
+	for start := int64(0); start < length-burst; start += stride {
+		for off := start; off < start+burst; off += 256 << 10 {
+			read := format.Range{Start: off, End: off + 256<<10}
+			if reads++; planned[r.target.geometry.Block(read.End-1)] {
+				hits++
+			}
+			sum := int64(0)
+			for _, run := range r.plan(read) {
+				sum += r.target.geometry.Bytes(run).Length()
+				for b := run.Start; b < run.End; b++ {
+					planned[b] = true
+				}
+			}
+			if sum > windowLimit {
+				t.Errorf("%d bytes at once at %d", sum, off)
+			}
+		}
+	}
+	if share := float64(hits) / float64(reads); share < 0.9 {
+		t.Errorf("%.2f of the reads were foreseen", share)
+	}
+}
+
 // TestReadersShareWindows: several readers of one file, each in its own way, have
 // nothing fetched twice.
 func TestReadersShareWindows(t *testing.T) {

@@ -76,10 +76,18 @@ func (r *Reader) plan(read format.Range) []format.BlockRange {
 		r.window, r.ahead, r.mark = windowFirst, read.End, read.End
 		return r.planStrides()
 	}
-	if r.pattern.strided() {
+	if r.byStrides() {
 		return nil // what comes next was planned when the burst began
 	}
 	return r.planWindow(read)
+}
+
+// byStrides says whether what lies strides further on is fetched ahead. Bursts that are
+// longer than a window are read by windows: who jumps into one would wait for all that
+// is before it. r.mu is held.
+func (r *Reader) byStrides() bool {
+	p := &r.pattern
+	return p.strided() && p.further(0).Length() <= max(r.target.windowMax(), windowFirst)
 }
 
 // planWindow is the next window of a reader that goes forward, when that is due. r.mu
@@ -103,7 +111,7 @@ func (r *Reader) planWindow(read format.Range) []format.BlockRange {
 // those that were planned before have been read. r.mu is held.
 func (r *Reader) planStrides() []format.BlockRange {
 	t, p := r.target, &r.pattern
-	if !p.strided() {
+	if !r.byStrides() {
 		r.strides, r.further = 0, 0
 		return nil
 	}
