@@ -2,8 +2,10 @@ package zsyncclient
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/url"
+	"os"
 	"sync"
 	"time"
 )
@@ -23,6 +25,9 @@ type earlyConn struct {
 	done  chan struct{} // closed when conn or err is set
 	conn  net.Conn
 	err   error
+
+	watched chan struct{} // closed when nobody reads conn any more
+	quiet   bool          // set before watched is closed: nothing came, and it is open
 }
 
 // Connect begins to open a connection to u's host, for the first request that goes
@@ -35,7 +40,7 @@ func (c *Client) Connect(u *url.URL) {
 		return
 	}
 	addr := hostPort(u)
-	e := &earlyConn{right: right, done: make(chan struct{})}
+	e := &earlyConn{right: right, done: make(chan struct{}), watched: make(chan struct{})}
 	c.early.mu.Lock()
 	defer c.early.mu.Unlock()
 	if c.early.conns[addr] != nil {
@@ -46,10 +51,13 @@ func (c *Client) Connect(u *url.URL) {
 	}
 	c.early.conns[addr] = e
 	go func() {
-		defer close(e.done)
 		ctx, cancel := context.WithTimeout(context.WithValue(c.ctx, dialRightKey{}, right), earlyFor)
 		defer cancel()
 		e.conn, e.err = guardedDial(ctx, "tcp", addr)
+		close(e.done)
+		if e.conn != nil {
+			e.watch()
+		}
 	}()
 	time.AfterFunc(earlyFor, func() {
 		if c.early.take(addr, e) {
@@ -77,6 +85,23 @@ func (e *earlyConn) close() {
 	}
 }
 
+// watch notices when the server closes the connection, or says that it waited long
+// enough, until usable ends that.
+func (e *earlyConn) watch() {
+	defer close(e.watched)
+	_, err := e.conn.Read(make([]byte, 1))
+	e.quiet = errors.Is(err, os.ErrDeadlineExceeded)
+}
+
+// usable says whether a request may go over the connection; it must be there.
+func (e *earlyConn) usable() bool {
+	if e.conn.SetReadDeadline(time.Unix(1, 0)) != nil {
+		return false
+	}
+	<-e.watched
+	return e.quiet && e.conn.SetReadDeadline(time.Time{}) == nil
+}
+
 // dial is guardedDial, or the connection to addr that was opened early by the same
 // right.
 func (y *early) dial(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -95,10 +120,13 @@ func (y *early) dial(ctx context.Context, network, addr string) (net.Conn, error
 		go e.close()
 		return nil, ctx.Err()
 	}
-	if e.err != nil {
-		return guardedDial(ctx, network, addr)
+	if e.err == nil {
+		if e.usable() {
+			return e.conn, nil
+		}
+		e.conn.Close()
 	}
-	return e.conn, nil
+	return guardedDial(ctx, network, addr)
 }
 
 // closeAll closes what nobody took.

@@ -74,3 +74,28 @@ func TestConnect(t *testing.T) {
 		t.Error("a host that is not there answered")
 	}
 }
+
+// TestConnectThatWasClosed: a server that closed the connection before the first
+// request, for nothing came, costs no failure.
+func TestConnectThatWasClosed(t *testing.T) {
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("x")) }))
+	srv.Config.ReadHeaderTimeout = 20 * time.Millisecond
+	srv.Start()
+	defer srv.Close()
+	u := mustURL(srv.URL + "/")
+	c, err := New(Options{Origins: []*url.URL{u}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.Connect(u)
+	c.early.mu.Lock()
+	e := c.early.conns[hostPort(u)]
+	c.early.mu.Unlock()
+	<-e.watched
+	a, err := c.get(context.Background(), ask{url: u})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.body.done()
+}
