@@ -52,7 +52,8 @@ type Manifest struct {
 	sums   int64 // of all blocks so far
 }
 
-// NewManifest begins a manifest of the version. Without room for one none is kept.
+// NewManifest begins a manifest of the version. Without room for one none is kept,
+// and none while another is being made: two mounts may verify one version at once.
 func (v *Version) NewManifest() *Manifest {
 	m := &Manifest{v: v, block: sha256.New(), page: make([]byte, 0, pageSize)}
 	if v.nowhere {
@@ -66,10 +67,11 @@ func (v *Version) NewManifest() *Manifest {
 	v.folder.Lock()
 	defer v.folder.Unlock()
 	temp := filepath.Join(v.path(), manifestTemp)
-	if v.parts == nil || v.discarded || removeOdd(temp) != nil {
+	if v.parts == nil || v.discarded || v.manifest != nil || removeOdd(temp) != nil {
 		return m
 	}
 	if m.f, m.err = openFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC); m.err == nil {
+		v.manifest = m
 		m.out = bufio.NewWriterSize(m.f, 16*pageSize)
 	}
 	return m
@@ -154,6 +156,7 @@ func (m *Manifest) Abort() {
 		if m.v.parts != nil {
 			os.Remove(filepath.Join(m.v.path(), manifestTemp))
 		}
+		m.v.manifest = nil
 		m.v.folder.Unlock()
 		m.f = nil
 	}

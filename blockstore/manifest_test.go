@@ -71,3 +71,28 @@ func TestManifest(t *testing.T) {
 	must(t, v.Close())
 	must(t, s.Close())
 }
+
+// TestManifestsAtOnce: two mounts may verify one version at the same time; one of
+// them makes the manifest.
+func TestManifestsAtOnce(t *testing.T) {
+	s, _ := openStore(t, t.TempDir())
+	m := makeTarget(t, 1, 500*1024+77, 1024)
+	v := m.open(t, s)
+	defer v.Close()
+	m.fill(t, v)
+	first := v.NewManifest()
+	first.Write(m.data[:300*1024])
+	second := v.NewManifest()
+	second.Write(m.data[:5000])
+	first.Write(m.data[300*1024:])
+	must(t, first.Commit())
+	second.Write(m.data[5000:])
+	if err := second.Commit(); err != nil {
+		t.Errorf("the second: %v", err)
+	}
+	must(t, v.SetState(Verified))
+	if bad, known := v.differing(format.BlockRange{End: m.count()}, m.data); len(bad) > 0 || !known {
+		t.Errorf("it is known: %v; %d differ", known, len(bad))
+	}
+	m.verify(t, v) // the next one is made again
+}

@@ -74,9 +74,10 @@ type Version struct {
 	promoting sync.Mutex
 	// folder is held during a checkpoint, a rename or the end, with their I/O.
 	folder    sync.Mutex
-	name      string // guarded by folder; the folder's name below versions/
-	discarded bool   // guarded by folder
-	newName   bool   // guarded by folder; the name is not durable yet
+	name      string    // guarded by folder; the folder's name below versions/
+	discarded bool      // guarded by folder
+	newName   bool      // guarded by folder; the name is not durable yet
+	manifest  *Manifest // guarded by folder; the one that is being made
 	booked    account
 
 	// files is read-held during every use of parts, with its I/O; it is
