@@ -91,11 +91,13 @@ func (s *Store) unuse(g *segment) {
 }
 
 // detachSegment has the next user of key's segment open its file anew: the
-// version gets other files. Those who use the old one go on with it.
+// version gets other files. Those who use the old one go on with it. What was
+// known of its files is forgotten.
 func (s *Store) detachSegment(key Key) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.segments, key)
+	delete(s.proofs, key)
 }
 
 // addUser and removeUser keep who has runs in g.

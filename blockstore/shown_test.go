@@ -172,6 +172,9 @@ func TestRemoveOfAMappedVersion(t *testing.T) {
 	m.same(t, v)
 	must(t, v.Close())
 	must(t, s.Remove(v.key))
+	if len(s.proofs) > 0 {
+		t.Error("what was known of it takes memory still")
+	}
 	if !bytes.Equal(view, m.data) {
 		t.Error("the map has other bytes")
 	}
