@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -83,7 +84,7 @@ func parseFormat(p []byte) (int, bool) {
 // checkFormat makes sure that dir is a store of a known layout, or can become
 // one. A format file that is lost or damaged is written again, for every other
 // file tells by itself whether it is right.
-func checkFormat(dir string, warn func(error)) error {
+func checkFormat(dir string, beside []string, warn func(error)) error {
 	path := filepath.Join(dir, formatName)
 	text, err := readSmall(path, 256)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -95,7 +96,7 @@ func checkFormat(dir string, warn func(error)) error {
 		}
 		return nil
 	}
-	used, err := looksUsed(dir)
+	used, err := looksUsed(dir, beside)
 	if err != nil {
 		return err
 	}
@@ -109,25 +110,26 @@ func checkFormat(dir string, warn func(error)) error {
 }
 
 // looksUsed reports whether dir, which has no good format file, was a store.
-// The index is thrown away when it cannot be read, so a folder of other things
-// in which something has the name of a part of a store is refused:
+// The index is thrown away when it cannot be read, and a store has no place among
+// other things: a folder that has any but beside, or hidden ones, is refused:
 // ErrNotStore.
-func looksUsed(dir string) (bool, error) {
+func looksUsed(dir string, beside []string) (bool, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return false, fmt.Errorf("blockstore: %w", err)
 	}
 	used, foreign := false, ""
 	for _, e := range entries {
-		switch e.Name() {
-		case indexName, versionsName, formatName:
+		switch name := e.Name(); {
+		case name == indexName, name == versionsName, name == formatName:
 			used = true
-		case lockName, formatName + ".new", "lost+found":
+		case name == lockName, name == formatName+".new", name == "lost+found":
+		case slices.Contains(beside, name), strings.HasPrefix(name, "."):
 		default:
-			foreign = e.Name()
+			foreign = name
 		}
 	}
-	if used && foreign != "" {
+	if foreign != "" {
 		return false, fmt.Errorf("%w: %s has no good file %q, and other things such as %q", ErrNotStore, dir, formatName, foreign)
 	}
 	return used, nil

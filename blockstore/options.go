@@ -22,6 +22,10 @@ type Options struct {
 	CheckpointBytes int64
 	// Limits bound the room that the folder takes. Default: none.
 	Limits Limits
+	// Beside are names of files and folders that others keep in the store's folder. Any
+	// other name that is not the store's own has Open refuse a folder that is no store
+	// yet, or has lost its file "format".
+	Beside []string
 	// Warn is told of damage that was found and healed. It is called
 	// from any goroutine, maybe from several at once, and must not call this
 	// package. Default: nobody.

@@ -191,10 +191,12 @@ func (v *Version) markChecked(r format.BlockRange) {
 	}
 }
 
-// damaged forgets block b and says so.
+// damaged forgets block b and says so. Damage seldom comes alone: what was checked
+// before is checked again when it is read.
 func (v *Version) damaged(b format.BlockID, cause error) error {
 	v.mu.Lock()
 	v.forget(format.BlockRange{Start: b, End: b + 1})
+	v.table.checked.clear(0, v.table.blocks)
 	v.mu.Unlock()
 	err := &DamagedError{Block: b, Err: cause}
 	v.store.options.Warn(fmt.Errorf("version %v: %w", v.key, err))

@@ -104,7 +104,7 @@ func Open(dir string, o Options) (*Store, error) {
 
 // load reads what Open must know. It returns the names of folders to remove.
 func (s *Store) load() ([]string, error) {
-	if err := checkFormat(s.dir, s.options.Warn); err != nil {
+	if err := checkFormat(s.dir, s.options.Beside, s.options.Warn); err != nil {
 		return nil, err
 	}
 	if err := os.Mkdir(s.versionsDir(), 0o700); err != nil && !errors.Is(err, os.ErrExist) {

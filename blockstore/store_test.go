@@ -246,6 +246,18 @@ func TestTwoOwners(t *testing.T) {
 	openStore(t, dir)
 }
 
+// TestFolderOfOtherThings: a store is not made among other files.
+func TestFolderOfOtherThings(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(dir, "owner.log"), nil, 0o600))
+	if _, err := Open(dir, Options{}); !errors.Is(err, ErrNotStore) {
+		t.Errorf("beside another file: %v", err)
+	}
+	s, err := Open(dir, Options{Beside: []string{"owner.log"}})
+	must(t, err)
+	must(t, s.Close())
+}
+
 func TestFormatFile(t *testing.T) {
 	for _, c := range []struct {
 		name, text, foreign string
@@ -257,6 +269,8 @@ func TestFormatFile(t *testing.T) {
 		{"empty", "", "", nil, 1},
 		{"lost", "-", "", nil, 1},
 		{"not a store", "-", "holiday.jpg", ErrNotStore, 0},
+		{"lost beside what its owner keeps there", "-", "owner.log", nil, 1},
+		{"lost beside a hidden file", "-", ".hidden", nil, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -272,7 +286,7 @@ func TestFormatFile(t *testing.T) {
 				must(t, os.WriteFile(filepath.Join(dir, c.foreign), nil, 0o600))
 			}
 			w := &warnings{}
-			s, err := Open(dir, Options{Warn: w.add})
+			s, err := Open(dir, Options{Warn: w.add, Beside: []string{"owner.log"}})
 			if c.want != nil {
 				var layout *LayoutError
 				if !errors.Is(err, c.want) && !(errors.As(err, &layout) && errors.As(c.want, &layout)) {

@@ -129,16 +129,13 @@ func cacheHere(ctx context.Context, dir string, r daemon.CacheRequest, stderr io
 	if !blockstore.Exists(dir) {
 		return &daemon.CacheAnswer{Dir: dir}, nil
 	}
-	store, err := blockstore.Open(dir, blockstore.Options{Warn: func(err error) {
+	store, err := daemon.OpenStore(dir, func(err error) {
 		fmt.Fprintln(stderr, "zsyncfs: note: "+printable(err.Error()))
-	}})
+	})
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	if err := daemon.SetLimits(store, nil, nil); err != nil {
-		return nil, err
-	}
 	return daemon.Cache(ctx, store, r)
 }
 

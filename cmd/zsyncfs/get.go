@@ -197,14 +197,11 @@ func (g *getter) getSomehow(ctx context.Context, store string, spec daemon.GetSp
 func (g *getter) getHere(ctx context.Context, dir string, spec daemon.GetSpec) (err error) {
 	var store *blockstore.Store
 	if !spec.DryRun || blockstore.Exists(dir) {
-		store, err = blockstore.Open(dir, blockstore.Options{Warn: func(err error) { note(g.printer, g.stderr, err) }})
+		store, err = daemon.OpenStore(dir, func(err error) { note(g.printer, g.stderr, err) })
 		if err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, store.Close()) }()
-		if err := daemon.SetLimits(store, nil, nil); err != nil {
-			return err
-		}
 	}
 	return daemon.Get(ctx, store, spec, "zsyncfs/"+currentVersion().Version, g.watch(),
 		func(r daemon.GetResult, data *os.File) error { return g.use(ctx, r, data) })

@@ -72,16 +72,10 @@ func New(o Options) (*Daemon, error) {
 		o.Log = slog.Default()
 	}
 	first := connectEarly(o)
-	store, err := blockstore.Open(o.Store, blockstore.Options{
-		Warn: func(err error) { o.Log.Warn(err.Error()) },
-	})
+	store, err := OpenStore(o.Store, func(err error) { o.Log.Warn(err.Error()) })
 	if err != nil {
 		first.close()
 		return nil, err
-	}
-	if err := SetLimits(store, nil, nil); err != nil {
-		first.close()
-		return nil, errors.Join(err, store.Close())
 	}
 	d := &Daemon{
 		first:   first,

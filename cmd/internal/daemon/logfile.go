@@ -27,7 +27,7 @@ func OpenLog(store string) (*LogFile, error) {
 	if err := os.MkdirAll(store, 0o700); err != nil {
 		return nil, err
 	}
-	l := &LogFile{path: filepath.Join(store, "daemon.log")}
+	l := &LogFile{path: filepath.Join(store, logName)}
 	return l, l.open()
 }
 

@@ -1,0 +1,27 @@
+package daemon
+
+import (
+	"errors"
+
+	"github.com/zsyncfs/zsyncfs/blockstore"
+)
+
+// logName is the log of a daemon in the background, in the store's folder.
+const logName = "daemon.log"
+
+// beside are what else than the store lies in its folder: the files of a daemon, and
+// the control files that "zsyncfs serve" makes, which are under the default one.
+var beside = []string{logName, logName + ".1", socketName, "controls"}
+
+// OpenStore opens the store in dir with the default limits. warn is told of damage that
+// was healed. Errors: those of blockstore.Open.
+func OpenStore(dir string, warn func(error)) (*blockstore.Store, error) {
+	store, err := blockstore.Open(dir, blockstore.Options{Warn: warn, Beside: beside})
+	if err != nil {
+		return nil, err
+	}
+	if err := SetLimits(store, nil, nil); err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	return store, nil
+}
