@@ -12,13 +12,18 @@ const laneStep = 16 << 10
 // startState is that of MD4 and of MD5.
 var startState = [4]uint32{0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476}
 
-// minLanes is from how many blocks on a kernel is faster than the scalar code,
-// though its other lanes work for nothing.
-const minLanes = 2
+// goLanes is how many blocks are summed side by side in Go.
+func goLanes(s Strong) int {
+	if s == MD4 {
+		return md4Lanes
+	}
+	return 0 // Go's own code for the others is as fast
+}
 
-// sumLanes appends the digests of the first blocks of data, as far as kernels of
-// v are good for them, and says how many bytes that was. What is left is less
-// than minLanes whole blocks unless v has no kernel for s and blockSize.
+// sumLanes appends the digests of the first blocks of data, as far as v is good
+// for them, and says how many bytes that was. What is left is less than a block,
+// or one that sumScalar is the fastest for, unless v has no lanes for s and
+// blockSize.
 func sumLanes(v variant, s Strong, dst, data []byte, blockSize int) ([]byte, int) {
 	if v.lanes(s) == 0 || blockSize%64 != 0 {
 		return dst, 0
@@ -31,18 +36,18 @@ func sumLanes(v variant, s Strong, dst, data []byte, blockSize int) ([]byte, int
 	done := 0
 	for {
 		left := (len(data) - done) / blockSize
-		if left < minLanes {
-			return dst, done
-		}
 		use := v.enough(s, left)
 		blocks := min(use.lanes(s), left)
+		if blocks == 0 {
+			return dst, done
+		}
 		dst = sumGroup(use, s, dst, data[done:done+blocks*blockSize], blockSize, &end)
 		done += blocks * blockSize
 	}
 }
 
-// sumGroup appends the digests of the blocks of data, as many as the kernel has
-// lanes, or fewer. Idle lanes sum the last block once more.
+// sumGroup appends the digests of the blocks of data, as many as v has lanes, or
+// fewer. Idle lanes sum the last block once more.
 func sumGroup(v variant, s Strong, dst, data []byte, blockSize int, end *[64]byte) []byte {
 	var state [4 * maxLanes]uint32
 	var at [maxLanes]int
@@ -54,9 +59,9 @@ func sumGroup(v variant, s Strong, dst, data []byte, blockSize int, end *[64]byt
 		at[lane] = min(lane, blocks-1) * blockSize
 	}
 	for from := 0; from < blockSize; from += laneStep {
-		v.feed(s, &state, &data[from], &at, min(laneStep, blockSize-from)/64)
+		v.feed(s, &state, data[from:], &at, min(laneStep, blockSize-from)/64)
 	}
-	v.feed(s, &state, &end[0], &[maxLanes]int{}, 1)
+	v.feed(s, &state, end[:], &[maxLanes]int{}, 1)
 	for lane := range blocks {
 		for j := range startState {
 			dst = binary.LittleEndian.AppendUint32(dst, state[j*lanes+lane])

@@ -17,10 +17,12 @@ func variants() []variant {
 	return list
 }
 
-// lanes is how many blocks v sums side by side with s; 0 when it has no kernel.
+// lanes is how many blocks v sums side by side with s; 0 when it has no code for that.
 func (v variant) lanes(s Strong) int {
 	switch {
-	case s != MD4 && s != MD5 || v == scalar:
+	case v == scalar:
+		return goLanes(s)
+	case s != MD4 && s != MD5:
 		return 0
 	case v == avx512:
 		return 32
@@ -30,24 +32,29 @@ func (v variant) lanes(s Strong) int {
 
 // enough is the variant, v or a narrower one, that is fastest for so few blocks.
 func (v variant) enough(s Strong, blocks int) variant {
-	if v == avx512 && blocks <= avx2.lanes(s) {
+	switch {
+	case blocks <= max(scalar.lanes(s), 1):
+		return scalar
+	case v == avx512 && blocks <= avx2.lanes(s):
 		return avx2
 	}
 	return v
 }
 
-// feed calls the kernel of s, which is one that has lanes. Calls by name, not
+// feed calls the code for s, which is one that has lanes. Calls by name, not
 // through a table, let the arguments stay on the stack.
-func (v variant) feed(s Strong, state *[4 * maxLanes]uint32, base *byte, at *[maxLanes]int, count int) {
+func (v variant) feed(s Strong, state *[4 * maxLanes]uint32, data []byte, at *[maxLanes]int, count int) {
 	switch {
+	case v == scalar:
+		md4Go(state, data, at, count)
 	case s == MD4 && v == avx512:
-		md4AVX512(state, base, at, count)
+		md4AVX512(state, &data[0], at, count)
 	case s == MD4:
-		md4AVX2(state, base, at, count)
+		md4AVX2(state, &data[0], at, count)
 	case v == avx512:
-		md5AVX512(state, base, at, count)
+		md5AVX512(state, &data[0], at, count)
 	default:
-		md5AVX2(state, base, at, count)
+		md5AVX2(state, &data[0], at, count)
 	}
 }
 

@@ -2,15 +2,17 @@
 
 package checksum
 
-// There are no kernels, so nothing but variants, lanes and rolls is called.
+// There are no kernels, so rsum and roll are not called.
 
 func variants() []variant { return []variant{scalar} }
 
-func (v variant) lanes(Strong) int { return 0 }
+func (v variant) lanes(s Strong) int { return goLanes(s) }
 
 func (v variant) enough(Strong, int) variant { return v }
 
-func (v variant) feed(Strong, *[4 * maxLanes]uint32, *byte, *[maxLanes]int, int) {}
+func (v variant) feed(_ Strong, state *[4 * maxLanes]uint32, data []byte, at *[maxLanes]int, count int) {
+	md4Go(state, data, at, count)
+}
 
 func (v variant) rsum(*byte, int) Rsum { return Rsum{} }
 
