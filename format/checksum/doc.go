@@ -48,7 +48,7 @@
 //	MD5          770 / 780   7300 / 6700     9800 / 9000
 //	SHA-224      1650 / 1690
 //	RsumBlocks   2800        46000           65000 (blocks of 4096)
-//	RsumOffsets  1100        4800            as AVX2
+//	RsumOffsets  1170        4800            as AVX2
 //
 // Blocks that are 4096 bytes apart are slower, as they compete for one set of
 // the first cache. From memory MD4 with AVX512 has 9000 to 12700. A matcher that

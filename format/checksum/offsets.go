@@ -1,5 +1,7 @@
 package checksum
 
+import "math/bits"
+
 // RsumOffsets sets dst[i] to the full rsum (A<<16 | B) of the block of 1<<shift
 // bytes that starts at data[i], for every i < len(dst). len(data) is at least
 // len(dst)-1 + 1<<shift, unless dst is empty, and shift at most 30; it panics
@@ -61,14 +63,20 @@ func rsumOfUint32(x uint32) Rsum { return Rsum{A: uint16(x >> 16), B: uint16(x)}
 // rollScalar rolls r over out and in, the bytes that leave and enter, and sets
 // dst[i] to what r is after out[i] and in[i].
 func rollScalar(dst []uint32, out, in []byte, shift uint, r Rsum) {
-	a, b := uint32(r.A), uint32(r.B)
+	// An rsum is one word of 64 bits: B above, where it wraps at 16 bits by itself,
+	// and A in the 48 below, with so much added that it never gets negative. Rotated
+	// by 16 they are side by side, as dst has them. A byte that leaves takes itself
+	// from A and 1<<shift times itself from B, in one multiplication.
+	leave := 1 + uint64(1)<<(48+shift)
+	sum := uint64(r.B)<<48 + 1<<47 + uint64(r.A)
+	// The 16 lowest bits of a are A too. So a step waits for one addition to a and
+	// for one to sum only.
+	a := sum
 	out, in = out[:len(dst)], in[:len(dst)]
-	// Sums mod 2^32 need no masks between the steps, and a and b are a chain of
-	// one addition each.
 	for i := range dst {
-		x := uint32(out[i])
-		a += uint32(in[i]) - x
-		b += a - x<<(shift&31)
-		dst[i] = a<<16 | b&0xffff
+		x := uint64(in[i]) - uint64(out[i])*leave
+		a += x
+		sum += x + a<<48
+		dst[i] = uint32(bits.RotateLeft64(sum, 16))
 	}
 }

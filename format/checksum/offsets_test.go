@@ -1,6 +1,7 @@
 package checksum
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 )
@@ -35,6 +36,23 @@ func testRsumOffsets(t *testing.T, data []byte) {
 			}
 			if dst[n] != 12345 {
 				t.Fatalf("wrote beyond %d offsets", n)
+			}
+		}
+	}
+}
+
+// TestRollScalar has sums that get less than nothing, and shifts that leave no bit.
+func TestRollScalar(t *testing.T) {
+	low, high := make([]byte, 3000), bytes.Repeat([]byte{0xff}, 3000)
+	for _, shift := range []uint{0, 1, 15, 16, 17, 30} {
+		for _, pair := range [][2][]byte{{low, high}, {high, low}, {high, high}} {
+			out, in, dst := pair[0], pair[1], make([]uint32, len(low))
+			r := Rsum{A: 1, B: 2}
+			rollScalar(dst, out, in, shift, r)
+			for i, got := range dst {
+				if r = r.Roll(out[i], in[i], shift); got != r.Uint32() {
+					t.Fatalf("shift %d, step %d: %x, want %x", shift, i, got, r.Uint32())
+				}
 			}
 		}
 	}

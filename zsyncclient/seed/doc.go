@@ -114,10 +114,10 @@
 //
 //	                                             AVX-512       AVX2          plain Go
 //	nothing matches, target of 512 MiB
-//	  single blocks of 2048 bytes                860-910 MB    870-890 MB    320-330 MB
-//	  single blocks of 4096 bytes                920-1010 MB   850-990 MB    360-370 MB
-//	  pairs of 2048 bytes                        1.2 GB        1.0-1.1 GB    450-480 MB
-//	  pairs of 4096 bytes                        1.3-1.4 GB    1.3-1.4 GB    510-540 MB
+//	  single blocks of 2048 bytes                860-910 MB    870-890 MB    330-360 MB
+//	  single blocks of 4096 bytes                920-1010 MB   850-990 MB    360-400 MB
+//	  pairs of 2048 bytes                        1.2 GB        1.0-1.1 GB    450-490 MB
+//	  pairs of 4096 bytes                        1.3-1.4 GB    1.3-1.4 GB    510-550 MB
 //	nothing matches, target of 64 MiB            1.2-1.8 GB
 //	nothing matches, target of 5 GiB             130-370 MB
 //	all matches in order                         4.4-5.6 GB
