@@ -65,16 +65,24 @@ func (f *FS) connect(dir string) (*fuse.Server, error) {
 	return f.connectByHelper(dir)
 }
 
+// connectDirect mounts by mount(2) itself, and gives go-fuse a device that is open:
+// after a mount of its own go-fuse opens a file in it. A process that is killed while
+// it waits for its own answer stays for ever, and keeps the store and the mount.
 func (f *FS) connectDirect(dir string) (*fuse.Server, error) {
-	o := f.mountOptions()
-	o.DirectMountStrict = true
-	o.DirectMountFlags = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_RDONLY
-	server, err := f.newServer(dir, o)
-	var refused syscall.Errno // of mount(2); what fails after it is of another type
-	if err != nil && !errors.As(err, &refused) {
-		err = errors.Join(err, Detach(dir))
+	fd, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open /dev/fuse: %w", err)
 	}
-	return server, err
+	options := fmt.Sprintf("fd=%d,rootmode=%o,user_id=%d,group_id=%d,max_read=%d",
+		fd, unix.S_IFDIR, os.Geteuid(), os.Getegid(), maxRequest)
+	if f.options.AllowOther {
+		options += ",allow_other,default_permissions"
+	}
+	const flags = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_RDONLY
+	if err := unix.Mount(f.shownName(), dir, "fuse."+fsName, flags, options); err != nil {
+		return nil, errors.Join(fmt.Errorf("mount: %w", err), unix.Close(fd))
+	}
+	return f.serverOf(fd, dir)
 }
 
 func (f *FS) connectByHelper(dir string) (*fuse.Server, error) {
@@ -82,19 +90,23 @@ func (f *FS) connectByHelper(dir string) (*fuse.Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	return f.serverOf(fd, dir)
+}
+
+// serverOf connects the root inode with a new server on the device fd, which is
+// mounted on dir.
+func (f *FS) serverOf(fd int, dir string) (*fuse.Server, error) {
 	at := fmt.Sprintf("/dev/fd/%d", fd) // go-fuse's name for a device that is open
-	server, err := f.newServer(at, f.mountOptions())
+	o := f.mountOptions()
+	server, err := fuse.NewServer(fusefs.NewNodeFS(f.root, o), at, &o.MountOptions)
 	if err != nil {
 		err = errors.Join(err, Detach(dir))
 	}
 	return server, err
 }
 
-// newServer connects the root inode with a new server, on a mount point or a
-// device that is open.
-func (f *FS) newServer(at string, o *fusefs.Options) (*fuse.Server, error) {
-	return fuse.NewServer(fusefs.NewNodeFS(f.root, o), at, &o.MountOptions)
-}
+// shownName is the source that the kernel shows.
+func (f *FS) shownName() string { return strings.ReplaceAll(f.options.Name, ",", "%2C") }
 
 func (f *FS) mountOptions() *fusefs.Options {
 	negative := min(time.Second, f.options.Refresh)
@@ -102,7 +114,7 @@ func (f *FS) mountOptions() *fusefs.Options {
 		NegativeTimeout: &negative,
 		MountOptions: fuse.MountOptions{
 			Name:               fsName,
-			FsName:             strings.ReplaceAll(f.options.Name, ",", "%2C"),
+			FsName:             f.shownName(),
 			AllowOther:         f.options.AllowOther,
 			MaxBackground:      maxBackground,
 			MaxWrite:           maxRequest,
