@@ -15,6 +15,7 @@ type Client struct {
 	finals    finals
 	early     early
 	limit     *limiter        // of the bodies' rate; nil: none
+	largePage chan struct{}   // has an element while a large page of a listing is read
 	ctx       context.Context // ends at Close
 	cancel    context.CancelCauseFunc
 
@@ -43,7 +44,7 @@ func New(o Options) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{opt: o, creds: creds,
-		limit: newLimiter(o.LimitRate), hosts: map[string]*host{}, warned: map[string]struct{}{}}
+		limit: newLimiter(o.LimitRate), hosts: map[string]*host{}, warned: map[string]struct{}{}, largePage: make(chan struct{}, 1)}
 	if c.transport, err = newTransport(o, c.early.dial); err != nil {
 		return nil, err
 	}

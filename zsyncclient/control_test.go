@@ -347,7 +347,7 @@ func TestListPages(t *testing.T) {
 
 func TestReadPageBound(t *testing.T) {
 	a := &answer{length: maxPage + 1, body: &body{ended: true}}
-	if _, err := readPage(a); err == nil {
+	if _, err := new(Client).readPage(t.Context(), a); err == nil {
 		t.Error("a page above the bound was accepted")
 	}
 }

@@ -26,7 +26,7 @@ func (c *Client) FetchIndex(ctx context.Context, u *url.URL) (*listing.Listing, 
 			return a.statusError()
 		}
 		final = a.final
-		body, err = readPage(a)
+		body, err = c.readPage(ctx, a)
 		return err
 	})
 	if err != nil {

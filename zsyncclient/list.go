@@ -88,7 +88,7 @@ func (c *Client) page(ctx context.Context, u *url.URL, prev Validators) (l *list
 		if a.code != http.StatusOK {
 			return a.statusError()
 		}
-		body, err = readPage(a)
+		body, err = c.readPage(ctx, a)
 		return err
 	})
 	if err != nil {
@@ -101,19 +101,42 @@ func (c *Client) page(ctx context.Context, u *url.URL, prev Validators) (l *list
 	return l, validatorsOf(a.header, int64(len(body))), a.final, nil
 }
 
+// largePage is the length of a page, in bytes, beyond which one at a time is read:
+// bodies without an end are known as such only when they are as long as maxPage.
+const largePage = 4 << 20
+
 // readPage reads the whole body of a.
-func readPage(a *answer) ([]byte, error) {
+func (c *Client) readPage(ctx context.Context, a *answer) ([]byte, error) {
 	if a.length > maxPage {
 		a.body.done()
 		return nil, refuse("page of %d bytes", a.length)
 	}
-	body, err := io.ReadAll(io.LimitReader(a.body, maxPage+1))
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, a.body.broke(err)
+	// In pieces, so that what is refused in the end was not copied again and again.
+	var pieces [][]byte
+	for read := 0; read <= maxPage; {
+		if read == largePage {
+			select {
+			case c.largePage <- struct{}{}:
+				defer func() { <-c.largePage }()
+			case <-ctx.Done():
+				return nil, a.body.broke(ctx.Err())
+			}
+		}
+		p := make([]byte, pagePiece)
+		n, err := io.ReadFull(a.body, p)
+		read += n
+		pieces = append(pieces, p[:n])
+		switch {
+		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF) && a.body.err == io.EOF:
+			a.body.done()
+			return slices.Concat(pieces...), nil
+		case err != nil:
+			return nil, a.body.broke(a.body.err)
+		}
 	}
 	a.body.done()
-	if len(body) > maxPage {
-		return nil, refuse("page of more than %d bytes", maxPage)
-	}
-	return body, nil
+	return nil, refuse("page of more than %d bytes", maxPage)
 }
+
+// pagePiece is how much of a page is read at once, in bytes.
+const pagePiece = 64 << 10
