@@ -22,6 +22,7 @@ type fileNode struct {
 
 	opened atomic.Bool // it was, once: records that came along are in the store
 	doubt  doubt
+	late   late
 
 	direct direct
 }
@@ -66,7 +67,6 @@ type handle struct {
 	node   *fileNode
 	target *target.Target
 	reader *target.Reader
-	late   late
 	data   *blockstore.Data // that the kernel is to read by itself; nil: none
 }
 
@@ -83,7 +83,7 @@ func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadRes
 	}
 	n, done, err := h.reader.ReadLocal(dest, off)
 	if !done {
-		if code := h.late.again(off); code != 0 {
+		if code := h.node.late.again(off); code != 0 {
 			return nil, code
 		}
 		n, err = h.readRemote(ctx, dest, off)
@@ -104,7 +104,7 @@ func (h *handle) readRemote(ctx context.Context, dest []byte, off int64) (int, e
 	defer cancel()
 	n, err := h.node.undoubted(ctx, func() (int, error) { return h.reader.ReadRemote(ctx, dest, off) })
 	if err != nil && isLate(ctx, err) {
-		h.late.note(off, len(dest), errno(err))
+		h.node.late.note(off, len(dest), errno(err))
 	}
 	return n, err
 }

@@ -10,17 +10,26 @@ import (
 	"github.com/zsyncfs/zsyncfs/fs/target"
 )
 
-// lateFor is how long the kernel may take to ask again.
+// lateFor is how long a read that was late is the answer to others of the same bytes.
 const lateFor = time.Second
 
-// late is the read that failed last because it waited for the read deadline. The
-// kernel asks for a page that it tried to read ahead once more, at once, when that
-// failed: a program would wait twice as long as it was told.
+// lateLimit is how many reads that were late are remembered of a version.
+const lateLimit = 64
+
+// late are the reads of a version that failed lately because they waited for the read
+// deadline. The kernel asks for a page that it tried to read ahead once more, at once,
+// when that failed, and again for each program that waited for the page meanwhile, one
+// after the other: each would wait longer by a deadline than the one before.
 type late struct {
-	mu         sync.Mutex
-	start, end int64         // guarded by mu
-	at         time.Time     // guarded by mu
-	code       syscall.Errno // guarded by mu; 0: none
+	mu    sync.Mutex
+	reads []lateRead // guarded by mu; the oldest first
+}
+
+// lateRead is a read of bytes [start, end) that was late.
+type lateRead struct {
+	start, end int64
+	at         time.Time
+	code       syscall.Errno
 }
 
 // isLate says whether a read with this context failed for want of time.
@@ -32,18 +41,32 @@ func isLate(ctx context.Context, err error) bool {
 func (l *late) note(off int64, length int, code syscall.Errno) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.start, l.end, l.at, l.code = off, off+int64(length), time.Now(), code
+	l.drop()
+	if len(l.reads) == lateLimit {
+		l.reads = append(l.reads[:0], l.reads[1:]...)
+	}
+	l.reads = append(l.reads, lateRead{off, off + int64(length), time.Now(), code})
 }
 
-// again is the error of a read from off on that repeats the one before, once;
-// 0 when it is another one.
+// again is the error of a read of the byte at off, when one of it was late just now;
+// 0 when none was.
 func (l *late) again(off int64) syscall.Errno {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.code == 0 || off < l.start || off >= l.end || time.Since(l.at) > lateFor {
-		return 0
+	l.drop()
+	for _, r := range l.reads {
+		if r.start <= off && off < r.end {
+			return r.code
+		}
 	}
-	code := l.code
-	l.code = 0
-	return code
+	return 0
+}
+
+// drop forgets what was late too long ago. mu is held.
+func (l *late) drop() {
+	n := 0
+	for n < len(l.reads) && time.Since(l.reads[n].at) > lateFor {
+		n++
+	}
+	l.reads = append(l.reads[:0], l.reads[n:]...)
 }

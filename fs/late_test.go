@@ -24,13 +24,26 @@ func TestLate(t *testing.T) {
 	if code := l.again(8192); code != syscall.EIO {
 		t.Errorf("%v for a page that was late", code)
 	}
-	if code := l.again(8192); code != 0 {
-		t.Errorf("%v when it is asked for a third time", code)
+	l.note(1<<20, 4096, syscall.ESTALE) // a request of the same readahead
+	for range 3 {                       // programs that waited for the same page
+		if code := l.again(8192); code != syscall.EIO {
+			t.Errorf("%v for a page that was late", code)
+		}
 	}
-	l.note(0, 1, syscall.EIO)
-	l.at = l.at.Add(-2 * lateFor)
-	if code := l.again(0); code != 0 {
+	if code := l.again(1 << 20); code != syscall.ESTALE {
+		t.Errorf("%v for another page that was late", code)
+	}
+	for i := range l.reads {
+		l.reads[i].at = l.reads[i].at.Add(-2 * lateFor)
+	}
+	if code := l.again(8192); code != 0 {
 		t.Errorf("%v after a while", code)
+	}
+	for range 2 * lateLimit {
+		l.note(0, 1, syscall.EIO)
+	}
+	if n := len(l.reads); n != lateLimit {
+		t.Errorf("%d reads are remembered", n)
 	}
 }
 

@@ -72,8 +72,8 @@ func oracle(t *testing.T, pairs []readcheck.Pair, seed uint64) *readcheck.Oracle
 	return o
 }
 
-// end stops an oracle, and fails the test for wrong bytes and for reads that took
-// longer than atMost.
+// end stops an oracle, and fails the test for wrong bytes and for system calls of reads
+// that took longer than atMost.
 func end(t *testing.T, o *readcheck.Oracle, atMost time.Duration) *readcheck.OracleResult {
 	t.Helper()
 	r, err := o.Stop(patience)
@@ -81,8 +81,8 @@ func end(t *testing.T, o *readcheck.Oracle, atMost time.Duration) *readcheck.Ora
 	for _, wrong := range r.Wrong {
 		t.Error("wrong bytes: ", wrong)
 	}
-	if r.Slowest > atMost {
-		t.Errorf("a read by %s took %v, want at most %v", r.SlowestWay, r.Slowest, atMost)
+	if r.SlowestCall > atMost {
+		t.Errorf("%s took %v, want at most %v", r.SlowestCallWay, r.SlowestCall, atMost)
 	}
 	return r
 }

@@ -38,9 +38,14 @@ type OracleResult struct {
 	Ways map[string]int64
 	// Wrong are the places of wrong bytes, the first few.
 	Wrong []string
-	// Slowest is how long one read took at most, and SlowestWay which.
+	// Slowest is how long one read took at most, from the opening of the file on, and
+	// SlowestWay which.
 	Slowest    time.Duration
 	SlowestWay string
+	// SlowestCall is how long one system call of a read took at most, or one page of a
+	// map, and SlowestCallWay which.
+	SlowestCall    time.Duration
+	SlowestCallWay string
 	// Errors has one text for each kind of error.
 	Errors map[string]int64
 }
@@ -154,9 +159,11 @@ func (t *tally) one(p Pair, w way, rng *rand.Rand, longest int) {
 	if rng.IntN(4) == 0 {
 		_ = DropPages(p.Got) // so that the daemon is asked
 	}
+	c := calls{}
 	start := time.Now()
-	got, at, err := w.read(p.Got, off, int(n))
+	got, at, err := w.read(&c, p.Got, off, int(n))
 	took := time.Since(start)
+	t.addCall(w, c)
 	original := make([]byte, len(got))
 	if _, err := want.ReadAt(original, at); err != nil && !errors.Is(err, io.EOF) {
 		t.add(w, took, err, "")
@@ -207,11 +214,39 @@ func (t *tally) add(w way, took time.Duration, err error, wrong string) {
 	}
 }
 
+// addCall takes in how long the calls of one read took.
+func (t *tally) addCall(w way, c calls) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if r := &t.result; c.slowest > r.SlowestCall {
+		r.SlowestCall, r.SlowestCallWay = c.slowest, w.name+": "+c.name
+	}
+}
+
+// calls measures the system calls of one read.
+type calls struct {
+	slowest time.Duration
+	name    string
+}
+
+// took is to be deferred, or called, at the end of a call that began at start.
+func (c *calls) took(name string, start time.Time) {
+	if d := time.Since(start); d > c.slowest {
+		c.slowest, c.name = d, name
+	}
+}
+
+// open opens path for reading.
+func (c *calls) open(path string, flags int) (*os.File, error) {
+	defer c.took("open", time.Now())
+	return os.OpenFile(path, os.O_RDONLY|flags, 0)
+}
+
 // way is one way to read. It returns bytes and where they begin, which is off or
 // before it, also beside an error.
 type way struct {
 	name string
-	read func(path string, off int64, n int) (got []byte, at int64, err error)
+	read func(c *calls, path string, off int64, n int) (got []byte, at int64, err error)
 }
 
 var ways = []way{
@@ -222,33 +257,42 @@ var ways = []way{
 	{"splice", readSpliced},
 }
 
-func readPlain(path string, off int64, n int) ([]byte, int64, error) {
-	f, err := os.Open(path)
+func readPlain(c *calls, path string, off int64, n int) ([]byte, int64, error) {
+	f, err := c.open(path, 0)
 	if err != nil {
 		return nil, off, err
 	}
 	defer f.Close()
-	b := make([]byte, n)
-	n, err = f.ReadAt(b, off)
-	return b[:n], off, notEnd(err)
-}
-
-func notEnd(err error) error {
-	if errors.Is(err, io.EOF) {
-		return nil
+	b, done := make([]byte, n), 0
+	for done < n && err == nil {
+		start := time.Now()
+		var some int
+		some, err = unix.Pread(int(f.Fd()), b[done:], off+int64(done))
+		c.took("pread", start)
+		if some <= 0 {
+			break
+		}
+		done += some
 	}
-	return err
+	return b[:done], off, err
 }
 
-func readDirect(path string, off int64, n int) ([]byte, int64, error) {
+func readDirect(c *calls, path string, off int64, n int) ([]byte, int64, error) {
 	at := off &^ 4095
-	b, err := DirectAt(path, at, (n+int(off-at)+4095)&^4095)
-	return b, at, err
+	f, err := c.open(path, syscall.O_DIRECT)
+	if err != nil {
+		return nil, at, err
+	}
+	defer f.Close()
+	b := aligned((n + int(off-at) + 4095) &^ 4095)
+	defer c.took("pread", time.Now())
+	some, err := unix.Pread(int(f.Fd()), b, at)
+	return b[:max(some, 0)], at, err
 }
 
 // readMapped copies out of a map; what cannot be read is a fault, and an error.
-func readMapped(path string, off int64, n int) (b []byte, at int64, err error) {
-	f, err := os.Open(path)
+func readMapped(c *calls, path string, off int64, n int) (b []byte, at int64, err error) {
+	f, err := c.open(path, 0)
 	if err != nil {
 		return nil, off, err
 	}
@@ -264,16 +308,24 @@ func readMapped(path string, off int64, n int) (b []byte, at int64, err error) {
 			b, err = nil, errFault
 		}
 	}()
-	b = make([]byte, len(m))
-	copy(b, m)
+	b = make([]byte, 0, len(m))
+	for page := 0; page < len(m); page += os.Getpagesize() {
+		b = append(b, c.touch(m[page:min(page+os.Getpagesize(), len(m))])...)
+	}
 	return b, at, nil
+}
+
+// touch is page, which is in a map.
+func (c *calls) touch(page []byte) []byte {
+	defer c.took("a page", time.Now())
+	return append([]byte(nil), page...)
 }
 
 var errFault = errors.New("a fault (SIGBUS)")
 
 // readSendfile has the kernel copy into a file in memory.
-func readSendfile(path string, off int64, n int) ([]byte, int64, error) {
-	f, err := os.Open(path)
+func readSendfile(c *calls, path string, off int64, n int) ([]byte, int64, error) {
+	f, err := c.open(path, 0)
 	if err != nil {
 		return nil, off, err
 	}
@@ -287,7 +339,10 @@ func readSendfile(path string, off int64, n int) ([]byte, int64, error) {
 	done := 0
 	for done < n {
 		var some int
-		if some, err = unix.Sendfile(to, int(f.Fd()), &from, n-done); err != nil || some <= 0 {
+		start := time.Now()
+		some, err = unix.Sendfile(to, int(f.Fd()), &from, n-done)
+		c.took("sendfile", start)
+		if err != nil || some <= 0 {
 			break
 		}
 		done += some
@@ -300,8 +355,8 @@ func readSendfile(path string, off int64, n int) ([]byte, int64, error) {
 }
 
 // readSpliced passes pages through a pipe.
-func readSpliced(path string, off int64, n int) ([]byte, int64, error) {
-	f, err := os.Open(path)
+func readSpliced(c *calls, path string, off int64, n int) ([]byte, int64, error) {
+	f, err := c.open(path, 0)
 	if err != nil {
 		return nil, off, err
 	}
@@ -315,7 +370,9 @@ func readSpliced(path string, off int64, n int) ([]byte, int64, error) {
 	b := make([]byte, 0, n)
 	from := off
 	for len(b) < n {
+		start := time.Now()
 		some, err := unix.Splice(int(f.Fd()), &from, pipe[1], nil, min(n-len(b), 64<<10), 0)
+		c.took("splice", start)
 		if err != nil || some <= 0 {
 			return b, off, err
 		}
