@@ -53,22 +53,35 @@ func contradicted(err error) bool {
 	return zsyncclient.IsDoubtful(err) || errors.Is(err, target.ErrTargetChanged)
 }
 
+// useless says whether err may be the fault of a control file that was damaged on its way
+// here: a digit of its digests, of a length, of a URL.
+func useless(err error) bool {
+	var failed *zsyncclient.SourceError
+	return contradicted(err) || errors.Is(err, target.ErrSuspect) || errors.As(err, &failed)
+}
+
 // undoubted is read, repeated while the server contradicts the version's control
 // file: until that is another one, which is ErrTargetChanged, or ctx ends. A
 // contradiction that lasts longer than a read waits is an error at once.
 func (n *fileNode) undoubted(ctx context.Context, read func() (int, error)) (int, error) {
 	for pause := doubtPause; ; pause = min(2*pause, doubtLimit) {
 		count, err := read()
-		if !contradicted(err) {
-			if err == nil || err == io.EOF {
-				n.doubt.ended()
-			}
+		switch {
+		case err == nil || err == io.EOF:
+			n.doubt.ended()
+			n.file.Trust()
+			return count, err
+		case errors.Is(err, target.ErrOtherRecords):
+			return count, err
+		case useless(err) && n.file.Distrust(n.kept.control()):
+			// The answer to the question below is then the server's control file.
+		case !contradicted(err):
 			return count, err
 		}
 		if n.file.Replaced(ctx, n.kept.control()) {
 			return 0, replaced(err)
 		}
-		if !n.doubt.lasts(n.fs.options.ReadDeadline) {
+		if !contradicted(err) || !n.doubt.lasts(n.fs.options.ReadDeadline) {
 			return 0, err
 		}
 		select {

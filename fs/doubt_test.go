@@ -82,7 +82,7 @@ func TestDoubtPasses(t *testing.T) {
 func TestOtherErrorsAreNoDoubt(t *testing.T) {
 	n, s := newDoubtNode(t, time.Minute)
 	before := s.Count("")
-	for _, other := range []error{&zsyncclient.StatusError{Code: 404}, target.ErrSuspect, target.ErrStalled, errors.New("mine")} {
+	for _, other := range []error{&zsyncclient.StatusError{Code: 404}, target.ErrStalled, errors.New("mine")} {
 		reads := 0
 		_, err := n.undoubted(t.Context(), func() (int, error) { reads++; return 0, other })
 		if err != other || reads != 1 {
@@ -129,5 +129,41 @@ func TestDoubtEnds(t *testing.T) {
 	reads = 0
 	if _, err := n.undoubted(t.Context(), read); err != mismatch || reads != 1 {
 		t.Errorf("later: %v after %d reads", err, reads)
+	}
+}
+
+// TestUselessHeader: a header of which a digit was damaged on its way is not believed
+// for its validators, and the server is asked no more than once in a while.
+func TestUselessHeader(t *testing.T) {
+	useless := &zsyncclient.SourceError{Candidates: []zsyncclient.CandidateError{{URL: "u", Err: &zsyncclient.StatusError{Code: 404}}}}
+	for _, fault := range []error{target.ErrSuspect, mismatch, useless} {
+		n, s := newDoubtNode(t, time.Minute)
+		right, modified := controlBytes(2), time.Now().Add(-time.Hour)
+		s.SetValidators(doubtPath, `"one"`, modified)
+		ctl, err := n.file.Control(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n.file.Replaced(t.Context(), ctl) { // it has the validators from now on
+			t.Fatal("replaced")
+		}
+		read := func() (int, error) { return 0, fault }
+		if fault != error(mismatch) {
+			before := s.Count("")
+			for range 3 {
+				if _, err := n.undoubted(t.Context(), read); err != fault {
+					t.Errorf("%v became %v", fault, err)
+				}
+			}
+			if got := s.Count("") - before; got != 1 {
+				t.Errorf("%v: %d requests", fault, got)
+			}
+			continue
+		}
+		s.Put(doubtPath, right)
+		s.SetValidators(doubtPath, `"one"`, modified)
+		if _, err := n.undoubted(t.Context(), read); errno(err) != syscall.ESTALE {
+			t.Errorf("%v became %v", fault, err)
+		}
 	}
 }

@@ -2,6 +2,8 @@ package fs
 
 import (
 	"context"
+	"errors"
+	"sync"
 	"sync/atomic"
 	"syscall"
 
@@ -52,7 +54,9 @@ func (n *fileNode) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, u
 		return nil, 0, n.fs.faults.fault(ctx, "open", n.file.Path(), err)
 	}
 	n.fs.opened(t, n)
-	return &handle{node: n, target: t, reader: t.NewReader(), data: n.join(t)}, fuse.FOPEN_KEEP_CACHE, 0
+	h := &handle{node: n, data: n.join(t)}
+	h.reading.Store(&reading{t, t.NewReader()})
+	return h, fuse.FOPEN_KEEP_CACHE, 0
 }
 
 // Getattr answers from the header.
@@ -64,10 +68,18 @@ func (n *fileNode) Getattr(_ context.Context, _ fusefs.FileHandle, out *fuse.Att
 
 // handle is an open file.
 type handle struct {
-	node   *fileNode
+	node    *fileNode
+	reading atomic.Pointer[reading]
+	data    *blockstore.Data // that the kernel is to read by itself; nil: none
+
+	renewing sync.Mutex       // held while reading is replaced
+	past     []*target.Target // guarded by renewing: what it was before
+}
+
+// reading is what a handle reads from.
+type reading struct {
 	target *target.Target
 	reader *target.Reader
-	data   *blockstore.Data // that the kernel is to read by itself; nil: none
 }
 
 var (
@@ -81,8 +93,8 @@ func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadRes
 	if h.data != nil {
 		h.node.fs.endPassthrough()
 	}
-	n, done, err := h.reader.ReadLocal(dest, off)
-	if !done {
+	n, done, err := h.reading.Load().reader.ReadLocal(dest, off)
+	if !done || errors.Is(err, target.ErrOtherRecords) || errors.Is(err, target.ErrSuspect) {
 		if code := h.node.late.again(off); code != 0 {
 			return nil, code
 		}
@@ -100,19 +112,59 @@ func (h *handle) fault(ctx context.Context, off int64, err error) syscall.Errno 
 }
 
 func (h *handle) readRemote(ctx context.Context, dest []byte, off int64) (int, error) {
-	ctx, cancel := requestContext(ctx, h.target.Patience(h.node.fs.options.ReadDeadline))
+	ctx, cancel := requestContext(ctx, h.reading.Load().target.Patience(h.node.fs.options.ReadDeadline))
 	defer cancel()
-	n, err := h.node.undoubted(ctx, func() (int, error) { return h.reader.ReadRemote(ctx, dest, off) })
-	if err != nil && isLate(ctx, err) {
-		h.node.late.note(off, len(dest), errno(err))
+	for {
+		from := h.reading.Load()
+		n, err := h.node.undoubted(ctx, func() (int, error) { return from.reader.ReadRemote(ctx, dest, off) })
+		if errors.Is(err, target.ErrOtherRecords) && ctx.Err() == nil && h.renew(from) == nil {
+			continue
+		}
+		if err != nil && isLate(ctx, err) {
+			h.node.late.note(off, len(dest), errno(err))
+		}
+		return n, err
 	}
-	return n, err
 }
 
-// Release gives the target back.
+// renewLimit is how often a handle may be given another target of its version. What it
+// had before stays until it is closed.
+const renewLimit = 16
+
+var errRenewed = errors.New("the records of the control file change again and again")
+
+// renew has h read the version anew, because what was here of it, which h read from, was
+// thrown away: its records were not the server's. Errors: those of Pool.Open.
+func (h *handle) renew(from *reading) error {
+	h.renewing.Lock()
+	defer h.renewing.Unlock()
+	if h.reading.Load() != from {
+		return nil
+	}
+	if len(h.past) == renewLimit {
+		return errRenewed
+	}
+	n := h.node
+	ctl := n.kept.control()
+	n.file.ForgetRecords()
+	t, err := n.fs.pool.Open(ctl)
+	if err != nil {
+		return err
+	}
+	n.fs.opened(t, n)
+	h.past = append(h.past, from.target)
+	h.reading.Store(&reading{t, t.NewReader()})
+	return nil
+}
+
+// Release gives the targets back.
 func (h *handle) Release(context.Context) syscall.Errno {
 	h.node.part()
-	h.node.fs.released(h.target, h.node)
-	h.target.Close()
+	h.renewing.Lock()
+	defer h.renewing.Unlock()
+	for _, t := range append(h.past, h.reading.Load().target) {
+		h.node.fs.released(t, h.node)
+		t.Close()
+	}
 	return 0
 }

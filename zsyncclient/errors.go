@@ -59,6 +59,12 @@ func (e *LengthError) Error() string {
 	return fmt.Sprintf("wrong length: %d bytes, the control file's Length is %d", e.Got, e.Want)
 }
 
+// WrongBlockError is ErrWrongBlocks of one block, the first that was wrong.
+type WrongBlockError struct{ Block format.BlockID }
+
+func (e *WrongBlockError) Error() string { return fmt.Sprintf("block %d: %v", e.Block, ErrWrongBlocks) }
+func (e *WrongBlockError) Unwrap() error { return ErrWrongBlocks }
+
 // IsMismatch says whether err means that a server has something else than the
 // target: other bytes, or another length, so that a range of the target is none
 // there (lighttpd's 416 does not say the length). That is how it looks, too, while

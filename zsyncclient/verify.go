@@ -87,7 +87,7 @@ func (t *try) give(ctx context.Context, p []byte, count int64) (int64, error) {
 		*next += right
 	}
 	if *next < run.End {
-		return good, fmt.Errorf("block %d: %w", *next, ErrWrongBlocks)
+		return good, &WrongBlockError{*next}
 	}
 	return good, nil
 }

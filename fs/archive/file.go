@@ -29,6 +29,8 @@ type File struct {
 	url  atomic.Pointer[string]
 	gone atomic.Bool // the listing has it no more
 	doc  document[header]
+	// distrust is about the copy of the control file's header.
+	distrust distrust
 
 	counted bool  // length is part of Stats; guarded by Archive.mu
 	length  int64 // of the target; guarded by Archive.mu
@@ -182,7 +184,7 @@ func (a *Archive) fetchControl(ctx context.Context, f *File, old *header, prefix
 		return nil, ctx.Err()
 	}
 	var prev zsyncclient.Validators
-	if old != nil {
+	if old != nil && !f.distrust.take(a.o.Now()) {
 		prev = old.validators
 	}
 	return a.o.client.FetchControl(ctx, f.ControlURL(), prev, prefix)
@@ -202,6 +204,7 @@ func (h *headerFlight) published(old, value *header) {
 	}
 	a.countFile(f, value.length)
 	if old != nil && !bytes.Equal(old.raw, value.raw) {
+		f.distrust.end()
 		a.notify.add(f.dir.path, f.name)
 	}
 }

@@ -65,6 +65,11 @@
 // of a short visit: for a 5 GiB image it is 10 to 26 MB, which a reader of a few
 // blocks never needs.
 //
+// When blocks contradict their records although they were asked for again, the records
+// are fetched once more, seldom (look.go). Where others come, twice, those that are here
+// were damaged on their way: the version is thrown away, and reads end with
+// ErrOtherRecords, after which the next Open of the same control file begins anew.
+//
 // # Past this package
 //
 // A target that is verified, whose blocks lie in one file and were all checked since

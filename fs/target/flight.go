@@ -240,7 +240,7 @@ func (t *Target) stream() {
 }
 
 // explain adds to an error of a fetch what only the control file can tell:
-// whether the artifact was replaced or removed meanwhile.
+// whether the artifact was replaced or removed meanwhile, or its records came damaged.
 func (t *Target) explain(err error) error {
 	var failed *zsyncclient.SourceError
 	var refused *zsyncclient.StatusError
@@ -255,6 +255,10 @@ func (t *Target) explain(err error) error {
 	case cerr == nil && string(now.Raw) != string(t.control.Raw),
 		errors.As(cerr, &status) && (status.Code == 404 || status.Code == 410):
 		return fmt.Errorf("%w: %w", ErrTargetChanged, err)
+	}
+	var wrong *zsyncclient.WrongBlockError
+	if errors.As(err, &wrong) && t.lookAt(wrong.Block) {
+		return fmt.Errorf("%w: %w", ErrOtherRecords, err)
 	}
 	return err
 }

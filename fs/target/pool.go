@@ -3,6 +3,8 @@ package target
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,6 +32,8 @@ type Pool struct {
 	mu      sync.Mutex
 	entries map[poolKey]*entry          // guarded by mu
 	rests   map[blockstore.Key]restPlan // guarded by mu: suspect versions
+	looks   map[poolKey]time.Time       // guarded by mu: when records were looked at last
+	leaving map[*entry]struct{}         // guarded by mu: thrown away, but in use
 	closed  bool                        // guarded by mu
 }
 
@@ -62,6 +66,8 @@ func NewPool(store *blockstore.Store, client *zsyncclient.Client, o Options) *Po
 		options: o.withDefaults(),
 		entries: map[poolKey]*entry{},
 		rests:   map[blockstore.Key]restPlan{},
+		looks:   map[poolKey]time.Time{},
+		leaving: map[*entry]struct{}{},
 	}
 }
 
@@ -115,6 +121,8 @@ func (p *Pool) open(key poolKey, e *entry, ctl *zsyncclient.Control) {
 	}
 	e.target.release = func() { p.release(key, e) }
 	e.target.suspected = func() { p.rest(key.version) }
+	e.target.abandoned = func() { p.abandon(key, e) }
+	e.target.mayLook = func() bool { return p.mayLook(key) }
 	p.reconsider(key.version, e.target)
 	t := e.target
 	if t.version.KnownCount() == t.geometry.BlockCount() {
@@ -134,6 +142,41 @@ func (p *Pool) rest(key blockstore.Key) {
 	plan.pause = min(max(2*plan.pause, suspectPause), suspectPauseLimit)
 	plan.until = time.Now().Add(plan.pause)
 	p.rests[key] = plan
+}
+
+// mayLook says whether the records of a target may be looked at once more, and notes
+// that they are.
+func (p *Pool) mayLook(key poolKey) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for k, at := range p.looks {
+		if time.Since(at) >= lookPause {
+			delete(p.looks, k)
+		}
+	}
+	if _, ok := p.looks[key]; ok {
+		return false
+	}
+	p.looks[key] = time.Now()
+	return true
+}
+
+// abandon has the next Open make another target. Who has e keeps it.
+func (p *Pool) abandon(key poolKey, e *entry) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed || p.entries[key] != e {
+		return
+	}
+	if e.users > 0 {
+		delete(p.entries, key)
+		p.leaving[e] = struct{}{}
+		return
+	}
+	if e.linger != nil {
+		e.linger.Stop()
+	}
+	p.drop(key, e)
 }
 
 // reconsider lets a suspect version be fetched anew when it has rested, and one
@@ -166,7 +209,7 @@ func (p *Pool) release(key poolKey, e *entry) {
 		return
 	}
 	p.gatherAgain()
-	if e.target.usable() != nil {
+	if e.target.usable() != nil || p.entries[key] != e {
 		p.drop(key, e)
 		return
 	}
@@ -241,7 +284,10 @@ func (p *Pool) oldestIdle() (key poolKey, oldest *entry) {
 
 // drop closes e's target in the background. p.mu is held.
 func (p *Pool) drop(key poolKey, e *entry) {
-	delete(p.entries, key)
+	if p.entries[key] == e {
+		delete(p.entries, key)
+	}
+	delete(p.leaving, e)
 	p.drops.Add(1)
 	go func() {
 		defer p.drops.Done()
@@ -255,8 +301,10 @@ func (p *Pool) drop(key poolKey, e *entry) {
 func (p *Pool) Close() error {
 	p.mu.Lock()
 	p.closed = true
-	entries := p.entries
+	entries := slices.Collect(maps.Values(p.entries))
+	entries = slices.AppendSeq(entries, maps.Keys(p.leaving))
 	p.entries = map[poolKey]*entry{}
+	p.leaving = map[*entry]struct{}{}
 	p.mu.Unlock()
 	var errs []error
 	for _, e := range entries {

@@ -185,6 +185,9 @@ func (t *Target) fetchControl(ctx context.Context, s *slice) error {
 		s.kept = bytes
 		return nil
 	})
+	if errors.Is(err, blockstore.ErrControlConflict) && t.look(s.bytes) {
+		err = fmt.Errorf("%w: %w", ErrOtherRecords, err)
+	}
 	if err != nil {
 		return fmt.Errorf("fetch records %v of %s: %w", s.bytes, t.where(), err)
 	}

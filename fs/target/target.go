@@ -77,8 +77,10 @@ type Target struct {
 	header    *format.Header
 	geometry  format.Geometry
 	options   Options
-	release   func() // tells the pool that one user left
-	suspected func() // tells the pool that the version became suspect
+	release   func()      // tells the pool that one user left
+	suspected func()      // tells the pool that the version became suspect
+	abandoned func()      // tells the pool that the version was thrown away
+	mayLook   func() bool // asks the pool whether the records may be looked at
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -108,6 +110,7 @@ type Target struct {
 	came      cameBlocks    // guarded by mu: the blocks that arrived from a source
 	repair    *repair       // guarded by mu; nil: none was needed
 	suspect   bool          // guarded by mu
+	outdated  bool          // guarded by mu: it was thrown away
 	closed    bool          // guarded by mu
 }
 
@@ -146,7 +149,7 @@ func newTarget(store *blockstore.Store, client *zsyncclient.Client, ctl *zsynccl
 		verified: make(chan struct{}),
 	}
 	t.source.SetLocal(version)
-	t.release, t.suspected = func() {}, func() {}
+	t.release, t.suspected, t.abandoned, t.mayLook = func() {}, func() {}, func() {}, func() bool { return true }
 	t.ctx, t.cancel = context.WithCancelCause(context.Background())
 	return t, nil
 }
@@ -197,7 +200,7 @@ func (t *Target) Header() *format.Header { return t.header }
 // ReadAt fills p from byte off of the target. n < len(p) only at the end of the
 // target, with io.EOF. Every byte returned has matched its strong checksum.
 //
-// Errors: ErrTargetChanged; ErrSuspect; *zsyncclient.SourceError; ctx's cause
+// Errors: ErrTargetChanged; ErrOtherRecords; ErrSuspect; *zsyncclient.SourceError; ctx's cause
 // when this caller left (what it waited for goes on). Safe for concurrent use.
 func (t *Target) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	return t.readAt(ctx, p, off, false)
@@ -262,6 +265,8 @@ func (t *Target) usable() error {
 	switch {
 	case t.closed:
 		return ErrClosed
+	case t.outdated:
+		return ErrOtherRecords
 	case t.suspect:
 		return ErrSuspect
 	}
