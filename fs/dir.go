@@ -15,8 +15,9 @@ import (
 // dirNode is a directory of the archive.
 type dirNode struct {
 	fusefs.Inode
-	fs  *FS
-	dir *archive.Dir
+	fs   *FS
+	dir  *archive.Dir
+	late lateNames
 }
 
 var (
@@ -28,11 +29,14 @@ var (
 
 // Lookup finds name, fetching the artifact's header when it is not known.
 func (d *dirNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fusefs.Inode, syscall.Errno) {
+	if d.late.again(name) {
+		return nil, syscall.EIO
+	}
 	ctx, cancel := requestContext(ctx, d.fs.options.ReadDeadline)
 	defer cancel()
 	entry, err := d.dir.Lookup(ctx, name)
 	if err != nil {
-		return nil, d.fs.faults.fault(ctx, "look up", d.path(name), err)
+		return nil, d.fault(ctx, "look up", name, err)
 	}
 	out.SetAttrTimeout(attrTimeout)
 	if entry.Dir != nil {
@@ -42,11 +46,20 @@ func (d *dirNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (
 	}
 	ctl, err := entry.File.Control(ctx)
 	if err != nil {
-		return nil, d.fs.faults.fault(ctx, "look up", d.path(name), err)
+		return nil, d.fault(ctx, "look up", name, err)
 	}
 	out.SetEntryTimeout(d.fs.entryTimeout(entry.File.Fresh()))
 	d.fs.fileAttr(ctl, &out.Attr)
 	return d.version(ctx, name, entry.File, ctl), 0
+}
+
+// fault is the errno of op on name that failed; "" is d itself.
+func (d *dirNode) fault(ctx context.Context, op, name string, err error) syscall.Errno {
+	code := d.fs.faults.fault(ctx, op, d.path(name), err)
+	if isLate(ctx, err) && code == syscall.EIO {
+		d.late.note(name)
+	}
+	return code
 }
 
 // staleTimeout is the most that the kernel keeps a name that is due for a look at
@@ -91,11 +104,14 @@ func (d *dirNode) version(ctx context.Context, name string, file *archive.File, 
 
 // Readdir lists the names without fetching any header.
 func (d *dirNode) Readdir(ctx context.Context) (fusefs.DirStream, syscall.Errno) {
+	if d.late.again("") {
+		return nil, syscall.EIO
+	}
 	ctx, cancel := requestContext(ctx, d.fs.options.ReadDeadline)
 	defer cancel()
 	entries, err := d.dir.Entries(ctx)
 	if err != nil {
-		return nil, d.fs.faults.fault(ctx, "list", d.path(""), err)
+		return nil, d.fault(ctx, "list", "", err)
 	}
 	list := make([]fuse.DirEntry, 0, len(entries))
 	for _, e := range entries {

@@ -46,6 +46,13 @@
 // errno.go has the one table from errors to errno. What it maps is logged once
 // here, with path and offset; nothing below logs.
 //
+// # Late requests
+//
+// No request waits longer than Options.ReadDeadline. Programs that want the same page
+// or the same name ask one after the other, each when the one before has failed: what
+// repeats a request that was late within the last second fails at once (late.go), so
+// that none of them waits longer than the first.
+//
 // # Interrupts
 //
 // FUSE tells of a signal to a waiting reader, but not of which. A reader that is

@@ -24,7 +24,7 @@ type fileNode struct {
 
 	opened atomic.Bool // it was, once: records that came along are in the store
 	doubt  doubt
-	late   late
+	late   lateReads
 
 	direct direct
 }

@@ -10,63 +10,92 @@ import (
 	"github.com/zsyncfs/zsyncfs/fs/target"
 )
 
-// lateFor is how long a read that was late is the answer to others of the same bytes.
+// The kernel lets one program after the other ask for what they all wait for, a page
+// or a name: when the first failed, the next one asks again. And it asks once more by
+// itself, at once, for a page that it tried to read ahead, or a name that it tried to
+// confirm, when that failed. Each would wait for the whole read deadline, after the
+// others. So a request that repeats one which was late a moment ago fails at once.
+
+// lateFor is how long a request is not tried again after it was late: as long as the
+// kernel needs to let all waiting programs ask.
 const lateFor = time.Second
 
-// lateLimit is how many reads that were late are remembered of a version.
-const lateLimit = 64
+// maxLate bounds how many late requests are remembered of a version or a directory:
+// of more, some wait twice.
+const maxLate = 4096
 
-// late are the reads of a version that failed lately because they waited for the read
-// deadline. The kernel asks for a page that it tried to read ahead once more, at once,
-// when that failed, and again for each program that waited for the page meanwhile, one
-// after the other: each would wait longer by a deadline than the one before.
-type late struct {
-	mu    sync.Mutex
-	reads []lateRead // guarded by mu; the oldest first
+// isLate says whether a request with this context failed for want of time.
+func isLate(ctx context.Context, err error) bool {
+	return ctx.Err() != nil && !errors.Is(context.Cause(ctx), errInterrupted) || errors.Is(err, target.ErrStalled)
 }
 
-// lateRead is a read of bytes [start, end) that was late.
+// lateReads are the reads of a version that were late. Of more than there is room for
+// the last ones are kept. The zero value is ready. Safe for concurrent use.
+type lateReads struct {
+	mu   sync.Mutex
+	last []lateRead // the oldest first; guarded by mu
+}
+
 type lateRead struct {
 	start, end int64
 	at         time.Time
 	code       syscall.Errno
 }
 
-// isLate says whether a read with this context failed for want of time.
-func isLate(ctx context.Context, err error) bool {
-	return ctx.Err() != nil && !errors.Is(context.Cause(ctx), errInterrupted) || errors.Is(err, target.ErrStalled)
-}
-
 // note takes in that a read of length bytes from off on was late.
-func (l *late) note(off int64, length int, code syscall.Errno) {
+func (l *lateReads) note(off int64, length int, code syscall.Errno) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.drop()
-	if len(l.reads) == lateLimit {
-		l.reads = append(l.reads[:0], l.reads[1:]...)
+	now := time.Now()
+	drop := max(len(l.last)+1-maxLate, 0)
+	for drop < len(l.last) && now.Sub(l.last[drop].at) > lateFor {
+		drop++
 	}
-	l.reads = append(l.reads, lateRead{off, off + int64(length), time.Now(), code})
+	l.last = append(l.last[drop:], lateRead{off, off + int64(length), now, code})
 }
 
-// again is the error of a read of the byte at off, when one of it was late just now;
-// 0 when none was.
-func (l *late) again(off int64) syscall.Errno {
+// again is the error of a read from off on that repeats one of those; 0 when it is
+// another one.
+func (l *lateReads) again(off int64) syscall.Errno {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.drop()
-	for _, r := range l.reads {
-		if r.start <= off && off < r.end {
+	for i := len(l.last) - 1; i >= 0 && time.Since(l.last[i].at) <= lateFor; i-- {
+		if r := l.last[i]; r.start <= off && off < r.end {
 			return r.code
 		}
 	}
 	return 0
 }
 
-// drop forgets what was late too long ago. mu is held.
-func (l *late) drop() {
-	n := 0
-	for n < len(l.reads) && time.Since(l.reads[n].at) > lateFor {
-		n++
+// lateNames are the names of a directory whose look-ups were late; "" stands for its
+// listing. The zero value is ready. Safe for concurrent use.
+type lateNames struct {
+	mu sync.Mutex
+	at map[string]time.Time // guarded by mu
+}
+
+// note takes in that the look-up of name was late.
+func (l *lateNames) note(name string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	if len(l.at) >= maxLate {
+		for other, at := range l.at {
+			if now.Sub(at) > lateFor {
+				delete(l.at, other)
+			}
+		}
 	}
-	l.reads = append(l.reads[:0], l.reads[n:]...)
+	if l.at == nil || len(l.at) >= maxLate {
+		l.at = map[string]time.Time{}
+	}
+	l.at[name] = now
+}
+
+// again says whether a look-up of name repeats one of those.
+func (l *lateNames) again(name string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	at, ok := l.at[name]
+	return ok && time.Since(at) <= lateFor
 }

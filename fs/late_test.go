@@ -2,6 +2,7 @@ package fs
 
 import (
 	"context"
+	"fmt"
 	"syscall"
 	"testing"
 	"time"
@@ -10,22 +11,19 @@ import (
 	"github.com/zsyncfs/zsyncfs/zsyncclient"
 )
 
-func TestLate(t *testing.T) {
-	var l late
+func TestLateReads(t *testing.T) {
+	var l lateReads
 	if code := l.again(0); code != 0 {
 		t.Errorf("%v before anything was late", code)
 	}
 	l.note(4096, 8192, syscall.EIO)
+	l.note(1<<20, 4096, syscall.ESTALE)
 	for _, off := range []int64{0, 4095, 4096 + 8192} {
 		if code := l.again(off); code != 0 {
 			t.Errorf("%v at %d", code, off)
 		}
 	}
-	if code := l.again(8192); code != syscall.EIO {
-		t.Errorf("%v for a page that was late", code)
-	}
-	l.note(1<<20, 4096, syscall.ESTALE) // a request of the same readahead
-	for range 3 {                       // programs that waited for the same page
+	for range 3 { // programs that waited for the same page
 		if code := l.again(8192); code != syscall.EIO {
 			t.Errorf("%v for a page that was late", code)
 		}
@@ -33,17 +31,36 @@ func TestLate(t *testing.T) {
 	if code := l.again(1 << 20); code != syscall.ESTALE {
 		t.Errorf("%v for another page that was late", code)
 	}
-	for i := range l.reads {
-		l.reads[i].at = l.reads[i].at.Add(-2 * lateFor)
+	for i := range l.last {
+		l.last[i].at = l.last[i].at.Add(-2 * lateFor)
 	}
 	if code := l.again(8192); code != 0 {
 		t.Errorf("%v after a while", code)
 	}
-	for range 2 * lateLimit {
-		l.note(0, 1, syscall.EIO)
+	for i := range 3 * maxLate {
+		l.note(int64(i)<<20, 1, syscall.EIO)
 	}
-	if n := len(l.reads); n != lateLimit {
-		t.Errorf("%d reads are remembered", n)
+	if len(l.last) != maxLate || l.again(int64(3*maxLate-1)<<20) != syscall.EIO || l.again(int64(2*maxLate)<<20) != syscall.EIO {
+		t.Errorf("%d reads are remembered", len(l.last))
+	}
+}
+
+func TestLateNames(t *testing.T) {
+	var l lateNames
+	l.note("a")
+	if !l.again("a") || !l.again("a") || l.again("b") || l.again("") {
+		t.Error("the late name is a")
+	}
+	for i := range 3 * maxLate {
+		l.note(fmt.Sprint(i))
+	}
+	if len(l.at) > maxLate || !l.again(fmt.Sprint(3*maxLate-1)) {
+		t.Errorf("%d names are remembered", len(l.at))
+	}
+	l.note("")
+	l.at[""] = l.at[""].Add(-2 * lateFor)
+	if l.again("") {
+		t.Error("late after a while")
 	}
 }
 
