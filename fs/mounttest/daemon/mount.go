@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -32,6 +33,8 @@ type Options struct {
 	Credential *syscall.Credential
 	// Environment is added to the test's own: "NAME=value".
 	Environment []string
+	// Wrap begins the command line of all programs, as nsenter's to run them elsewhere.
+	Wrap []string
 }
 
 // Mount is a mount that a test made.
@@ -136,7 +139,8 @@ func (m *Mount) Command(args ...string) *exec.Cmd {
 
 // Program is any program with the mount's user and environment.
 func (m *Mount) Program(name string, args ...string) *exec.Cmd {
-	cmd := exec.Command(name, args...)
+	line := append(append(slices.Clone(m.options.Wrap), name), args...)
+	cmd := exec.Command(line[0], line[1:]...)
 	cmd.Env = append(os.Environ(), m.marker, "GORACE=halt_on_error=0 log_path="+filepath.Join(m.reports, "report"))
 	cmd.Env = append(cmd.Env, m.options.Environment...)
 	if c := m.options.Credential; c != nil {

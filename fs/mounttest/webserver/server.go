@@ -2,6 +2,7 @@ package webserver
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -232,12 +233,29 @@ func (s *Server) Stop() {
 		return
 	}
 	_ = cmd.Process.Signal(syscall.SIGTERM)
+	_ = cmd.Process.Signal(syscall.SIGCONT) // it may be paused
 	select {
 	case <-ended:
 	case <-time.After(ready):
 		_ = cmd.Process.Kill()
 		<-ended
 	}
+}
+
+// Pause stops the process of a server that is one (nginx, Python) by SIGSTOP: the
+// kernel takes connections for it, and nobody answers, until Resume.
+func (s *Server) Pause() error { return s.signal(syscall.SIGSTOP) }
+
+// Resume ends Pause.
+func (s *Server) Resume() error { return s.signal(syscall.SIGCONT) }
+
+func (s *Server) signal(sig syscall.Signal) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cmd == nil {
+		return errors.New("the server does not run")
+	}
+	return s.cmd.Process.Signal(sig)
 }
 
 // Restart starts a stopped server again on the same port. The log goes on.
