@@ -18,8 +18,13 @@ const (
 	fsName = "zsyncfs"
 	// maxRequest is the longest read that the kernel may send, in bytes.
 	maxRequest = 1 << 20
-	// maxBackground is how many readahead requests it may send at once.
-	maxBackground = 64
+	// maxBackground is how many requests it may send at once that readahead makes, which
+	// all reads are that go through the page cache. More wait in the kernel, behind
+	// readers whose server is out of reach, whether they need a server or not, and for
+	// longer than the read deadline. So this is more than any machine has readers; each
+	// takes memory only while it is there. For mounts of ordinary users the kernel has a
+	// limit of its own (fuse.max_user_bgreq: some 300 for each GB of memory).
+	maxBackground = 4096
 )
 
 // ErrMount says that the kernel, or fusermount3 on its behalf, refused a mount.

@@ -16,6 +16,7 @@
 //	hostile    the server of the hostile control files in testdata/hostile
 //	daemon     the program: built with -race, started, killed, cleaned up
 //	readcheck  a file in the mount against the original
+//	outage     servers that get out of reach, namespaces
 //	ranges     tests of scattered runs of blocks, without a mount
 //	faulty     a proxy that does something wrong to some replies
 //

@@ -290,14 +290,33 @@ func (s *stuckMount) goOn(stop <-chan struct{}) error {
 		}
 		off := i * 40_960 % (int64(len(want)) - 4096) &^ 4095
 		for _, path := range []string{s.path(localFile), s.root + s.other.Path(localFile)} {
+			read := readcheck.DirectAt
+			if i%2 == 0 {
+				read = cachedAt
+			}
 			began := time.Now()
-			got, err := readcheck.DirectAt(path, off, 4096)
+			got, err := read(path, off, 4096)
 			slowest = max(slowest, time.Since(began))
 			if reads++; err != nil || !bytes.Equal(got, want[off:off+4096]) {
 				return fmt.Errorf("another reader's read at %d of %s: %v", off, path, err)
 			}
 		}
 	}
+}
+
+// cachedAt reads by way of the kernel's cache, of which it drops what was there.
+func cachedAt(path string, off int64, n int) ([]byte, error) {
+	if err := readcheck.DropPages(path); err != nil {
+		return nil, err
+	}
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	b := make([]byte, n)
+	n, err = unix.Pread(fd, b, off)
+	return b[:max(n, 0)], err
 }
 
 // killed starts programs that need the server, kills them while they wait, and fails the

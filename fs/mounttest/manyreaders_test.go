@@ -1,0 +1,130 @@
+package mounttest
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/zsyncfs/zsyncfs/fs/mounttest/fixture"
+	"github.com/zsyncfs/zsyncfs/fs/mounttest/readcheck"
+)
+
+// sick is a proxy that refuses everything with 503 while it is sick, and notes when.
+type sick struct {
+	url    string
+	is     atomic.Bool
+	health http.Handler
+
+	mu    sync.Mutex
+	tries []time.Time // refused ones; guarded by mu
+}
+
+func startSick(t *testing.T, server string) *sick {
+	t.Helper()
+	u, err := url.Parse(server)
+	must(t, err)
+	s := &sick{health: httputil.NewSingleHostReverseProxy(u)}
+	h := httptest.NewServer(s)
+	t.Cleanup(h.Close)
+	s.url = h.URL + "/"
+	return s
+}
+
+func (s *sick) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !s.is.Load() {
+		s.health.ServeHTTP(w, r)
+		return
+	}
+	s.mu.Lock()
+	s.tries = append(s.tries, time.Now())
+	s.mu.Unlock()
+	http.Error(w, "sick", http.StatusServiceUnavailable)
+}
+
+// refused are the times of the tries so far.
+func (s *sick) refused() []time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]time.Time(nil), s.tries...)
+}
+
+// What the client's backoff is made of: connections, of which as many tries may be under
+// way when the server falls sick, and the shortest slot, which doubles.
+const (
+	mostConnections = 8
+	shortestSlot    = 150 * time.Millisecond * 3 / 4
+)
+
+// TestTortureStuckManyReaders: a thousand readers, of places of their own and of one
+// page, get EIO in time, and the server is asked once in each slot of the backoff.
+// Who reads what is here goes on.
+func TestTortureStuckManyReaders(t *testing.T) {
+	t.Parallel()
+	needMount(t)
+	const readers = 1000
+	dir := folder(t)
+	const length = 256 << 20
+	image := filepath.Join(dir, stuckFile)
+	must(t, fixture.Sparse(image, length, 3))
+	local := filepath.Join(dir, localFile)
+	must(t, os.WriteFile(local, fixture.Random(8<<20, 4), 0o644))
+	must(t, fixture.Make(binary(t), image, local))
+	made := trials(1, 5)
+	for trial := range made {
+		server := startSick(t, serve(t, dir).URL(""))
+		m := mount(t, server.url, "--read-deadline", stuckDeadline.String(), "--refresh=1s", "--passthrough=off")
+		s := &stuckMount{stage: &stage{url: server.url}, t: t, dir: dir, m: m, other: m}
+		must(t, readcheck.Whole(pairOf(m, dir, localFile)))
+		must(t, pread(s.open(stuckFile, 0), 0, 4096)) // the header and a block
+		server.is.Store(true)
+		stop, ended := make(chan struct{}), make(chan error, 1)
+		var calls []call
+		for i := range readers {
+			fd := s.open(stuckFile, 0)
+			name, place := "pread of a page that others want", int64(length)/8*7
+			if i%2 == 0 {
+				name, place = "pread of a place of its own", int64(i+1)*(length/8*6)/readers&^4095
+			}
+			calls = append(calls, call{name, true, func() error { return pread(fd, place, 4096) }})
+		}
+		began := time.Now()
+		go func() { ended <- s.goOn(stop) }()
+		s.inTime(calls)
+		close(stop)
+		if err := within(t, "another reader", func() error { return <-ended }); err != nil {
+			t.Error(err)
+		}
+		slots := 0
+		for at := time.Duration(0); at < time.Since(began); slots++ {
+			at += shortestSlot << slots
+		}
+		tries := server.refused()
+		t.Logf("trial %d: %d readers made %d tries in %v, at most %d slots", trial, readers, len(tries), time.Since(began), slots)
+		if most := mostConnections + slots; len(tries) > most || len(tries) == 0 {
+			t.Errorf("%d tries, want 1 to %d", len(tries), most)
+		}
+		server.is.Store(false)
+		eventually(t, "reads go on", func() error {
+			fd, err := unix.Open(m.Path(stuckFile), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+			if err != nil {
+				return err
+			}
+			defer unix.Close(fd)
+			return pread(fd, length-4096, 4096)
+		})
+		m.Unmount()
+		if t.Failed() {
+			break
+		}
+	}
+	promised(t, "never stuck", "1000 readers", made)
+}
