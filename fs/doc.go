@@ -50,8 +50,8 @@
 //
 // No request waits longer than Options.ReadDeadline. Programs that want the same page
 // or the same name ask one after the other, each when the one before has failed: what
-// repeats a request that was late within the last second fails at once (late.go), so
-// that none of them waits longer than the first.
+// repeats a request that was late a moment ago fails at once (late.go), so that none of
+// them waits longer than the first.
 //
 // # Interrupts
 //

@@ -16,9 +16,27 @@ import (
 // confirm, when that failed. Each would wait for the whole read deadline, after the
 // others. So a request that repeats one which was late a moment ago fails at once.
 
-// lateFor is how long a request is not tried again after it was late: as long as the
-// kernel needs to let all waiting programs ask.
-const lateFor = time.Second
+// A request is not tried again within lateFor after it was late, or after the last
+// repetition of it that failed for that, in all not within lateLongest: that is as long
+// as the kernel needs to let a thousand waiting programs ask, on a busy machine. It is
+// also what a program may have to wait that goes on trying when the server is back.
+const (
+	lateFor     = time.Second
+	lateLongest = 5 * time.Second
+)
+
+// lateness is when a request was late.
+type lateness struct{ began, last time.Time }
+
+func newLateness() lateness {
+	now := time.Now()
+	return lateness{now, now}
+}
+
+// over says that the request may be tried again.
+func (l lateness) over() bool {
+	return time.Since(l.last) > lateFor || time.Since(l.began) > lateLongest
+}
 
 // maxLate bounds how many late requests are remembered of a version or a directory:
 // of more, some wait twice.
@@ -38,20 +56,19 @@ type lateReads struct {
 
 type lateRead struct {
 	start, end int64
-	at         time.Time
-	code       syscall.Errno
+	lateness
+	code syscall.Errno
 }
 
 // note takes in that a read of length bytes from off on was late.
 func (l *lateReads) note(off int64, length int, code syscall.Errno) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now := time.Now()
 	drop := max(len(l.last)+1-maxLate, 0)
-	for drop < len(l.last) && now.Sub(l.last[drop].at) > lateFor {
+	for drop < len(l.last) && l.last[drop].over() {
 		drop++
 	}
-	l.last = append(l.last[drop:], lateRead{off, off + int64(length), now, code})
+	l.last = append(l.last[drop:], lateRead{off, off + int64(length), newLateness(), code})
 }
 
 // again is the error of a read from off on that repeats one of those; 0 when it is
@@ -59,8 +76,9 @@ func (l *lateReads) note(off int64, length int, code syscall.Errno) {
 func (l *lateReads) again(off int64) syscall.Errno {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for i := len(l.last) - 1; i >= 0 && time.Since(l.last[i].at) <= lateFor; i-- {
-		if r := l.last[i]; r.start <= off && off < r.end {
+	for i := len(l.last) - 1; i >= 0; i-- {
+		if r := &l.last[i]; r.start <= off && off < r.end && !r.over() {
+			r.lateness.last = time.Now()
 			return r.code
 		}
 	}
@@ -71,25 +89,24 @@ func (l *lateReads) again(off int64) syscall.Errno {
 // listing. The zero value is ready. Safe for concurrent use.
 type lateNames struct {
 	mu sync.Mutex
-	at map[string]time.Time // guarded by mu
+	at map[string]lateness // guarded by mu
 }
 
 // note takes in that the look-up of name was late.
 func (l *lateNames) note(name string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now := time.Now()
 	if len(l.at) >= maxLate {
 		for other, at := range l.at {
-			if now.Sub(at) > lateFor {
+			if at.over() {
 				delete(l.at, other)
 			}
 		}
 	}
 	if l.at == nil || len(l.at) >= maxLate {
-		l.at = map[string]time.Time{}
+		l.at = map[string]lateness{}
 	}
-	l.at[name] = now
+	l.at[name] = newLateness()
 }
 
 // again says whether a look-up of name repeats one of those.
@@ -97,5 +114,10 @@ func (l *lateNames) again(name string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	at, ok := l.at[name]
-	return ok && time.Since(at) <= lateFor
+	if !ok || at.over() {
+		return false
+	}
+	at.last = time.Now()
+	l.at[name] = at
+	return true
 }

@@ -31,11 +31,26 @@ func TestLateReads(t *testing.T) {
 	if code := l.again(1 << 20); code != syscall.ESTALE {
 		t.Errorf("%v for another page that was late", code)
 	}
-	for i := range l.last {
-		l.last[i].at = l.last[i].at.Add(-2 * lateFor)
+	age := func(d time.Duration) {
+		for i := range l.last {
+			l.last[i].began = l.last[i].began.Add(-d)
+			l.last[i].lateness.last = l.last[i].lateness.last.Add(-d)
+		}
 	}
-	if code := l.again(8192); code != 0 {
+	for range 6 { // more programs that waited, one after the other
+		if code := l.again(8192); code != syscall.EIO {
+			t.Errorf("%v for a page that others were told of", code)
+		}
+		age(lateFor * 3 / 4)
+	}
+	age(lateFor)
+	if code := l.again(1 << 20); code != 0 {
 		t.Errorf("%v after a while", code)
+	}
+	l.note(0, 1, syscall.EIO)
+	l.last[len(l.last)-1].began = time.Now().Add(-2 * lateLongest)
+	if code := l.again(0); code != 0 {
+		t.Errorf("%v for ever", code)
 	}
 	for i := range 3 * maxLate {
 		l.note(int64(i)<<20, 1, syscall.EIO)
@@ -58,7 +73,7 @@ func TestLateNames(t *testing.T) {
 		t.Errorf("%d names are remembered", len(l.at))
 	}
 	l.note("")
-	l.at[""] = l.at[""].Add(-2 * lateFor)
+	l.at[""] = lateness{time.Now(), time.Now().Add(-2 * lateFor)}
 	if l.again("") {
 		t.Error("late after a while")
 	}

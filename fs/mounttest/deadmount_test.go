@@ -69,8 +69,9 @@ func deadMounts(t *testing.T, who string, credential *syscall.Credential) {
 			}
 		}
 		oneMount(t, first, second)
+		var readers *readcheck.Oracle
 		if credential == nil {
-			busy(t, first, dir, trial)
+			readers = busy(t, first, dir, trial)
 		} else if r := daemon.Command(t, first.Program("cmp", first.Path("a.img"), filepath.Join(dir, "a.img"))); r.Code != 0 {
 			t.Errorf("trial %d: %v", trial, r)
 		}
@@ -78,17 +79,20 @@ func deadMounts(t *testing.T, who string, credential *syscall.Credential) {
 			must(t, syscall.Kill(pid, syscall.SIGKILL))
 		}
 		eventually(t, "the daemon is gone", func() error { return noProcess(first) })
+		if readers != nil {
+			end(t, readers, patience)
+		}
 	}
 	promised(t, "no dead mount", "killed, of "+who, made)
 }
 
 // busy reads in every way, and returns while that goes on; so that a daemon can be killed
-// during it. What was left of reads before ends.
-func busy(t *testing.T, m *daemon.Mount, dir string, trial int) {
+// during it.
+func busy(t *testing.T, m *daemon.Mount, dir string, trial int) *readcheck.Oracle {
 	t.Helper()
 	pairs := torturedPairs(m, dir)
 	must(t, readcheck.Whole(pairs[trial%len(pairs)]))
-	_ = oracle(t, pairs, uint64(trial))
+	readers := oracle(t, pairs, uint64(trial))
 	fd, err := unix.Open(m.Path("a.img"), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	must(t, err)
 	t.Cleanup(func() { unix.Close(fd) })
@@ -100,6 +104,7 @@ func busy(t *testing.T, m *daemon.Mount, dir string, trial int) {
 		_ = sleeper.Wait()
 	})
 	time.Sleep(time.Duration(trial%10) * 30 * time.Millisecond)
+	return readers
 }
 
 // TestTortureDeadMountSupervised: a mount in the foreground ends with 0 when it was told
