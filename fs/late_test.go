@@ -63,7 +63,7 @@ func TestLateReads(t *testing.T) {
 func TestLateNames(t *testing.T) {
 	var l lateNames
 	l.note("a")
-	if !l.again("a") || !l.again("a") || l.again("b") || l.again("") {
+	if first, second := l.again("a"), l.again("a"); !first || !second || l.again("b") || l.again("") {
 		t.Error("the late name is a")
 	}
 	for i := range 3 * maxLate {
