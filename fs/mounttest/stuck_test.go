@@ -488,7 +488,13 @@ func (s *stuckMount) end(e ending) {
 	}
 	began := time.Now()
 	must(s.t, within(s.t, e.name, func() error { return e.end(s) }))
-	wait := func() error { readers.Wait(); return nil }
+	wait := func() error {
+		// Longer than any of them may take, but not so long that within gives up.
+		tell := time.AfterFunc(patience/2, func() { s.tellWhere() })
+		defer tell.Stop()
+		readers.Wait()
+		return nil
+	}
 	if e.name == "fusermount3 -uz" {
 		_ = within(s.t, "readers of a detached mount", wait)
 		if took := time.Since(began); took > stuckDeadline+stuckSlack {
@@ -507,4 +513,18 @@ func (s *stuckMount) end(e ending) {
 			s.t.Error("still mounted")
 		}
 	}
+}
+
+// tellWhere logs where the threads of the test and the daemon's goroutines are; the
+// daemon ends by that.
+func (s *stuckMount) tellWhere() {
+	stacks, _ := filepath.Glob("/proc/self/task/*/stack")
+	for _, path := range stacks {
+		if text, err := os.ReadFile(path); err == nil && strings.Contains(string(text), "fuse") {
+			s.t.Logf("%s\n%s", path, text)
+		}
+	}
+	_ = s.signal(syscall.SIGQUIT)
+	time.Sleep(2 * time.Second)
+	s.t.Log(s.m.Log())
 }
