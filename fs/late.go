@@ -64,11 +64,18 @@ type lateRead struct {
 func (l *lateReads) note(off int64, length int, code syscall.Errno) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	drop := max(len(l.last)+1-maxLate, 0)
-	for drop < len(l.last) && l.last[drop].over() {
-		drop++
+	l.drop()
+	l.last = append(l.last[max(len(l.last)+1-maxLate, 0):], lateRead{off, off + int64(length), newLateness(), code})
+}
+
+// drop forgets the oldest reads as far as they are over: nobody pays for an outage that
+// has passed. mu is held.
+func (l *lateReads) drop() {
+	n := 0
+	for n < len(l.last) && l.last[n].over() {
+		n++
 	}
-	l.last = append(l.last[drop:], lateRead{off, off + int64(length), newLateness(), code})
+	l.last = l.last[n:]
 }
 
 // again is the error of a read from off on that repeats one of those; 0 when it is
@@ -76,6 +83,7 @@ func (l *lateReads) note(off int64, length int, code syscall.Errno) {
 func (l *lateReads) again(off int64) syscall.Errno {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.drop()
 	for i := len(l.last) - 1; i >= 0; i-- {
 		if r := &l.last[i]; r.start <= off && off < r.end && !r.over() {
 			r.lateness.last = time.Now()

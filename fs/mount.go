@@ -78,20 +78,19 @@ func (f *FS) connectDirect(dir string) (*fuse.Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open /dev/fuse: %w", err)
 	}
-	options := fmt.Sprintf("fd=%d,rootmode=%o,user_id=%d,group_id=%d,max_read=%d",
-		fd, unix.S_IFDIR, os.Geteuid(), os.Getegid(), maxRequest)
-	if f.options.AllowOther {
-		options += ",allow_other,default_permissions"
-	}
+	source := strings.ReplaceAll(f.options.Name, ",", "%2C")
+	options := append(f.kernelOptions(), fmt.Sprintf("fd=%d,rootmode=%o,user_id=%d,group_id=%d",
+		fd, unix.S_IFDIR, os.Geteuid(), os.Getegid()))
 	const flags = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_RDONLY
-	if err := unix.Mount(f.shownName(), dir, "fuse."+fsName, flags, options); err != nil {
+	if err := unix.Mount(source, dir, "fuse."+fsName, flags, strings.Join(options, ",")); err != nil {
 		return nil, errors.Join(fmt.Errorf("mount: %w", err), unix.Close(fd))
 	}
 	return f.serverOf(fd, dir)
 }
 
 func (f *FS) connectByHelper(dir string) (*fuse.Server, error) {
-	fd, err := fuseDevice(dir, f.helperOptions())
+	options := append(f.kernelOptions(), "ro", "nosuid", "nodev", "subtype="+fsName, "fsname="+escapeOption(f.options.Name))
+	fd, err := fuseDevice(dir, options)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +101,7 @@ func (f *FS) connectByHelper(dir string) (*fuse.Server, error) {
 // mounted on dir.
 func (f *FS) serverOf(fd int, dir string) (*fuse.Server, error) {
 	at := fmt.Sprintf("/dev/fd/%d", fd) // go-fuse's name for a device that is open
-	o := f.mountOptions()
+	o := f.serverOptions()
 	server, err := fuse.NewServer(fusefs.NewNodeFS(f.root, o), at, &o.MountOptions)
 	if err != nil {
 		err = errors.Join(err, Detach(dir))
@@ -110,17 +109,21 @@ func (f *FS) serverOf(fd int, dir string) (*fuse.Server, error) {
 	return server, err
 }
 
-// shownName is the source that the kernel shows.
-func (f *FS) shownName() string { return strings.ReplaceAll(f.options.Name, ",", "%2C") }
+// kernelOptions are the options of both ways to mount.
+func (f *FS) kernelOptions() []string {
+	o := []string{fmt.Sprintf("max_read=%d", maxRequest)}
+	if f.options.AllowOther {
+		o = append(o, "allow_other", "default_permissions")
+	}
+	return o
+}
 
-func (f *FS) mountOptions() *fusefs.Options {
+// serverOptions are those of go-fuse, which does not mount.
+func (f *FS) serverOptions() *fusefs.Options {
 	negative := min(time.Second, f.options.Refresh)
-	o := &fusefs.Options{
+	return &fusefs.Options{
 		NegativeTimeout: &negative,
 		MountOptions: fuse.MountOptions{
-			Name:               fsName,
-			FsName:             f.shownName(),
-			AllowOther:         f.options.AllowOther,
 			MaxBackground:      maxBackground,
 			MaxWrite:           maxRequest,
 			DisableSplice:      true,
@@ -129,22 +132,6 @@ func (f *FS) mountOptions() *fusefs.Options {
 			Debug:              f.options.Debug,
 		},
 	}
-	if f.options.AllowOther {
-		o.Options = append(o.Options, "default_permissions")
-	}
-	return o
-}
-
-// helperOptions are the options for fusermount3.
-func (f *FS) helperOptions() []string {
-	o := []string{
-		"ro", "nosuid", "nodev", "subtype=" + fsName, "fsname=" + escapeOption(f.options.Name),
-		fmt.Sprintf("max_read=%d", maxRequest),
-	}
-	if f.options.AllowOther {
-		o = append(o, "allow_other", "default_permissions")
-	}
-	return o
 }
 
 // Dir is the mount point.

@@ -93,10 +93,11 @@ func (f *mountFlags) checkArgs(args []string) error {
 
 // were is a number of arguments with its verb.
 func were(n int) string {
+	verb := " were"
 	if n == 1 {
-		return "1 argument was"
+		verb = " was"
 	}
-	return fmt.Sprintf("%d arguments were", n)
+	return count(int64(n), "argument") + verb
 }
 
 // spec is what the flags and arguments ask for, with absolute paths.

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -94,7 +93,7 @@ func readReply(answer io.Reader, child *exec.Cmd, store string) error {
 	var reply spawnReply
 	if err := json.NewDecoder(answer).Decode(&reply); err != nil {
 		err := fmt.Errorf("the daemon ended before the mount was usable: %v", child.Wait())
-		return withHint(withCode(exitMount, err), "what it said last is in %s", filepath.Join(store, "daemon.log"))
+		return withHint(withCode(exitMount, err), "what it said last is in %s", daemon.LogPath(store))
 	}
 	if reply.Locked {
 		child.Wait()

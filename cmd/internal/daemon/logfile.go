@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"os"
-	"path/filepath"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -27,7 +26,7 @@ func OpenLog(store string) (*LogFile, error) {
 	if err := os.MkdirAll(store, 0o700); err != nil {
 		return nil, err
 	}
-	l := &LogFile{path: filepath.Join(store, logName)}
+	l := &LogFile{path: LogPath(store)}
 	return l, l.open()
 }
 

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"errors"
+	"path/filepath"
 
 	"github.com/zsyncfs/zsyncfs/blockstore"
 )
@@ -12,6 +13,9 @@ const logName = "daemon.log"
 // beside are what else than the store lies in its folder: the files of a daemon, and
 // the control files that "zsyncfs serve" makes, which are under the default one.
 var beside = []string{logName, logName + ".1", socketName, "controls"}
+
+// LogPath is the log of a daemon in the background of the store in dir.
+func LogPath(dir string) string { return filepath.Join(dir, logName) }
 
 // OpenStore opens the store in dir with the default limits. warn is told of damage that
 // was healed. Errors: those of blockstore.Open.
