@@ -15,20 +15,13 @@ import (
 // one that is refused costs nothing.
 func TestConnect(t *testing.T) {
 	var conns atomic.Int64
-	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("x")) }))
-	srv.Config.ConnState = func(_ net.Conn, s http.ConnState) {
-		if s == http.StateNew {
-			conns.Add(1)
+	c, u := earlyClient(t, func(s *http.Server) {
+		s.ConnState = func(_ net.Conn, s http.ConnState) {
+			if s == http.StateNew {
+				conns.Add(1)
+			}
 		}
-	}
-	srv.Start()
-	defer srv.Close()
-	u := mustURL(srv.URL + "/")
-	c, err := New(Options{Origins: []*url.URL{u}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	})
 	c.Connect(u)
 	c.Connect(u)
 	for deadline := time.Now().Add(10 * time.Second); conns.Load() == 0; time.Sleep(time.Millisecond) {
@@ -78,16 +71,7 @@ func TestConnect(t *testing.T) {
 // TestConnectThatWasClosed: a server that closed the connection before the first
 // request, for nothing came, costs no failure.
 func TestConnectThatWasClosed(t *testing.T) {
-	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("x")) }))
-	srv.Config.ReadHeaderTimeout = 20 * time.Millisecond
-	srv.Start()
-	defer srv.Close()
-	u := mustURL(srv.URL + "/")
-	c, err := New(Options{Origins: []*url.URL{u}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	c, u := earlyClient(t, func(s *http.Server) { s.ReadHeaderTimeout = 20 * time.Millisecond })
 	c.Connect(u)
 	c.early.mu.Lock()
 	e := c.early.conns[hostPort(u)]
@@ -98,4 +82,21 @@ func TestConnectThatWasClosed(t *testing.T) {
 		t.Fatal(err)
 	}
 	a.body.done()
+}
+
+// earlyClient is a client and the address of a server of its own, which configure is
+// given before it starts.
+func earlyClient(t *testing.T, configure func(*http.Server)) (*Client, *url.URL) {
+	t.Helper()
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("x")) }))
+	configure(srv.Config)
+	srv.Start()
+	t.Cleanup(srv.Close)
+	u := mustURL(srv.URL + "/")
+	c, err := New(Options{Origins: []*url.URL{u}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c, u
 }

@@ -75,10 +75,7 @@ func deadMounts(t *testing.T, who string, credential *syscall.Credential) {
 		} else if r := daemon.Command(t, first.Program("cmp", first.Path("a.img"), filepath.Join(dir, "a.img"))); r.Code != 0 {
 			t.Errorf("trial %d: %v", trial, r)
 		}
-		for _, pid := range first.PIDs() {
-			must(t, syscall.Kill(pid, syscall.SIGKILL))
-		}
-		eventually(t, "the daemon is gone", func() error { return noProcess(first) })
+		killAll(t, first)
 		if readers != nil {
 			end(t, readers, patience)
 		}

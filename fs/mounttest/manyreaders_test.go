@@ -1,61 +1,17 @@
 package mounttest
 
 import (
-	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"os"
 	"path/filepath"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/zsyncfs/zsyncfs/fs/mounttest/faulty"
 	"github.com/zsyncfs/zsyncfs/fs/mounttest/fixture"
 	"github.com/zsyncfs/zsyncfs/fs/mounttest/readcheck"
 )
-
-// sick is a proxy that refuses everything with 503 while it is sick, and notes when.
-type sick struct {
-	url    string
-	is     atomic.Bool
-	health http.Handler
-
-	mu    sync.Mutex
-	tries []time.Time // refused ones; guarded by mu
-}
-
-func startSick(t *testing.T, server string) *sick {
-	t.Helper()
-	u, err := url.Parse(server)
-	must(t, err)
-	s := &sick{health: httputil.NewSingleHostReverseProxy(u)}
-	h := httptest.NewServer(s)
-	t.Cleanup(h.Close)
-	s.url = h.URL + "/"
-	return s
-}
-
-func (s *sick) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !s.is.Load() {
-		s.health.ServeHTTP(w, r)
-		return
-	}
-	s.mu.Lock()
-	s.tries = append(s.tries, time.Now())
-	s.mu.Unlock()
-	http.Error(w, "sick", http.StatusServiceUnavailable)
-}
-
-// refused are the times of the tries so far.
-func (s *sick) refused() []time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return append([]time.Time(nil), s.tries...)
-}
 
 // What the client's backoff is made of: connections, of which as many tries may be under
 // way when the server falls sick, and the shortest slot, which doubles.
@@ -78,14 +34,15 @@ func TestTortureStuckManyReaders(t *testing.T) {
 	local := filepath.Join(dir, localFile)
 	must(t, os.WriteFile(local, fixture.Random(8<<20, 4), 0o644))
 	must(t, fixture.Make(binary(t), image, local))
+	sick := faulty.Named("503")
 	made := trials(1, 5)
 	for trial := range made {
-		server := startSick(t, serve(t, dir).URL(""))
-		m := mount(t, server.url, "--read-deadline", stuckDeadline.String(), "--refresh=1s", "--passthrough=off")
-		s := &stuckMount{stage: &stage{url: server.url}, t: t, dir: dir, m: m, other: m}
+		server := faulty.Start(t, serve(t, dir).URL(""), uint64(trial))
+		m := mount(t, server.URL("/"), "--read-deadline", stuckDeadline.String(), "--refresh=1s", "--passthrough=off")
+		s := &stuckMount{stage: &stage{url: server.URL("/")}, t: t, dir: dir, m: m, other: m}
 		must(t, readcheck.Whole(pairOf(m, dir, localFile)))
 		must(t, pread(s.open(stuckFile, 0), 0, 4096)) // the header and a block
-		server.is.Store(true)
+		server.Break(1, sick)
 		stop, ended := make(chan struct{}), make(chan error, 1)
 		var calls []call
 		for i := range readers {
@@ -107,12 +64,13 @@ func TestTortureStuckManyReaders(t *testing.T) {
 		for at := time.Duration(0); at < time.Since(began); slots++ {
 			at += shortestSlot << slots
 		}
-		tries := server.refused()
-		t.Logf("trial %d: %d readers made %d tries in %v, at most %d slots", trial, readers, len(tries), time.Since(began), slots)
-		if most := mostConnections + slots; len(tries) > most || len(tries) == 0 {
-			t.Errorf("%d tries, want 1 to %d", len(tries), most)
+		refused, _ := server.Hits()
+		tries := refused[sick.Name]
+		t.Logf("trial %d: %d readers made %d tries in %v, at most %d slots", trial, readers, tries, time.Since(began), slots)
+		if most := int64(mostConnections + slots); tries > most || tries == 0 {
+			t.Errorf("%d tries, want 1 to %d", tries, most)
 		}
-		server.is.Store(false)
+		server.Break(0)
 		eventually(t, "reads go on", func() error {
 			fd, err := unix.Open(m.Path(stuckFile), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 			if err != nil {

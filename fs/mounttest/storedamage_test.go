@@ -8,8 +8,6 @@ import (
 	"slices"
 	"testing"
 	"time"
-
-	"github.com/zsyncfs/zsyncfs/fs/mounttest/daemon"
 )
 
 // storeFiles are the files of a store, but not those that are no part of its data.
@@ -205,7 +203,7 @@ func TestTortureLiveStore(t *testing.T) {
 	promised(t, "right bytes or an error", "files of the store damaged while in use", made)
 	m.Unmount()
 	// What is left of the store is good enough for the next daemon.
-	m = daemon.Start(t, daemon.Options{Binary: binary(t), Source: s.URL("/"), Dir: m.Dir, CacheDir: m.CacheDir, Flags: quiet})
+	m = again(t, m, s.URL("/"), quiet...)
 	allRight(t, torturedPairs(m, dir))
 	m.Unmount()
 }

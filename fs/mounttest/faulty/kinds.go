@@ -21,23 +21,23 @@ type Kind struct {
 // Kinds are all kinds.
 func Kinds() []Kind {
 	return []Kind{
-		{Name: "one bit flipped", reply: flip},
-		{Name: "cut, and the connection closed", reply: cut},
-		{Name: "cut, with an honest length", reply: cutQuietly},
-		{Name: "a stretch twice", reply: repeat},
-		{Name: "a stretch of zeros", reply: zeros},
-		{Name: "late in the midst", reply: late},
+		{Name: "one bit flipped", reply: onBody(flip)},
+		{Name: "cut, and the connection closed", reply: onBody(cut)},
+		{Name: "cut, with an honest length", reply: onBody(cutQuietly)},
+		{Name: "a stretch twice", reply: onBody(repeat)},
+		{Name: "a stretch of zeros", reply: onBody(zeros)},
+		{Name: "late in the midst", reply: onBody(late)},
 		{Name: "200 for 206", request: whole, reply: isWhole},
 		{Name: "another range, honestly", reply: shiftedRange},
 		{Name: "another range, as if it were the right one", reply: shiftedBytes},
 		{Name: "wrong total", reply: wrongTotal},
 		{Name: "no Content-Range", reply: noContentRange},
 		{Name: "Content-Range that makes no sense", reply: oddContentRange},
-		{Name: "gzip that nobody asked for", reply: compressed},
-		{Name: "gzip in name only", reply: compressedInName},
+		{Name: "gzip that nobody asked for", reply: onBody(compressed)},
+		{Name: "gzip in name only", reply: onBody(compressedInName)},
 		{Name: "multipart that nobody asked for", reply: multipart},
 		{Name: "a login page", reply: loginPage},
-		{Name: "a body without an end", reply: endless},
+		{Name: "a body without an end", reply: onBody(endless)},
 		{Name: "500", reply: failing(http.StatusInternalServerError)},
 		{Name: "503", reply: failing(http.StatusServiceUnavailable)},
 		{Name: "429", reply: failing(http.StatusTooManyRequests)},
@@ -45,7 +45,7 @@ func Kinds() []Kind {
 		{Name: "403", reply: failing(http.StatusForbidden)},
 		{Name: "304", reply: failing(http.StatusNotModified)},
 		{Name: "another ETag", reply: otherETag},
-		{Name: "nothing", reply: nothing},
+		{Name: "nothing", reply: onBody(nothing)},
 	}
 }
 
@@ -59,33 +59,28 @@ func Named(name string) Kind {
 	panic("no such kind: " + name)
 }
 
-func (a *answer) good() bool {
-	return len(a.body) > 0 && (a.status == http.StatusOK || a.status == http.StatusPartialContent)
+// onBody applies change to replies that bring something.
+func onBody(change func(*answer, *rand.Rand)) func(*answer, *rand.Rand) bool {
+	return func(a *answer, rng *rand.Rand) bool {
+		good := len(a.body) > 0 && (a.status == http.StatusOK || a.status == http.StatusPartialContent)
+		if good {
+			change(a, rng)
+		}
+		return good
+	}
 }
 
-func flip(a *answer, rng *rand.Rand) bool {
-	if !a.good() {
-		return false
-	}
+func flip(a *answer, rng *rand.Rand) {
 	a.body[rng.IntN(len(a.body))] ^= 1 << rng.IntN(8)
-	return true
 }
 
-func cut(a *answer, rng *rand.Rand) bool {
-	if !a.good() {
-		return false
-	}
+func cut(a *answer, rng *rand.Rand) {
 	a.length = int64(len(a.body))
 	a.body = a.body[:rng.IntN(len(a.body))]
-	return true
 }
 
-func cutQuietly(a *answer, rng *rand.Rand) bool {
-	if !a.good() {
-		return false
-	}
+func cutQuietly(a *answer, rng *rand.Rand) {
 	a.body = a.body[:rng.IntN(len(a.body))]
-	return true
 }
 
 // stretch is a random one of the body.
@@ -95,27 +90,18 @@ func (a *answer) stretch(rng *rand.Rand) []byte {
 	return a.body[at : at+n]
 }
 
-func repeat(a *answer, rng *rand.Rand) bool {
-	if !a.good() {
-		return false
-	}
+func repeat(a *answer, rng *rand.Rand) {
 	from := bytes.Clone(a.stretch(rng))
 	at := rng.IntN(len(a.body) - len(from) + 1)
 	copy(a.body[at:], from)
-	return true
 }
 
-func zeros(a *answer, rng *rand.Rand) bool {
-	if !a.good() {
-		return false
-	}
+func zeros(a *answer, rng *rand.Rand) {
 	clear(a.stretch(rng))
-	return true
 }
 
-func late(a *answer, _ *rand.Rand) bool {
+func late(a *answer, _ *rand.Rand) {
 	a.delay = time.Second
-	return a.good()
 }
 
 func whole(r *http.Request) { r.Header.Del("Range") }
@@ -176,22 +162,17 @@ func oddContentRange(a *answer, rng *rand.Rand) bool {
 	return true
 }
 
-func compressed(a *answer, _ *rand.Rand) bool {
-	if !a.good() {
-		return false
-	}
+func compressed(a *answer, _ *rand.Rand) {
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)
 	_, _ = z.Write(a.body)
 	_ = z.Close()
 	a.body = b.Bytes()
 	a.header.Set("Content-Encoding", "gzip")
-	return true
 }
 
-func compressedInName(a *answer, _ *rand.Rand) bool {
+func compressedInName(a *answer, _ *rand.Rand) {
 	a.header.Set("Content-Encoding", "gzip")
-	return a.good()
 }
 
 func multipart(a *answer, _ *rand.Rand) bool {
@@ -214,16 +195,11 @@ func loginPage(a *answer, _ *rand.Rand) bool {
 	return true
 }
 
-func endless(a *answer, rng *rand.Rand) bool {
-	if !a.good() {
-		return false
-	}
+func endless(a *answer, _ *rand.Rand) {
 	a.endless = true
 	if len(a.body) < 4096 {
 		a.body = append(a.body, make([]byte, 4096)...)
 	}
-	_ = rng
-	return true
 }
 
 func failing(status int) func(*answer, *rand.Rand) bool {
@@ -247,8 +223,6 @@ func otherETag(a *answer, rng *rand.Rand) bool {
 }
 
 // nothing is a reply of no bytes where there should be some.
-func nothing(a *answer, _ *rand.Rand) bool {
-	good := a.good()
+func nothing(a *answer, _ *rand.Rand) {
 	a.body = nil
-	return good
 }
