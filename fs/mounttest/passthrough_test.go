@@ -213,9 +213,12 @@ umount -l "$DIR"
 	if r := daemon.Command(t, cmd); r.Code != 0 {
 		t.Errorf("%v\n%s", r, m.Log())
 	}
-	if log := m.Log(); !strings.Contains(log, "unmounted") {
-		t.Errorf("the daemon's log:\n%s", log)
-	}
+	eventually(t, "the daemon ends once its readers have", func() error {
+		if log := m.Log(); !strings.Contains(log, "unmounted") {
+			return fmt.Errorf("the daemon's log:\n%s", log)
+		}
+		return nil
+	})
 }
 
 // TestPassthroughAndTheNextVersion: while the kernel has the file of the version
