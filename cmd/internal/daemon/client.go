@@ -90,13 +90,17 @@ func (c *Client) call(ctx context.Context, method, path string, body, out any) e
 		return noDaemon(ctx, err)
 	}
 	defer resp.Body.Close()
-	answer := json.NewDecoder(io.LimitReader(resp.Body, answerLimit))
 	if resp.StatusCode != http.StatusOK {
-		failure := new(Failure)
-		if err := answer.Decode(failure); err != nil {
-			return fmt.Errorf("the daemon answered %s", resp.Status)
-		}
-		return failure
+		return failureOf(resp)
 	}
-	return answer.Decode(out)
+	return json.NewDecoder(io.LimitReader(resp.Body, answerLimit)).Decode(out)
+}
+
+// failureOf is the error that a daemon answered with.
+func failureOf(resp *http.Response) error {
+	failure := new(Failure)
+	if err := json.NewDecoder(io.LimitReader(resp.Body, requestLimit)).Decode(failure); err != nil {
+		return fmt.Errorf("the daemon answered %s", resp.Status)
+	}
+	return failure
 }

@@ -142,6 +142,9 @@ func (d *Daemon) reserve(ctx context.Context, spec Spec) error {
 	if err := spec.Check(); err != nil {
 		return err
 	}
+	if !filepath.IsAbs(spec.Dir) {
+		return fmt.Errorf("the mount point %q is no absolute path", spec.Dir)
+	}
 	if within(d.options.Store, spec.Dir) {
 		return fmt.Errorf("the cache directory %s lies under the mount point %s", d.options.Store, spec.Dir)
 	}

@@ -67,7 +67,7 @@ func TestWithin(t *testing.T) {
 	}
 }
 
-func newDaemon(t *testing.T, dir string) *Daemon {
+func newDaemon(t testing.TB, dir string) *Daemon {
 	t.Helper()
 	d, err := New(Options{Store: dir, Version: "test", Describe: func(error) (int, string) { return 7, "a hint" }})
 	if err != nil {

@@ -1,14 +1,16 @@
 package daemon
 
 import (
+	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
-	"path/filepath"
 	"sync/atomic"
 
 	"github.com/zsyncfs/zsyncfs/zsyncclient/download"
@@ -35,15 +37,10 @@ func (c *Client) Get(ctx context.Context, spec GetSpec, w GetWatch, use GetUse) 
 		return noDaemon(ctx, err)
 	}
 	defer resp.Body.Close()
-	lines := json.NewDecoder(resp.Body)
 	if resp.StatusCode != http.StatusOK {
-		failure := new(Failure)
-		if err := lines.Decode(failure); err != nil {
-			return fmt.Errorf("the daemon answered %s", resp.Status)
-		}
-		return failure
+		return failureOf(resp)
 	}
-	answer, err := follow(lines, w)
+	answer, err := follow(resp.Body, w)
 	var failure *Failure
 	switch {
 	case errors.As(err, &failure) && failure.Ending:
@@ -64,14 +61,16 @@ func noDaemon(ctx context.Context, err error) error {
 	return fmt.Errorf("%w: %w", ErrNoDaemon, err)
 }
 
-// follow reads lines up to the last.
-func follow(lines *json.Decoder, w GetWatch) (*getAnswer, error) {
+// follow reads lines up to the last. A line may have requestLimit bytes.
+func follow(answer io.Reader, w GetWatch) (*getAnswer, error) {
+	lines := bufio.NewScanner(answer)
+	lines.Buffer(nil, requestLimit)
 	var last atomic.Pointer[download.Progress]
 	last.Store(&download.Progress{})
 	w.Progress(func() download.Progress { return *last.Load() })
-	for {
+	for lines.Scan() {
 		var line getLine
-		if err := lines.Decode(&line); err != nil {
+		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
 			return nil, err
 		}
 		if line.Progress != nil {
@@ -88,16 +87,14 @@ func follow(lines *json.Decoder, w GetWatch) (*getAnswer, error) {
 			return line.Result, nil
 		}
 	}
+	return nil, cmp.Or(lines.Err(), io.ErrUnexpectedEOF)
 }
 
 func (c *Client) useAnswer(answer *getAnswer, use GetUse) error {
 	if answer.Data == "" {
 		return use(answer.GetResult, nil)
 	}
-	if !filepath.IsLocal(answer.Data) {
-		return fmt.Errorf("the daemon names a file outside of its store")
-	}
-	data, err := os.Open(filepath.Join(c.store, answer.Data))
+	data, err := os.OpenInRoot(c.store, answer.Data)
 	if err != nil {
 		return fmt.Errorf("open what the daemon has: %w", err)
 	}

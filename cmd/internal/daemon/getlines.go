@@ -3,7 +3,6 @@ package daemon
 import (
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -43,16 +42,11 @@ const writePatience = 2 * time.Second
 // get answers with lines while the work goes on.
 func (s *socket) get(w http.ResponseWriter, r *http.Request) {
 	var spec GetSpec
-	decoder := json.NewDecoder(r.Body)
-	decoder.DisallowUnknownFields()
-	err := decoder.Decode(&spec)
-	if err != nil {
-		reply(w, http.StatusBadRequest, Failure{Message: "bad request: " + err.Error(), Code: 1})
+	if !readRequest(w, r, &spec) {
 		return
 	}
-	io.Copy(io.Discard, r.Body) // what follows notices when the client hangs up
 	out := newGetWriter(w)
-	err = s.daemon.Get(r.Context(), spec, out.watch(), func(r2 GetResult, data *os.File) error {
+	err := s.daemon.Get(r.Context(), spec, out.watch(), func(r2 GetResult, data *os.File) error {
 		answer := getAnswer{GetResult: r2}
 		if data != nil {
 			rel, err := filepath.Rel(s.daemon.options.Store, data.Name())

@@ -19,7 +19,7 @@ import (
 
 const (
 	socketName = "socket"
-	// requestLimit is the longest request body, in bytes.
+	// requestLimit is the longest request body, and line of an answer, in bytes.
 	requestLimit = 1 << 20
 	// sendBuffer is how much may wait for a client to read it, in bytes: a few
 	// seconds of a get's lines, so that one that is stopped is noticed.
@@ -138,10 +138,7 @@ func (s *socket) status(w http.ResponseWriter, _ *http.Request) {
 
 func (s *socket) mount(w http.ResponseWriter, r *http.Request) {
 	var spec Spec
-	decoder := json.NewDecoder(r.Body)
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&spec); err != nil {
-		reply(w, http.StatusBadRequest, Failure{Message: "bad request: " + err.Error(), Code: 1})
+	if !readRequest(w, r, &spec) {
 		return
 	}
 	if err := s.daemon.Mount(r.Context(), spec); err != nil {
@@ -156,11 +153,9 @@ func (s *socket) mount(w http.ResponseWriter, r *http.Request) {
 
 func (s *socket) cache(w http.ResponseWriter, r *http.Request) {
 	var request CacheRequest
-	if err := json.NewDecoder(r.Body).Decode(&request); err != nil {
-		reply(w, http.StatusBadRequest, Failure{Message: "bad request: " + err.Error(), Code: 1})
+	if !readRequest(w, r, &request) {
 		return
 	}
-	io.Copy(io.Discard, r.Body) // what follows notices when the client hangs up
 	if s.daemon.Status().Ending {
 		// What its files still hold would be called in use.
 		reply(w, http.StatusConflict, Failure{Message: ErrEnding.Error(), Code: 1, Ending: true})
@@ -173,6 +168,20 @@ func (s *socket) cache(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	reply(w, http.StatusOK, answer)
+}
+
+// readRequest reads the body of a request into v, or answers that it is none. What is
+// not known here is of another version of the program, and refused. All of the body is
+// read: what follows then notices when the client hangs up.
+func readRequest(w http.ResponseWriter, r *http.Request, v any) bool {
+	decoder := json.NewDecoder(r.Body)
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(v); err != nil {
+		reply(w, http.StatusBadRequest, Failure{Message: "bad request: " + err.Error(), Code: 1})
+		return false
+	}
+	io.Copy(io.Discard, r.Body)
+	return true
 }
 
 func reply(w http.ResponseWriter, status int, body any) {
