@@ -1,6 +1,7 @@
 package reuse
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"hash/fnv"
@@ -91,8 +92,8 @@ func decodeSketch(p []byte) (out []uint64) {
 	for ; len(p) > 0; p = p[8:] {
 		out = append(out, binary.LittleEndian.Uint64(p))
 	}
-	if !slices.IsSorted(out) {
-		return nil
+	if !slices.IsSortedFunc(out, func(a, b uint64) int { return cmp.Or(cmp.Compare(a, b), -1) }) {
+		return nil // not ascending, or one twice
 	}
 	return out
 }
