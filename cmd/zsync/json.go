@@ -1,9 +1,9 @@
 package main
 
 import (
-	"encoding/json"
-	"fmt"
 	"io"
+
+	"github.com/zsyncfs/zsyncfs/cmd/internal/report"
 )
 
 // resultLine is the last object of --progress=json. The names are stable.
@@ -33,7 +33,5 @@ type planLine struct {
 }
 
 func printJSON(w io.Writer, v any) {
-	if text, err := json.Marshal(v); err == nil { // plain values always encode
-		fmt.Fprintf(w, "%s\n", text)
-	}
+	_ = report.PrintJSONLine(w, v) // plain values always encode
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/zsyncfs/zsyncfs/blockstore"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/report"
 )
 
 const cacheLong = `Looks after the block store: the folder in which blocks are kept that were read
@@ -76,9 +76,7 @@ func (f *cacheFlags) command(op, use, short string, print func(io.Writer, *daemo
 				return err
 			}
 			if f.json {
-				out := json.NewEncoder(cmd.OutOrStdout())
-				out.SetIndent("", "  ")
-				err = out.Encode(a)
+				err = report.PrintJSON(cmd.OutOrStdout(), a)
 			} else {
 				err = print(cmd.OutOrStdout(), a)
 			}
@@ -97,7 +95,7 @@ func (f *cacheFlags) pathCommand() *cobra.Command {
 				return err
 			}
 			if f.json {
-				return json.NewEncoder(cmd.OutOrStdout()).Encode(daemon.CacheAnswer{Dir: store})
+				return report.PrintJSONLine(cmd.OutOrStdout(), daemon.CacheAnswer{Dir: store})
 			}
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), store)
 			return err

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +14,7 @@ import (
 	"github.com/zsyncfs/zsyncfs/blockstore"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/progress"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/report"
 	"github.com/zsyncfs/zsyncfs/fs/whole"
 	"github.com/zsyncfs/zsyncfs/zsyncclient/download"
 )
@@ -231,7 +231,7 @@ func (g *getter) report(out io.Writer, spec daemon.GetSpec) error {
 		return printPlan(out, r.Length, r.Result, g.flags.json)
 	}
 	if g.flags.json {
-		return json.NewEncoder(out).Encode(struct {
+		return report.PrintJSONLine(out, struct {
 			File     string `json:"file"`
 			Length   int64  `json:"length"`
 			Local    int64  `json:"local"`

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/progress"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/report"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/signals"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/terminal"
 	"github.com/zsyncfs/zsyncfs/zsyncclient"
@@ -32,7 +32,7 @@ func newProgress(stderr io.Writer, quiet bool) *progress.Printer {
 // printPlan prints what would be fetched of a target of length bytes.
 func printPlan(out io.Writer, length int64, r download.Result, asJSON bool) error {
 	if asJSON {
-		return json.NewEncoder(out).Encode(struct {
+		return report.PrintJSONLine(out, struct {
 			Length     int64 `json:"length"`
 			Local      int64 `json:"local"`
 			WouldFetch int64 `json:"would_fetch"`

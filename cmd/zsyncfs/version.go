@@ -1,12 +1,12 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"runtime"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/report"
 )
 
 // version is stamped by the linker (-X main.version=...) in builds of
@@ -81,9 +81,7 @@ func newVersionCommand() *cobra.Command {
 func printVersion(cmd *cobra.Command, v versionInfo, asJSON bool) error {
 	out := cmd.OutOrStdout()
 	if asJSON {
-		e := json.NewEncoder(out)
-		e.SetIndent("", "  ")
-		return e.Encode(v)
+		return report.PrintJSON(out, v)
 	}
 	fmt.Fprintf(out, "zsyncfs %s\n", v.Version)
 	if v.Commit != "" {

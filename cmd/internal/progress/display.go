@@ -1,13 +1,13 @@
 package progress
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 
 	"github.com/dustin/go-humanize"
 	"github.com/schollz/progressbar/v3"
 
+	"github.com/zsyncfs/zsyncfs/cmd/internal/report"
 	"github.com/zsyncfs/zsyncfs/zsyncclient/download"
 )
 
@@ -83,11 +83,7 @@ func (j *jsonLines) update(p download.Progress, rate float64) {
 		left := float64(max(p.Step.Total-p.Done, 0)) / rate
 		line.BytesPerSecond, line.ETASeconds = &rate, &left
 	}
-	text, err := json.Marshal(line)
-	if err != nil {
-		return // strings and finite numbers always encode
-	}
-	fmt.Fprintf(j.out, "%s\n", text)
+	_ = report.PrintJSONLine(j.out, line) // strings and finite numbers always encode
 }
 
 func (j *jsonLines) end(download.Progress) {}
