@@ -103,34 +103,40 @@ func (v *Version) snapshot() *snapshot {
 func (v *Version) write(snap *snapshot) error {
 	v.store.dirtyBytes.Add(-snap.bytes)
 	dir := v.path()
+	failpoint("checkpoint.begun")
 	if v.newName {
 		if err := syncDir(filepath.Dir(dir)); err != nil {
 			v.retry(snap)
 			return writeError("sync the folder of versions", err)
 		}
 		v.newName = false
+		failpoint("checkpoint.named")
 	}
 	if snap.controlFile {
 		if err := syncFile(v.parts.control.f); err != nil {
 			return v.condemn(snap, true, err)
 		}
+		failpoint("checkpoint.control synced")
 	}
 	if snap.bytes > 0 {
 		if err := syncFile(v.parts.data.File); err != nil {
 			return v.condemn(snap, false, err)
 		}
+		failpoint("checkpoint.data synced")
 	}
 	if snap.meta != nil {
 		if err := v.writeMeta(dir, snap.meta); err != nil {
 			v.retry(snap)
 			return writeError("write the meta file", err)
 		}
+		failpoint("checkpoint.meta written")
 	}
 	if len(snap.pages) > 0 {
 		if err := writeKnown(v.parts.known, snap.pages); err != nil {
 			v.retry(snap)
 			return err
 		}
+		failpoint("checkpoint.known synced")
 	}
 	// Behind the map, so that blocks which came from another version's file into
 	// the own one are in either after a crash.
@@ -139,6 +145,7 @@ func (v *Version) write(snap *snapshot) error {
 			v.retry(snap)
 			return writeError("write the shared runs", err)
 		}
+		failpoint("checkpoint.shared written")
 	}
 	return nil
 }

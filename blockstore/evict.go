@@ -184,6 +184,7 @@ func (s *Store) remove(key Key) (freed bool, err error) {
 	if s.handOver(key); s.stopped() {
 		return false, ErrClosed // nobody may have got what he shares
 	}
+	failpoint("evict.handed over")
 	e := s.lockSlot(key)
 	v := e.version.Load()
 	if v == nil {
@@ -247,6 +248,7 @@ func (s *Store) removeClosed(key Key) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	failpoint("evict.set aside")
 	a := s.bookedAccount(name)
 	s.detachSegment(key)
 	for _, owner := range a.owners {
@@ -254,6 +256,7 @@ func (s *Store) removeClosed(key Key) (bool, error) {
 	}
 	// Its room counts as taken until it is given back.
 	err = os.RemoveAll(filepath.Join(s.versionsDir(), gone))
+	failpoint("evict.removed")
 	s.gone(a)
 	return true, errors.Join(err, s.updateIndex([]entry{keyEntry(key, ""), {key: indexVersion + name}, {key: indexSketch + key.String()}, {key: indexKept + key.String()}}))
 }

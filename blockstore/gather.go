@@ -87,9 +87,11 @@ func (v *Version) gather(only *Key) (more bool, err error) {
 	if len(done) == 0 {
 		return err == nil, err
 	}
+	failpoint("gather.copied")
 	if err := v.Checkpoint(); err != nil {
 		return false, err
 	}
+	failpoint("gather.synced")
 	done, lost := v.stillOwn(done, epoch)
 	if err = errors.Join(err, lost); len(done) == 0 {
 		return err == nil, err
@@ -211,6 +213,7 @@ func (v *Version) takeOver(m moved, g *segment, data []byte, epoch int64) (taken
 		s.unreserve(room)
 		return false, writeError("move blocks", err)
 	}
+	failpoint("gather.written")
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.written += room

@@ -148,6 +148,7 @@ func (x *indexFile) add(set entryList) error {
 		x.cut()
 		return err
 	}
+	failpoint("index.written")
 	if err := syncFile(x.f); err != nil {
 		// Which of the bytes are on the disk is not known, and a second sync
 		// would not tell. All is written to a new file.
@@ -155,6 +156,7 @@ func (x *indexFile) add(set entryList) error {
 		return err
 	}
 	x.end = end
+	failpoint("index.synced")
 	return nil
 }
 
@@ -180,6 +182,7 @@ func (x *indexFile) replace(set entryList) error {
 		err = syncFile(f)
 	}
 	if err == nil {
+		failpoint("index.snapshot written")
 		err = os.Rename(temp, x.path())
 	}
 	if err != nil {
@@ -188,6 +191,7 @@ func (x *indexFile) replace(set entryList) error {
 		return err
 	}
 	x.close()
+	failpoint("index.snapshot named")
 	if err := syncDir(x.dir); err != nil {
 		// The name may still lead to the old file after a power cut, so the new
 		// one must not be added to.

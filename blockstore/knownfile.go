@@ -117,6 +117,7 @@ func writeKnown(f *os.File, pages []knownPage) error {
 			return writeError("write the known map", err)
 		}
 	}
+	failpoint("checkpoint.known written")
 	if err := fdatasync(f); err != nil {
 		return writeError("write the known map", err)
 	}

@@ -168,6 +168,7 @@ func replaceFile(path, temp string, p []byte, sync bool) error {
 		err = closeErr
 	}
 	if err == nil {
+		failpoint("replace.written")
 		err = os.Rename(temp, path)
 	}
 	if err != nil {

@@ -139,11 +139,13 @@ func (m *Manifest) Commit() error {
 		return ErrClosed
 	}
 	if err == nil {
+		failpoint("manifest.synced")
 		err = os.Rename(filepath.Join(v.path(), manifestTemp), filepath.Join(v.path(), manifestName))
 	}
 	if err != nil {
 		return writeError("write the manifest", err)
 	}
+	failpoint("manifest.named")
 	v.settle(0)
 	return nil
 }

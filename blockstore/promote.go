@@ -44,6 +44,7 @@ func (v *Version) rename(name string) error {
 	if err := os.Rename(v.path(), filepath.Join(v.store.versionsDir(), name)); err != nil {
 		return writeError("name a version", err)
 	}
+	failpoint("promote.renamed")
 	v.name, v.newName = name, true
 	now := v.booked // nothing, of a version that is new
 	now.key, now.place, now.length = v.key, v.place, v.header.Length

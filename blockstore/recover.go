@@ -20,6 +20,7 @@ import (
 // are gone are dropped, folders that it does not know are taken in. It returns
 // the names of folders to be removed.
 func (s *Store) reconcile() (condemned []string, err error) {
+	failpoint("recover.index read")
 	folders, condemned, err := s.folders()
 	if err != nil {
 		return nil, err
@@ -55,6 +56,7 @@ func (s *Store) reconcile() (condemned []string, err error) {
 		taken[a.key] = true
 		set = append(set, keyEntry(a.key, name), accountEntry(name, a))
 		s.taken(&sum, a)
+		failpoint("recover.adopted")
 	}
 	s.totals = sum
 	if len(set) == 0 {
@@ -63,8 +65,10 @@ func (s *Store) reconcile() (condemned []string, err error) {
 	if err := s.updateIndex(set); err != nil {
 		return nil, err
 	}
+	failpoint("recover.rebuilt")
 	// What cannot be made durable, the next Open finds again.
 	_ = s.index.sync()
+	failpoint("recover.synced")
 	return condemned, nil
 }
 
@@ -274,8 +278,10 @@ func (s *Store) sweep(condemned []string) {
 			return
 		default:
 		}
+		failpoint("recover.sweeps")
 		if err := os.RemoveAll(filepath.Join(s.versionsDir(), name)); err != nil {
 			s.options.Warn(fmt.Errorf("blockstore: %w", err))
 		}
+		failpoint("recover.swept")
 	}
 }

@@ -37,6 +37,7 @@ func (s *Store) refer(owner Key, heir *Version, done []moved) error {
 	} else {
 		needed = append(needed, rest...)
 	}
+	failpoint("gather.others refer")
 	err := s.withVersion(owner, func(u *Version) error { return u.giveAway(heir.key, done, needed) })
 	if errors.Is(err, ErrNotFound) {
 		return nil
@@ -158,9 +159,11 @@ func (v *Version) giveAway(heir Key, done []moved, needed []format.Range) error 
 	if len(free) == 0 {
 		return nil
 	}
+	failpoint("gather.given away")
 	if err := v.Checkpoint(); err != nil {
 		return err
 	}
+	failpoint("gather.owner refers")
 	return v.release(free, keep)
 }
 
