@@ -151,8 +151,8 @@
 // In this order, outermost first; each says in its place what it guards:
 //
 //	Store.evicting, Store.moving, slot.opening, Version.promoting,
-//	Version.folder, Version.files, controlFile.writing, Version.mu, segment.mu,
-//	controlFile.mu, Store.mu
+//	Version.folder, Version.files, Version.punching, controlFile.writing,
+//	Version.mu, segment.mu, controlFile.mu, Store.mu
 //
 // index.saving and, inside of it, index.mu come after all but Version.mu,
 // controlFile.mu and Store.mu, with which they are never held together.
@@ -164,7 +164,8 @@
 // reading back of the map after a failed fdatasync. Version.files is read-held by
 // readers and writers during their I/O and write-held only for moments, when the
 // files are swapped or closed. A reader thus waits for no writer and for no
-// checkpoint.
+// checkpoint. Puts of a version and the punching of its file wait for each other
+// (Version.punching), for one piece at a time.
 //
 // # Imports
 //

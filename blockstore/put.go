@@ -77,11 +77,15 @@ type putting struct {
 // how much of the room that was set aside they take.
 func (v *Version) fill(parts *parts, r format.BlockRange, data []byte, how putting) (int64, error) {
 	at := v.geometry().Bytes(r)
+	v.punching.RLock()
+	defer v.punching.RUnlock()
 	// Who refers to these bytes must not see them change.
 	defer v.store.claim(v.key, at)()
+	failpoint("write.reserved")
 	if err := writeData(parts.data.File, data, at.Start); err != nil {
 		return 0, writeError("write blocks", err)
 	}
+	failpoint("write.written")
 	how.room = min(roomFor(data, at.Start), how.room)
 	return how.room, v.wrote(r, how)
 }

@@ -11,11 +11,24 @@ import (
 // must not speak of them.
 func (v *Version) release(free []format.BlockRange, keep extents) error {
 	for _, r := range free {
-		if err := v.releaseRun(r, keep); err != nil {
-			return fmt.Errorf("blockstore: give back room: %w", err)
+		for b := r.Start; b < r.End; {
+			gap := v.gap(b, r.End)
+			if err := v.releaseRun(gap, keep); err != nil {
+				return fmt.Errorf("blockstore: give back room: %w", err)
+			}
+			b = gap.End
 		}
 	}
 	return v.resettle()
+}
+
+// gap are the first blocks from b on, up to end, that are not in the own file; empty, at
+// end, when all are.
+func (v *Version) gap(b, end format.BlockID) format.BlockRange {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	first := v.table.own.next(false, int64(b), int64(end))
+	return format.BlockRange{Start: format.BlockID(first), End: format.BlockID(v.table.own.next(true, first, int64(end)))}
 }
 
 func (v *Version) releaseRun(r format.BlockRange, keep extents) error {
@@ -24,6 +37,11 @@ func (v *Version) releaseRun(r format.BlockRange, keep extents) error {
 		return err
 	}
 	defer v.leave()
+	if r.Count() == 0 {
+		return nil
+	}
+	v.punching.Lock()
+	defer v.punching.Unlock()
 	at := v.geometry().Bytes(r)
 	v.mu.Lock()
 	taken := v.anyOwn(at)
@@ -46,8 +64,16 @@ func (v *Version) releaseRun(r format.BlockRange, keep extents) error {
 	}
 	defer unlock(parts.data.File)
 	defer v.store.claim(v.key, format.Range{Start: start, End: end})()
-	return punch(parts.data.File, start, end-start)
+	failpoint("release.recorded")
+	if err := punchHole(parts.data.File, start, end-start); err != nil {
+		return err
+	}
+	failpoint("release.punched")
+	return nil
 }
+
+// punchHole is punch; tests have something happen before it.
+var punchHole = punch
 
 // anyOwn says whether a block in bytes r is in the own file. It needs mu.
 func (v *Version) anyOwn(r format.Range) bool {

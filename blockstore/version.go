@@ -85,6 +85,11 @@ type Version struct {
 	files sync.RWMutex
 	parts *parts // guarded by files; nil once closed
 
+	// punching is read-held from before the bytes of a Put are written until the table
+	// has the blocks, and write-held while holes are punched: else bytes that the table
+	// does not have yet would be taken for free.
+	punching sync.RWMutex
+
 	mu        sync.Mutex            // no I/O while held
 	table     *table                // guarded by mu
 	state     State                 // guarded by mu
