@@ -177,6 +177,11 @@ func (s *Store) loadVersion(key Key, place Place, raw []byte, h *format.Header, 
 		s.mu.Unlock()
 	} else {
 		v.booked = s.bookedAccount(v.name)
+		if v.account().disk != v.booked.disk { // as survey finds them
+			if err := s.index.update(v.settle(0)); err != nil {
+				s.options.Warn(err)
+			}
+		}
 	}
 	if err := v.complete(raw); err != nil {
 		v.parts.close()

@@ -165,11 +165,7 @@ func (s *Store) adoptFolder(name string, taken map[Key]bool) (account, error) {
 		}
 		f.Close()
 	}
-	for _, file := range []string{controlName, dataName, knownName, metaName, sharedName, placeName, manifestName} {
-		if info, err := os.Lstat(filepath.Join(dir, file)); err == nil {
-			a.disk += diskBytes(info)
-		}
-	}
+	a.disk = folderRoom(dir)
 	return a, nil
 }
 
@@ -271,7 +267,6 @@ func (s *Store) condemn(name string) error {
 
 // sweep removes folders that were set aside, until the store is closed.
 func (s *Store) sweep(condemned []string) {
-	defer s.work.Done()
 	for _, name := range condemned {
 		select {
 		case <-s.stop:

@@ -98,7 +98,11 @@ func Open(dir string, o Options) (*Store, error) {
 	s.work.Add(3)
 	go s.checkpointer()
 	go s.evictor()
-	go s.sweep(condemned)
+	go func() {
+		defer s.work.Done()
+		s.survey()
+		s.sweep(condemned)
+	}()
 	return s, nil
 }
 
