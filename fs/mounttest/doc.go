@@ -41,10 +41,12 @@
 //	serverfaults_test.go  broken replies, by faulty
 //	storedamage_test.go   files of the store, while stopped and in use
 //	killcycles_test.go    kill -9 at random times, also of a daemon that starts
-//	torture_test.go       what they have in common
+//	failpoints_test.go    kill -9 at named points within the store
+//	powercuts_test.go     power cuts of the disk of the store, under a mount
+//	crashlane_test.go     what tests of crashes have in common
+//	torture_test.go       what they all have in common
 //
-// Still to come: named failpoints within the store, power cuts under a mount, disks that
-// are full or fail, an hour's soak, forged blocks.
+// Still to come: disks that are full or fail, an hour's soak, forged blocks.
 //
 // # What the assertions rest on
 //

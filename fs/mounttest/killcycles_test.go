@@ -2,7 +2,7 @@ package mounttest
 
 import (
 	"errors"
-	"math/rand/v2"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -12,46 +12,55 @@ import (
 )
 
 // TestTortureKills kills the daemon at random times of reading, fetching, evicting and
-// checkpoints, again and again, with one store: no wrong byte, and the next mount needs
-// no help.
+// checkpoints, again and again, with one store: no wrong byte, the next mount needs
+// no help, and the store does not grow.
 func TestTortureKills(t *testing.T) {
 	t.Parallel()
 	needMount(t)
-	dir := tortureFolder(t)
+	dir := crashFolder(t)
 	s := webserver.Start(t, webserver.Nginx, webserver.Options{Root: dir, BytesPerSecond: 20 << 20})
-	flags := []string{smallStore, "--refresh=1h", "--read-deadline=4s"}
-	m := mount(t, s.URL("/"), flags...)
-	rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 3))
-	made := 0
-	for i := range trials(50, 2000) {
-		o := oracle(t, torturedPairs(m, dir), rng.Uint64())
-		time.Sleep(time.Duration(rng.IntN(400)) * time.Millisecond) // at any time of what goes on
-		pids := m.PIDs()
-		if len(pids) != 1 {
-			t.Fatalf("after %d kills: processes %v", i, pids)
+	count := trials(15, 985) // TestTortureFailpoints makes the others of 50, and of 2000
+	var made atomic.Int64
+	sideBySide(t, trials(1, 4), func(t *testing.T, lane, lanes int) {
+		l := newCrashLane(t, binary(t), s.URL("/"), dir, "")
+		for i := lane; i < count; i += lanes {
+			l.killed(i%3 == 0)
+			made.Add(1)
+			if i/lanes%10 == 9 {
+				l.startsAgain()
+			}
 		}
-		must(t, syscall.Kill(pids[0], syscall.SIGKILL))
-		if i%3 == 0 { // now and then the next daemon is killed while it starts
-			start := m.Command(m.Args()...)
-			must(t, start.Start())
-			time.Sleep(time.Duration(rng.IntN(150)) * time.Millisecond)
-			killAll(t, m)
-			_ = start.Wait() // it was killed, or the daemon that it waited for
-			killAll(t, m)    // what it started before its end
-		}
-		end(t, o, hang)
-		made++
-		m = again(t, m, s.URL("/"), flags...)
-		if t.Failed() {
-			t.Fatalf("after %d kills", made)
-		}
-		if i%10 == 9 {
-			allRight(t, torturedPairs(m, dir))
-		}
+		l.end()
+	})
+	promised(t, "crash safe", "kill -9 at random times", int(made.Load()))
+}
+
+// killed mounts, reads in every way, and kills the daemon at a random time; with twice,
+// the next daemon as well while it starts.
+func (l *crashLane) killed(twice bool) {
+	t := l.t
+	t.Helper()
+	m := daemon.New(t, l.options())
+	if r := m.Try(); r.Code != 0 {
+		t.Fatalf("zsyncfs mount after %s: %v", l.last, r)
 	}
-	allRight(t, torturedPairs(m, dir))
-	promised(t, "crash safe", "kill -9 at random times", made)
-	m.Unmount()
+	o := oracle(t, l.pairs, l.rng.Uint64())
+	time.Sleep(time.Duration(l.rng.IntN(400)) * time.Millisecond) // at any time of what goes on
+	m.Signal(syscall.SIGKILL)
+	l.last = "kill -9 while files were read"
+	if twice {
+		start := m.Command(m.Args()...)
+		must(t, start.Start())
+		time.Sleep(time.Duration(l.rng.IntN(150)) * time.Millisecond)
+		killAll(t, m)
+		_ = start.Wait() // it was killed, or the daemon that it waited for
+		killAll(t, m)    // what it started before its end
+		l.last = "kill -9 while a daemon started"
+	}
+	end(t, o, hang)
+	if t.Failed() {
+		t.Fatalf("after %s", l.last)
+	}
 }
 
 // killAll kills the processes of m until there are none: one may start another.

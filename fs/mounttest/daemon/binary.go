@@ -15,6 +15,13 @@ import (
 // BinaryVariable names a ready program in the environment; then none is built.
 const BinaryVariable = "ZSYNCFS_BINARY"
 
+// BuildWith compiles cmd/zsyncfs into dir with a build tag, without the race detector,
+// and returns the program's path.
+func BuildWith(dir, tag string) (string, error) {
+	path := filepath.Join(dir, "zsyncfs-"+tag)
+	return path, build(path, "zsyncfs", []string{"build", "-tags", tag})
+}
+
 // Build compiles cmd/zsyncfs into dir and returns the program's path.
 func Build(dir string, race bool) (string, error) {
 	path, args := filepath.Join(dir, "zsyncfs"), []string{"build"}

@@ -72,6 +72,9 @@ func same(got, want io.ReaderAt, off int64, n int) error {
 	return nil
 }
 
+// ErrWrong: a read succeeded, and its bytes are not those of the original.
+var ErrWrong = errors.New("wrong bytes")
+
 // equal compares bytes that were read at off.
 func equal(got, want []byte, off int64) error {
 	if bytes.Equal(got, want) {
@@ -79,7 +82,7 @@ func equal(got, want []byte, off int64) error {
 	}
 	for i := range want {
 		if got[i] != want[i] {
-			return fmt.Errorf("byte %d is %#02x, want %#02x", off+int64(i), got[i], want[i])
+			return fmt.Errorf("%w: byte %d is %#02x, want %#02x", ErrWrong, off+int64(i), got[i], want[i])
 		}
 	}
 	return nil
