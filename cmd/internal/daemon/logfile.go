@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"fmt"
 	"os"
 	"sync"
 
@@ -11,6 +12,10 @@ import (
 // is moved to daemon.log.1, in bytes.
 const LogLimit = 8 << 20
 
+// waitingLimit is how many bytes of messages wait in memory for a log that cannot be
+// written, on a full disk say.
+const waitingLimit = 64 << 10
+
 // LogFile is the log of a daemon in the background. Safe for concurrent use.
 type LogFile struct {
 	path string
@@ -19,6 +24,10 @@ type LogFile struct {
 	file *os.File // guarded by mu
 	dup  bool     // guarded by mu: it is standard error as well
 	size int64    // guarded by mu
+	// waiting is what could not be written yet, guarded by mu, and lost is how many
+	// messages are not even in there.
+	waiting []byte
+	lost    int
 }
 
 // OpenLog opens STORE/daemon.log for appending; the folder is made if needed.
@@ -45,21 +54,38 @@ func (l *LogFile) open() error {
 	return nil
 }
 
-// Write appends one message. A log that cannot be written, on a full disk say,
-// must not stop the daemon: the message is then lost.
+// Write appends one message. A log that cannot be written, on a full disk say, must
+// not stop the daemon: the message then waits for the next one.
 func (l *LogFile) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.size+int64(len(p)) > LogLimit {
 		l.file.Close()
 		os.Rename(l.path, l.path+".1")
-		if err := l.open(); err != nil {
-			return len(p), nil
-		}
+		_ = l.open() // a file that is closed takes nothing: the message waits
 	}
-	n, _ := l.file.Write(p)
-	l.size += int64(n)
+	l.flush()
+	if len(l.waiting) > 0 && len(l.waiting)+len(p) > waitingLimit {
+		l.lost++
+		return len(p), nil
+	}
+	l.waiting = append(l.waiting, p...)
+	l.flush()
 	return len(p), nil
+}
+
+// flush writes what waits, as far as there is room. l.mu is held.
+func (l *LogFile) flush() {
+	if l.lost > 0 && len(l.waiting) == 0 {
+		l.waiting = fmt.Appendf(l.waiting, "level=WARN msg=\"%d messages were lost while the log could not be written\"\n", l.lost)
+		l.lost = 0
+	}
+	if len(l.waiting) == 0 {
+		return
+	}
+	n, _ := l.file.Write(l.waiting)
+	l.size += int64(max(n, 0))
+	l.waiting = l.waiting[max(n, 0):]
 }
 
 // TakeStderr makes the file the process's standard error, so that the Go
@@ -71,9 +97,10 @@ func (l *LogFile) TakeStderr() error {
 	return unix.Dup3(int(l.file.Fd()), 2, 0)
 }
 
-// Close closes the file.
+// Close writes what waits, and closes the file.
 func (l *LogFile) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.flush()
 	return l.file.Close()
 }

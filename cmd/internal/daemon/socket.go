@@ -89,7 +89,9 @@ func listen(d *Daemon) (*socket, error) {
 
 // close removes the socket and waits for answers under way.
 func (s *socket) close() {
-	os.Remove(s.path)
+	// By the folder that it was made in: somebody may have removed that, and another
+	// daemon may have a socket of the same path.
+	os.Remove(byDescriptor(s.dir, socketName))
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second/2)
 	defer cancel()
 	if s.server.Shutdown(ctx) != nil {
