@@ -53,8 +53,15 @@ func (v *Version) checkpoint() ([]entry, error) {
 	if snap.empty() && !v.newName {
 		return nil, nil
 	}
+	if err := v.store.owns(); err != nil {
+		v.retry(snap)
+		v.store.trouble(err)
+		return nil, err
+	}
 	if err := v.write(snap); err != nil {
-		return nil, fmt.Errorf("checkpoint of version %v: %w", v.key, err)
+		err = fmt.Errorf("checkpoint of version %v: %w", v.key, err)
+		v.store.trouble(err)
+		return nil, err
 	}
 	return v.settle(snap.room), nil
 }

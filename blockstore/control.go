@@ -29,12 +29,25 @@ func (v *Version) Records(r format.BlockRange) ([]byte, error) {
 		return nil, ErrUnknownRecords // before memory is taken
 	}
 	p := make([]byte, at.Length())
-	damaged, err := parts.control.read(p, at)
+	damaged, err := v.readControl(parts, p, at)
 	v.forgetRecords(damaged)
 	if err != nil {
 		return nil, err
 	}
 	return p, nil
+}
+
+// readControl reads bytes r of the control file into p. What the disk does not give
+// is forgotten, for the caller to fetch it. damaged is what did not agree with its
+// checksums. Errors: ErrUnknownRecords.
+func (v *Version) readControl(parts *parts, p []byte, r format.Range) (damaged format.Range, err error) {
+	damaged, err = parts.control.read(p, r)
+	if err == nil || errors.Is(err, ErrUnknownRecords) {
+		return damaged, err
+	}
+	v.store.trouble(err)
+	v.dropRecords(parts.control.forget(r))
+	return damaged, ErrUnknownRecords
 }
 
 // PutControl stores bytes of the control file at off; they may overlap what is
@@ -74,6 +87,9 @@ func (v *Version) putControl(p []byte, off int64) error {
 	}
 	damaged, err := parts.control.put(p, off)
 	v.forgetRecords(damaged)
+	if err != nil && !errors.Is(err, ErrControlConflict) {
+		v.store.trouble(err)
+	}
 	return err
 }
 

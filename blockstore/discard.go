@@ -28,6 +28,9 @@ func (v *Version) Discard() error {
 	if v.discarded {
 		return nil
 	}
+	if err := s.owns(); err != nil {
+		return err
+	}
 	gone, err := s.setAside(v.name)
 	if err != nil {
 		return err
@@ -55,7 +58,10 @@ func (v *Version) removeFiles() error {
 	s.mu.Lock()
 	delete(s.orphans, v)
 	s.mu.Unlock()
-	err := os.RemoveAll(filepath.Join(s.versionsDir(), v.name))
+	err := s.owns()
+	if err == nil {
+		err = os.RemoveAll(filepath.Join(s.versionsDir(), v.name))
+	}
 	s.book(&v.booked, account{key: v.key}, 0)
 	return err
 }

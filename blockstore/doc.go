@@ -13,6 +13,7 @@
 //
 // # The folder
 //
+//	probe             there for a moment (trouble.go)
 //	lock              locked by the owner (flock); holds its process number
 //	format            the layout's number, with a checksum
 //	index/log         metadata only: a snapshot and the changes since
@@ -110,6 +111,18 @@
 // is nothing, the index is made anew from the folders. Values of MetaPut are
 // then lost, as from any cache. None of it needs a hand, and each case is told to Options.Warn.
 //
+// # Trouble
+//
+// A store that cannot keep what it is given, because the disk is full, fails or may
+// not be written, or because its limits leave no room, says so in Stats, and once to
+// Options.Warn: not for each block. Puts and opens fail meanwhile, what is here can be
+// read, and what the disk does not give back is forgotten, so that it is fetched.
+// The checkpointer tries whether a small file can be written, and ends the trouble when
+// it can (trouble.go).
+//
+// When the folder is removed, or another process has made one of the same name, the
+// lock's file is not in it. Then nothing is written or removed by name any more.
+//
 // # The index
 //
 // The index is badger in memory. Its own files are not used, for badger 4.9
@@ -123,8 +136,7 @@
 // only a snapshot is written beside it and renamed over it, so that one rename
 // changes both at once.
 //
-// When the log cannot be written, the index goes on in memory, which is told
-// to Options.Warn once; the keys that changed wait for the next checkpoint, and
+// When the log cannot be written, the index goes on in memory; the keys that changed wait for the next checkpoint, and
 // when there are too many of them it writes all. Open writes no index and needs
 // no room for one.
 //

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 
+	"syscall"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/zsyncfs/zsyncfs/format"
@@ -19,6 +21,11 @@ var (
 	ErrControlConflict = errors.New("blockstore: the control file differs from the one here")
 	// ErrFull: there is no room; nothing changed.
 	ErrFull = errors.New("blockstore: no room")
+	// ErrLimit is an ErrFull: there is no room within the limits, and nothing in the
+	// store may go.
+	ErrLimit = fmt.Errorf("%w within the limits", ErrFull)
+	// ErrGone: the store's folder was removed or replaced while the store was open.
+	ErrGone = errors.New("blockstore: the folder was removed while it was in use")
 	// ErrNotFound: no value has this key.
 	ErrNotFound = errors.New("blockstore: not found")
 	// ErrClosed: the store or the version has been closed.
@@ -69,6 +76,12 @@ func (e *DamagedError) Error() string {
 }
 
 func (e *DamagedError) Unwrap() error { return e.Err }
+
+// isDisk says whether the disk, or its file system, said err.
+func isDisk(err error) bool {
+	var errno syscall.Errno
+	return errors.As(err, &errno)
+}
 
 // writeError adds ErrFull to errors that mean that the disk, the quota or the
 // file system's largest file left no room.

@@ -88,7 +88,7 @@ func (s *Store) evictFor(n int64) {
 		}
 		freed, err := s.remove(c.key)
 		if err != nil && !errors.Is(err, errHeld) && !errors.Is(err, errPinned) {
-			s.options.Warn(fmt.Errorf("blockstore: evict version %v: %w", c.key, err))
+			s.trouble(fmt.Errorf("blockstore: evict version %v: %w", c.key, err))
 		}
 		if freed {
 			s.madeRoom()
@@ -175,6 +175,9 @@ func (s *Store) Remove(key Key) error {
 func (s *Store) remove(key Key) (freed bool, err error) {
 	s.moving.Lock()
 	defer s.moving.Unlock()
+	if err := s.owns(); err != nil {
+		return false, err
+	}
 	if s.isRead(key) {
 		return false, errPinned
 	}

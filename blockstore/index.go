@@ -45,9 +45,8 @@ type index struct {
 	warn func(error)
 
 	// saving is held while the file is written, with its I/O.
-	saving  sync.Mutex
-	file    indexFile // guarded by saving
-	failing bool      // guarded by saving; the last save failed, which was told
+	saving sync.Mutex
+	file   indexFile // guarded by saving
 
 	// mu is held while badger is written, which is no I/O: the keys and the
 	// content that a save takes then belong together.
@@ -204,7 +203,7 @@ func (x *index) write(set []entry) error {
 }
 
 // sync makes all that was written durable. When it fails the index goes on in
-// memory, the next sync tries again, and warn was told, once.
+// memory, and the next sync tries again.
 func (x *index) sync() error {
 	x.saving.Lock()
 	defer x.saving.Unlock()
@@ -220,17 +219,12 @@ func (x *index) sync() error {
 	defer t.Discard()
 	err := x.save(t, changed)
 	if err == nil {
-		x.failing = false
 		return nil
 	}
-	err = writeError("write the index", err)
+	err = fmt.Errorf("the index is kept in memory until it can be written: %w", writeError("write the index", err))
 	x.mu.Lock()
 	x.changed.addAll(changed)
 	x.mu.Unlock()
-	if !x.failing {
-		x.failing = true
-		x.warn(fmt.Errorf("the index is kept in memory until it can be written: %w", err))
-	}
 	return err
 }
 

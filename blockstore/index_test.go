@@ -170,7 +170,7 @@ func TestDamagedIndex(t *testing.T) {
 // the disk once that works again.
 func TestIndexWriteErrors(t *testing.T) {
 	defer func() { syncFile = fdatasync }()
-	broken := errors.New("the disk is broken")
+	broken := &os.PathError{Op: "fdatasync", Path: "log", Err: syscall.EIO}
 	for name, harm := range map[string]func(t *testing.T, x *indexFile) (mend func()){
 		"no room to add": func(t *testing.T, x *indexFile) func() {
 			full, err := os.OpenFile("/dev/full", os.O_RDWR, 0)
@@ -295,6 +295,8 @@ func TestIndexMemory(t *testing.T) {
 	dir := t.TempDir()
 	before := heap()
 	s := &Store{dir: dir}
+	must(t, s.own())
+	defer s.lock.Close()
 	var err error
 	s.index, err = openIndex(dir, func(err error) { t.Error(err) })
 	must(t, err)

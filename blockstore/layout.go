@@ -44,7 +44,7 @@ const maxPlace = 4096
 func takeLock(dir string) (*os.File, error) {
 	f, err := openFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE)
 	if err != nil {
-		return nil, fmt.Errorf("blockstore: lock: %w", err)
+		return nil, writeError("lock", err)
 	}
 	if err := tryLock(f); err != nil {
 		defer f.Close()
@@ -104,7 +104,7 @@ func checkFormat(dir string, beside []string, warn func(error)) error {
 		warn(fmt.Errorf("blockstore: the file %q was lost or damaged and is written again", formatName))
 	}
 	if err := replaceFile(path, path+".new", []byte(formatLine(Layout)), true); err != nil {
-		return fmt.Errorf("blockstore: %w", err)
+		return writeError("write the file "+formatName, err)
 	}
 	return nil
 }
@@ -123,7 +123,7 @@ func looksUsed(dir string, beside []string) (bool, error) {
 		switch name := e.Name(); {
 		case name == indexName, name == versionsName, name == formatName:
 			used = true
-		case name == lockName, name == formatName+".new", name == "lost+found":
+		case name == lockName, name == formatName+".new", name == probeName, name == "lost+found":
 		case slices.Contains(beside, name), strings.HasPrefix(name, "."):
 		default:
 			foreign = name

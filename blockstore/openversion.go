@@ -28,8 +28,8 @@ type slot struct {
 // OpenVersion needs one Close; the same *Version is returned while it is open.
 // h must not be changed after.
 //
-// Errors: ErrInvalid; ErrFull (wrapped); of the disk; ErrClosed. Damage is no
-// error: what is lost is told to Options.Warn. Safe for concurrent use.
+// Errors: ErrInvalid; ErrFull (wrapped); ErrGone (wrapped); of the disk; ErrClosed.
+// Damage is no error: what is lost is told to Options.Warn. Safe for concurrent use.
 func (s *Store) OpenVersion(raw []byte, h *format.Header, place Place) (*Version, error) {
 	if h == nil || int64(len(raw)) != h.Size || !plausible(h.Geometry()) || h.RecordSize() <= 0 || len(place) > maxPlace {
 		return nil, fmt.Errorf("%w: the header and its bytes do not fit", ErrInvalid)
@@ -48,6 +48,7 @@ func (s *Store) OpenVersion(raw []byte, h *format.Header, place Place) (*Version
 	v, err := s.loadVersion(key, place, raw, h, e)
 	if err != nil {
 		s.leaveSlot(key, e)
+		s.trouble(err)
 		return nil, err
 	}
 	e.refs = 1
@@ -148,6 +149,9 @@ func (v *Version) end() ([]entry, error) {
 
 // loadVersion opens the version of key, or makes it.
 func (s *Store) loadVersion(key Key, place Place, raw []byte, h *format.Header, e *slot) (*Version, error) {
+	if err := s.owns(); err != nil {
+		return nil, err
+	}
 	v := &Version{store: s, key: key, place: place, header: h, slot: e, pages: map[int64]struct{}{}}
 	name, err := s.findFolder(key)
 	if err != nil {

@@ -26,7 +26,8 @@ type Options struct {
 	// other name that is not the store's own has Open refuse a folder that is no store
 	// yet, or has lost its file "format".
 	Beside []string
-	// Warn is told of damage that was found and healed. It is called
+	// Warn is told of damage that was found and healed, and of the beginning and the
+	// end of a Trouble. It is called
 	// from any goroutine, maybe from several at once, and must not call this
 	// package. Default: nobody.
 	Warn func(err error)

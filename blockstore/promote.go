@@ -19,6 +19,10 @@ func (v *Version) moveTo(id ID) error {
 		return ErrClosed
 	}
 	s := v.store
+	if err := s.owns(); err != nil {
+		s.trouble(err)
+		return err
+	}
 	target := filepath.Join(s.versionsDir(), id.String())
 	if !v.discarded {
 		if _, err := os.Lstat(target); err == nil {

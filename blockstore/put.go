@@ -30,8 +30,10 @@ func (v *Version) Put(first format.BlockID, data []byte) error {
 		return fmt.Errorf("%w: block %d", ErrOtherContent, bad[0])
 	}
 	base := v.geometry().Offset(first)
-	room, err := v.store.reserve(roomFor(data, base))
+	need := roomFor(data, base)
+	room, err := v.store.reserve(need)
 	if err != nil {
+		v.store.troubleFor(err, need)
 		return err
 	}
 	// What is not written by then needs no room.
@@ -83,7 +85,9 @@ func (v *Version) fill(parts *parts, r format.BlockRange, data []byte, how putti
 	defer v.store.claim(v.key, at)()
 	failpoint("write.reserved")
 	if err := writeData(parts.data.File, data, at.Start); err != nil {
-		return 0, writeError("write blocks", err)
+		err = writeError("write blocks", err)
+		v.store.trouble(err)
+		return 0, err
 	}
 	failpoint("write.written")
 	how.room = min(roomFor(data, at.Start), how.room)

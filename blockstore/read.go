@@ -62,6 +62,9 @@ func (v *Version) ReadAt(p []byte, off int64) (n int, err error) {
 		m, err := v.readRun(parts, p[n:], off+int64(n), g)
 		n += m
 		if err != nil {
+			if isDisk(err) {
+				v.giveUp(format.Range{Start: off + int64(n), End: off + int64(len(p))})
+			}
 			return n, err
 		}
 	}
@@ -155,7 +158,7 @@ func (v *Version) check(parts *parts, buf []byte, blocks format.BlockRange, from
 	at := v.header.RecordRange(blocks)
 	records := borrow(at.Length())
 	defer giveBack(records)
-	rotten, err := parts.control.read(*records, at)
+	rotten, err := v.readControl(parts, *records, at)
 	v.forgetRecords(rotten)
 	if err != nil {
 		// Without its record the block is as good as lost.
@@ -199,6 +202,19 @@ func (v *Version) damaged(b format.BlockID, cause error) error {
 	v.table.checked.clear(0, v.table.blocks)
 	v.mu.Unlock()
 	err := &DamagedError{Block: b, Err: cause}
-	v.store.options.Warn(fmt.Errorf("version %v: %w", v.key, err))
+	told := fmt.Errorf("version %v: %w", v.key, err)
+	if isDisk(cause) {
+		v.store.trouble(told) // a disk that fails does so for one block after the other
+	} else {
+		v.store.options.Warn(told)
+	}
 	return err
+}
+
+// giveUp forgets the blocks of bytes r, of which the disk did not give one: it may not
+// give the others either, and to find that out for each would cost a fetch each.
+func (v *Version) giveUp(r format.Range) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.forget(v.geometry().Covering(r))
 }

@@ -67,7 +67,7 @@ func (s *Store) reconcile() (condemned []string, err error) {
 	}
 	failpoint("recover.rebuilt")
 	// What cannot be made durable, the next Open finds again.
-	_ = s.index.sync()
+	_ = s.syncIndex()
 	failpoint("recover.synced")
 	return condemned, nil
 }

@@ -129,7 +129,7 @@ func (s *Store) Limits() Limits {
 }
 
 // reserve sets n bytes of room aside, or says that there are none; it waits a
-// moment for what is being evicted. Errors: ErrFull, wrapped.
+// moment for what is being evicted. Errors: ErrLimit, wrapped.
 func (s *Store) reserve(n int64) (int64, error) {
 	if n <= 0 {
 		return 0, nil
@@ -162,12 +162,7 @@ func (s *Store) tryReserve(n int64) (more <-chan struct{}, hope bool, lack error
 	if l.Size > 0 && used+n > l.Size-l.Size/evictAhead {
 		s.wakeEvictor()
 	}
-	switch {
-	case l.Size > 0 && used+n > l.Size:
-		lack = fmt.Errorf("%w: the cache has its largest size, %d bytes", ErrFull, l.Size)
-	case s.free >= 0 && s.free-n < l.MinFree:
-		lack = fmt.Errorf("%w: less than %d bytes would be left free on the disk", ErrFull, l.MinFree)
-	default:
+	if lack = s.lack(n); lack == nil {
 		s.pending += n
 		if s.free >= 0 {
 			s.free -= n
@@ -177,6 +172,19 @@ func (s *Store) tryReserve(n int64) (more <-chan struct{}, hope bool, lack error
 	s.wanted = max(s.wanted, n)
 	s.wakeEvictor()
 	return s.roomier, !s.barren, lack
+}
+
+// lack is why n bytes do not fit within the limits; nil when they do. It needs mu.
+// Errors: ErrLimit, wrapped.
+func (s *Store) lack(n int64) error {
+	l := s.limits
+	switch {
+	case l.Size > 0 && s.usedLocked()+n > l.Size:
+		return fmt.Errorf("%w: the cache has its largest size, %d bytes", ErrLimit, l.Size)
+	case s.free >= 0 && s.free-n < l.MinFree:
+		return fmt.Errorf("%w: less than %d bytes would be left free on the disk", ErrLimit, l.MinFree)
+	}
+	return nil
 }
 
 // unreserve gives back room that was set aside.

@@ -35,6 +35,10 @@ func (v *Version) ShowData() (*Data, error) {
 	if !v.IsChecked() {
 		return nil, ErrUnchecked
 	}
+	// What the disk does not give, this process can fetch, and the kernel cannot.
+	if v.store.isFailing() {
+		return nil, ErrUnchecked
+	}
 	// Who opens a file must not wait for blocks that are being moved.
 	if !v.store.moving.TryRLock() {
 		return nil, ErrInUse
@@ -53,13 +57,24 @@ func (v *Version) ShowData() (*Data, error) {
 	case info.Size() != v.header.Length:
 		err = ErrUnchecked // the kernel goes by the end of the file
 	default:
-		err = v.noteShown()
+		if _, err = f.ReadAt(make([]byte, min(diskPage, v.header.Length)), 0); err == nil {
+			err = v.noteShown()
+		}
 	}
 	if err != nil {
+		v.store.trouble(notNow(err))
 		data.Close()
 		return nil, err
 	}
 	return data, nil
+}
+
+// notNow is err, unless that only says that a file cannot be shown just now.
+func notNow(err error) error {
+	if errors.Is(err, ErrUnchecked) {
+		return nil
+	}
+	return err
 }
 
 // IsChecked says whether every block is here and was held against its record since

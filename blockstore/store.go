@@ -16,8 +16,10 @@ type Store struct {
 	dir     string
 	options Options
 	lock    *os.File
-	index   *index
-	opened  time.Time
+	// lockInfo is the lock's file, as it was when it was locked.
+	lockInfo os.FileInfo
+	index    *index
+	opened   time.Time
 
 	// life is read-held during every use of the index outside of the
 	// checkpointer, and write-held to close the store.
@@ -49,6 +51,7 @@ type Store struct {
 	wanted     int64         // the most that somebody found no room for since the last eviction; guarded by mu
 	barren     bool          // nothing can be evicted just now; guarded by mu
 	roomier    chan struct{} // closed and replaced when something was evicted; guarded by mu
+	troubles   troubles      // guarded by mu
 
 	dirtyBytes atomic.Int64 // put since the last checkpoint
 
@@ -82,17 +85,15 @@ func Open(dir string, o Options) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, writeError("make the store's folder", err)
 	}
-	lock, err := takeLock(dir)
-	if err != nil {
+	if err := s.own(); err != nil {
 		return nil, err
 	}
-	s.lock = lock
 	condemned, err := s.load()
 	if err != nil {
 		if s.index != nil {
 			s.index.close()
 		}
-		lock.Close()
+		s.lock.Close()
 		return nil, err
 	}
 	s.work.Add(3)
@@ -141,7 +142,7 @@ func (s *Store) Close() error {
 		}
 		errs = append(errs, err)
 	}
-	errs = append(errs, s.index.sync(), s.index.close(), s.lock.Close())
+	errs = append(errs, s.syncIndex(), s.index.close(), s.lock.Close())
 	return errors.Join(errs...)
 }
 
@@ -211,6 +212,7 @@ func (s *Store) checkpointer() {
 		case <-s.kick:
 		}
 		s.checkpoint()
+		s.lookAfter()
 	}
 }
 
@@ -221,10 +223,7 @@ func (s *Store) checkpoint() {
 	for _, v := range s.versions() {
 		v.folder.Lock()
 		if v.parts != nil {
-			more, err := v.checkpoint()
-			if err != nil {
-				s.options.Warn(err)
-			}
+			more, _ := v.checkpoint() // says itself what fails
 			set = append(set, more...)
 		}
 		v.folder.Unlock()
@@ -232,7 +231,18 @@ func (s *Store) checkpoint() {
 	if err := s.updateIndex(set); err != nil {
 		s.options.Warn(fmt.Errorf("blockstore: checkpoint: %w", err))
 	}
-	_ = s.index.sync() // says itself what fails
+	_ = s.syncIndex() // says itself what fails
+}
+
+// syncIndex makes durable what the index was told. When the folder is not ours any
+// more, nothing is written by its name.
+func (s *Store) syncIndex() error {
+	err := s.owns()
+	if err == nil {
+		err = s.index.sync()
+	}
+	s.trouble(err)
+	return err
 }
 
 // commit writes set to the index and makes all of it durable.
@@ -248,7 +258,7 @@ func (s *Store) commitIndex(set []entry) error {
 	if err := s.updateIndex(set); err != nil {
 		return err
 	}
-	return s.index.sync()
+	return s.syncIndex()
 }
 
 // updateIndex writes set to the index, in parts.
@@ -290,11 +300,12 @@ type Stats struct {
 	DiskBytes   int64 // bytes on the disk that the folder takes up, and those set aside
 	FreeBytes   int64 // bytes free on its file system
 	Limits      Limits
+	Trouble     *Trouble // nil: the store keeps what it is given
 }
 
 // Stats costs a few system calls, and a look at each version that is open.
 func (s *Store) Stats() Stats {
-	out := Stats{FreeBytes: freeBytes(s.dir)}
+	out := Stats{FreeBytes: freeBytes(s.dir), Trouble: s.Trouble()}
 	for _, v := range s.versions() {
 		v.mu.Lock()
 		here, own := v.table.bytes()
