@@ -23,7 +23,8 @@
 //
 // When the store cannot even make the version, it is read through
 // blockstore.Nowhere, which keeps nothing; slices of records are then kept in
-// memory, and nothing is fetched ahead, because it would be lost.
+// memory, and nothing is fetched ahead, because it would be lost. The store tells of
+// it. Once it has no trouble any more, the next Open makes another target.
 //
 // # Readahead
 //

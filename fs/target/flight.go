@@ -218,15 +218,11 @@ func (t *Target) scheduleAwaited() {
 	}
 }
 
-// noteRoom tells once when the store cannot take blocks, until it can again.
+// noteRoom notes whether the store takes blocks; when it does not, it tells so itself.
 func (t *Target) noteRoom(err error) {
 	t.mu.Lock()
-	first := err != nil && !t.roomless
+	defer t.mu.Unlock()
 	t.roomless = err != nil
-	t.mu.Unlock()
-	if first {
-		t.options.Warn(t.where(), fmt.Errorf("blocks are served but not stored: %w", err))
-	}
 }
 
 // stream starts the flight that takes the whole target from a server without

@@ -91,6 +91,10 @@ func (p *Pool) Open(ctl *zsyncclient.Control) (*Target, error) {
 		return nil, ErrClosed
 	}
 	e, ok := p.entries[key]
+	if ok && p.mayKeepNow(e) {
+		p.replace(key, e)
+		ok = false
+	}
 	if ok {
 		if e.users++; e.users == 1 && e.target != nil {
 			e.target.version.Hold()
@@ -165,9 +169,24 @@ func (p *Pool) mayLook(key poolKey) bool {
 func (p *Pool) abandon(key poolKey, e *entry) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed || p.entries[key] != e {
-		return
+	if !p.closed && p.entries[key] == e {
+		p.replace(key, e)
 	}
+}
+
+// mayKeepNow says whether the target of e was opened without the store, which has no
+// trouble any more. p.mu is held.
+func (p *Pool) mayKeepNow(e *entry) bool {
+	select {
+	case <-e.ready:
+		return e.target != nil && e.target.nowhere && p.store.Trouble() == nil
+	default:
+		return false
+	}
+}
+
+// replace has the next Open make another target. Who has e keeps it. p.mu is held.
+func (p *Pool) replace(key poolKey, e *entry) {
 	if e.users > 0 {
 		delete(p.entries, key)
 		p.leaving[e] = struct{}{}

@@ -20,13 +20,14 @@ var ErrNotShown = errors.New("not all of it is here, verified, checked and in on
 // against its record since the store was opened. The file may be longer than the
 // target; its bytes stay as they are until Close.
 //
-// Errors: ErrNotShown (wrapped); of the disk. Safe for concurrent use.
+// Errors: ErrNotShown (wrapped), also when the disk cannot do it, which the store
+// tells; ErrClosed. Safe for concurrent use.
 func (t *Target) Show() (*blockstore.Data, error) {
 	if !t.showable() {
 		return nil, ErrNotShown
 	}
 	data, err := t.version.ShowData()
-	if errors.Is(err, blockstore.ErrUnknownBlock) || errors.Is(err, blockstore.ErrUnchecked) || errors.Is(err, blockstore.ErrInUse) {
+	if err != nil && !errors.Is(err, blockstore.ErrClosed) {
 		err = fmt.Errorf("%w: %w", ErrNotShown, err)
 	}
 	return data, err

@@ -77,6 +77,7 @@ type Target struct {
 	header    *format.Header
 	geometry  format.Geometry
 	options   Options
+	nowhere   bool        // it was opened without the store, which could not take it
 	release   func()      // tells the pool that one user left
 	suspected func()      // tells the pool that the version became suspect
 	abandoned func()      // tells the pool that the version was thrown away
@@ -130,8 +131,7 @@ func newTarget(store *blockstore.Store, client *zsyncclient.Client, ctl *zsynccl
 	switch {
 	case errors.Is(err, blockstore.ErrClosed), errors.Is(err, blockstore.ErrInvalid):
 		return nil, fmt.Errorf("open version of %s: %w", zsyncclient.Redact(ctl.URL), err)
-	case roomless:
-		o.Warn(zsyncclient.Redact(ctl.URL), fmt.Errorf("it is read without the store: %w", err))
+	case roomless: // of which the store tells
 		version = blockstore.Nowhere(ctl.Raw, ctl.Header, place)
 	}
 	t := &Target{
@@ -144,6 +144,7 @@ func newTarget(store *blockstore.Store, client *zsyncclient.Client, ctl *zsynccl
 		header:   ctl.Header,
 		geometry: ctl.Header.Geometry(),
 		options:  o,
+		nowhere:  roomless,
 		roomless: roomless,
 		suspect:  version.State() == blockstore.Suspect,
 		verified: make(chan struct{}),
