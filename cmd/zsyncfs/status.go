@@ -58,6 +58,12 @@ func printStatus(w io.Writer, s *daemon.Status) error {
 	}
 	fmt.Fprintf(t, "cache\t%s: %s, %s of blocks, %s shared, %s%s on disk, %s free\n", printable(s.Store.Dir),
 		versions(s.Store.Versions), size(s.Store.DataBytes), size(s.Store.SharedBytes), size(s.Store.DiskBytes), limit, size(s.Store.FreeBytes))
+	if trouble := s.Store.Trouble; trouble != nil {
+		fmt.Fprintf(t, "  trouble\tfor %s, reads go on, but nothing more is kept: %s\n", since(trouble.Since), printable(trouble.Error))
+		if trouble.Hint != "" {
+			fmt.Fprintf(t, "  hint\t%s\n", printable(trouble.Hint))
+		}
+	}
 	for _, m := range s.Mounts {
 		printMount(t, m)
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"syscall"
 
 	"github.com/zsyncfs/zsyncfs/blockstore"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
@@ -27,6 +28,7 @@ const (
 	hintPublisher   = "the fault is the publisher's: a good control file is made with \"zsyncfs make FILE\""
 	hintMismatch    = "the control file and the file on the server do not belong together"
 	hintConnection  = "check the URL, and whether the server can be reached from here"
+	hintRoom        = "make room on that disk (df and df -i show what it has); --cache-dir puts the cache on another"
 	hintStore       = "choose another directory with --cache-dir; it is a cache, so nothing is lost when this one is removed"
 )
 
@@ -37,7 +39,13 @@ var translations = []report.Translation{
 	report.When(report.As[*blockstore.LayoutError], exitStoreDamaged, hintStore),
 	report.When(report.Is(blockstore.ErrNotStore), exitStoreDamaged, "--cache-dir must be a new or empty directory, or one that zsyncfs made"),
 	report.When(report.Is(daemon.ErrRoom), exitFailure, "let it take more (zsyncfs mount --cache-size), make room on its disk, choose a directory on another one with --cache-dir, or use \"zsync URL\", which needs no block store"),
-	report.When(report.Is(blockstore.ErrFull), exitFailure, "make room on the disk of the cache directory, or choose another with --cache-dir"),
+	report.When(report.Is(blockstore.ErrLimit), exitFailure, "let it take more (zsyncfs mount --cache-size, --cache-min-free), make room on its disk, or close files that are open"),
+	report.When(report.Is(blockstore.ErrGone), exitFailure, "unmount, and mount again: that makes a new cache directory"),
+	report.When(report.Is(syscall.EROFS), exitFailure, "make that file system writable again; --cache-dir puts the cache on another"),
+	report.When(report.Is(syscall.ENOSPC), exitFailure, hintRoom),
+	report.When(report.Is(syscall.EDQUOT), exitFailure, hintRoom),
+	report.When(report.Is(syscall.EIO), exitFailure, "that disk fails, of which the kernel's log (dmesg) tells more; --cache-dir puts the cache on another"),
+	report.When(report.Is(blockstore.ErrFull), exitFailure, hintRoom),
 
 	report.When(report.Is(daemon.ErrNoMatch), exitFailure, "\"zsyncfs cache ls\" lists what is there"),
 

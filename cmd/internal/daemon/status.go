@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/zsyncfs/zsyncfs/blockstore"
 	"github.com/zsyncfs/zsyncfs/fs/archive"
 	"github.com/zsyncfs/zsyncfs/fs/target"
 	"github.com/zsyncfs/zsyncfs/zsyncclient"
@@ -34,6 +35,15 @@ type StoreStatus struct {
 	MinFree     int64 `json:"min_free"` // smallest free_bytes
 	DiskBytes   int64 `json:"disk_bytes"`
 	FreeBytes   int64 `json:"free_bytes"`
+	// Trouble is why nothing more is kept of what is fetched; absent: it is.
+	Trouble *TroubleStatus `json:"trouble,omitempty"`
+}
+
+// TroubleStatus is a store that keeps nothing more, while reads go on.
+type TroubleStatus struct {
+	Since time.Time `json:"since"`
+	Error string    `json:"error"`
+	Hint  string    `json:"hint,omitempty"` // what to do
 }
 
 // MountStatus is one mount. Sizes are bytes.
@@ -104,6 +114,7 @@ func (d *Daemon) Status() *Status {
 			MinFree:     st.Limits.MinFree,
 			DiskBytes:   st.DiskBytes,
 			FreeBytes:   st.FreeBytes,
+			Trouble:     d.troubleStatus(st.Trouble),
 		},
 		Mounts: []MountStatus{},
 		Gets:   d.getStatus(),
@@ -117,6 +128,17 @@ func (d *Daemon) Status() *Status {
 	}
 	s.Ending = ending || !kept
 	slices.SortFunc(s.Mounts, func(a, b MountStatus) int { return strings.Compare(a.Dir, b.Dir) })
+	return s
+}
+
+func (d *Daemon) troubleStatus(t *blockstore.Trouble) *TroubleStatus {
+	if t == nil {
+		return nil
+	}
+	s := &TroubleStatus{Since: t.Since, Error: t.Err.Error()}
+	if d.options.Describe != nil {
+		_, s.Hint = d.options.Describe(t.Err)
+	}
 	return s
 }
 
