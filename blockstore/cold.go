@@ -79,8 +79,6 @@ func (s *Store) evictColdest() bool {
 	if blocks.Count() == 0 {
 		blocks = victim.geometry().Covering(victim.regionRange(region))
 	}
-	if err := victim.Forget(blocks); err != nil || victim.Checkpoint() != nil {
-		return false
-	}
-	return victim.release([]format.BlockRange{blocks}, nil) == nil
+	freed, _ := victim.giveBack(blocks)
+	return freed
 }

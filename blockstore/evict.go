@@ -66,7 +66,7 @@ func (s *Store) excess(n int64) int64 {
 	if l := s.limits; l.Size > 0 {
 		out = s.usedLocked() + n - (l.Size - l.Size/evictAhead)
 	}
-	if s.free >= 0 {
+	if s.limits.MinFree > 0 && s.free >= 0 {
 		out = max(out, s.limits.MinFree+n-s.free)
 	}
 	return out
@@ -268,13 +268,24 @@ func (s *Store) removeClosed(key Key) (bool, error) {
 func (v *Version) empty() (freed bool, err error) {
 	v.mu.Lock()
 	freed = v.table.count > 0
-	v.forget(v.geometry().All())
 	v.mu.Unlock()
 	if !freed {
 		return false, nil
 	}
-	if err := v.Checkpoint(); err != nil {
+	return v.giveBack(v.geometry().All())
+}
+
+// giveBack forgets blocks and gives back their room; freed says that it did.
+func (v *Version) giveBack(blocks format.BlockRange) (freed bool, err error) {
+	if err := v.Forget(blocks); err != nil {
 		return false, err
 	}
-	return true, v.release([]format.BlockRange{v.geometry().All()}, nil)
+	// What lasts must not speak of bytes that are no longer there. But on a full disk
+	// it may not be possible to write that, and to give back room is what helps: a
+	// block is held against its record when it is first read after the next start.
+	if err := v.Checkpoint(); err != nil && !errors.Is(err, ErrFull) {
+		return false, err
+	}
+	err = v.release([]format.BlockRange{blocks}, nil)
+	return err == nil || errors.Is(err, ErrFull), err
 }

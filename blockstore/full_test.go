@@ -150,3 +150,47 @@ func useFull(t *testing.T, s *Store, v *Version, m *target, neighbour string) {
 		t.Error("no Put met the full disk")
 	}
 }
+
+// TestEvictionOnAFullDisk: a version that is evicted gives its room back also where
+// there is none to write that down, and what a crash then leaves has no wrong byte.
+func TestEvictionOnAFullDisk(t *testing.T) {
+	disk := smallDisk(t, 8<<20)
+	dir := filepath.Join(disk, "store")
+	m := makeTarget(t, 1, 500*4096, 4096)
+	s, _ := openStore(t, dir)
+	v := m.open(t, s)
+	must(t, v.PutControl(m.control, 0))
+	must(t, v.Checkpoint())
+	must(t, v.Put(0, m.blocks(0, 500)))
+	must(t, v.Checkpoint())
+	must(t, v.SetState(Verified)) // to be written as well
+	takeAll(t, filepath.Join(disk, "neighbour"))
+	s.SetLimits(Limits{MinFree: 1 << 20})
+	s.evictFor(4096)
+	if free := freeBytes(disk); free < 1<<20 {
+		t.Errorf("%d bytes are free after the eviction", free)
+	}
+	to := t.TempDir()
+	copyTree(t, dir, to)
+	crashed, _ := openStore(t, to)
+	w := m.open(t, crashed)
+	m.heal(t, w)
+	must(t, w.Close())
+	must(t, v.Close())
+}
+
+// TestNoMinimum: what was asked of the disk for a limit that is no more does not count.
+func TestNoMinimum(t *testing.T) {
+	s, _ := openStore(t, t.TempDir())
+	s.SetLimits(Limits{MinFree: 1})
+	s.refreshFree()
+	s.SetLimits(Limits{})
+	s.mu.Lock()
+	s.free = 100 // by one who asked before, and was late
+	s.mu.Unlock()
+	if n, err := s.reserve(4096); err != nil {
+		t.Errorf("%d, %v", n, err)
+	} else {
+		s.unreserve(n)
+	}
+}

@@ -215,7 +215,7 @@ func (s *Store) handOver(key Key) {
 			}
 		})
 		if err != nil && !errors.Is(err, ErrNotFound) {
-			s.options.Warn(fmt.Errorf("blockstore: version %v loses blocks that it shares: %w", user, err))
+			s.trouble(fmt.Errorf("blockstore: version %v loses blocks that it shares: %w", user, err))
 		}
 		s.dropSharer(key, user)
 	}

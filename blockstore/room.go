@@ -181,7 +181,7 @@ func (s *Store) lack(n int64) error {
 	switch {
 	case l.Size > 0 && s.usedLocked()+n > l.Size:
 		return fmt.Errorf("%w: the cache has its largest size, %d bytes", ErrLimit, l.Size)
-	case s.free >= 0 && s.free-n < l.MinFree:
+	case l.MinFree > 0 && s.free >= 0 && s.free-n < l.MinFree:
 		return fmt.Errorf("%w: less than %d bytes would be left free on the disk", ErrLimit, l.MinFree)
 	}
 	return nil
@@ -212,7 +212,9 @@ func (s *Store) refreshFree() {
 	free := freeBytes(s.dir)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.free, s.freeAt = free, time.Now()
+	if s.limits.MinFree > 0 { // still
+		s.free, s.freeAt = free, time.Now()
+	}
 }
 
 // madeRoom tells who waits for room that there may be some.
