@@ -280,12 +280,12 @@ func (v *Version) giveBack(blocks format.BlockRange) (freed bool, err error) {
 	if err := v.Forget(blocks); err != nil {
 		return false, err
 	}
-	// What lasts must not speak of bytes that are no longer there. But on a full disk
-	// it may not be possible to write that, and to give back room is what helps: a
-	// block is held against its record when it is first read after the next start.
-	if err := v.Checkpoint(); err != nil && !errors.Is(err, ErrFull) {
+	// What lasts must not speak of bytes that are no longer there. But it may not be
+	// possible to write that, on a full disk say, and to give back room is what helps:
+	// a block is held against its record when it is first read after the next start.
+	if err := v.Checkpoint(); err != nil && !isDisk(err) {
 		return false, err
 	}
 	err = v.release([]format.BlockRange{blocks}, nil)
-	return err == nil || errors.Is(err, ErrFull), err
+	return err == nil || isDisk(err), err
 }

@@ -161,8 +161,11 @@ func (v *Version) check(parts *parts, buf []byte, blocks format.BlockRange, from
 	rotten, err := v.readControl(parts, *records, at)
 	v.forgetRecords(rotten)
 	if err != nil {
-		// Without its record the block is as good as lost.
-		return 0, v.damaged(blocks.Start, err)
+		// Without its record the block is as good as lost. Why it has none was told.
+		v.mu.Lock()
+		v.forget(format.BlockRange{Start: blocks.Start, End: blocks.Start + 1})
+		v.mu.Unlock()
+		return 0, &DamagedError{Block: blocks.Start, Err: err}
 	}
 	n, err := from.file(parts).ReadAt(buf, from.off)
 	count := blocks.Count()

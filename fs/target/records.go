@@ -96,6 +96,9 @@ func (t *Target) slice(want format.Range) *slice {
 	if !ok || t.closed {
 		return closedSlice(t.closed)
 	}
+	if !t.nowhere && len(t.kept) > 0 && t.store.Trouble() == nil {
+		t.kept = nil // the store takes them again, and blocks only with them
+	}
 	for _, s := range t.kept {
 		if s.bytes.Start <= want.Start && want.End <= s.bytes.End {
 			return s
