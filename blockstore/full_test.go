@@ -194,3 +194,24 @@ func TestNoMinimum(t *testing.T) {
 		s.unreserve(n)
 	}
 }
+
+// TestHolesInMemory: a file with holes on a tmpfs is not shown: to read a page of one
+// through a map takes room, and without any ends the program that reads.
+func TestHolesInMemory(t *testing.T) {
+	data := make([]byte, 1<<20)
+	sparse := targetOf(t, 1, data, 4096)
+	full := makeTarget(t, 2, 1<<20, 4096)
+	s, _ := openStore(t, smallDisk(t, 8<<20))
+	for m, want := range map[*target]error{sparse: ErrUnchecked, full: nil} {
+		v := m.open(t, s)
+		m.fill(t, v)
+		shown, err := v.ShowData()
+		if !errors.Is(err, want) {
+			t.Errorf("%v, want %v", err, want)
+		}
+		if err == nil {
+			must(t, shown.Close())
+		}
+		must(t, v.Close())
+	}
+}

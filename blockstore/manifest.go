@@ -113,9 +113,15 @@ func (m *Manifest) endPage() {
 }
 
 // Commit keeps the manifest, which must have had the whole target. Errors: of the
-// disk; then the version has none.
+// disk, of which the store tells; then the version has none.
 func (m *Manifest) Commit() error {
 	defer m.Abort()
+	err := m.commit()
+	m.v.store.trouble(err)
+	return err
+}
+
+func (m *Manifest) commit() error {
 	if m.f == nil {
 		return m.err
 	}

@@ -56,6 +56,10 @@ func (v *Version) ShowData() (*Data, error) {
 	case err != nil:
 	case info.Size() != v.header.Length:
 		err = ErrUnchecked // the kernel goes by the end of the file
+	case diskBytes(info) < info.Size() && inMemory(f):
+		// A page of a map that is a hole takes room there when it is read, and without
+		// any ends the program that reads it (SIGBUS).
+		err = ErrUnchecked
 	default:
 		if _, err = f.ReadAt(make([]byte, min(diskPage, v.header.Length)), 0); err == nil {
 			err = v.noteShown()
@@ -128,6 +132,13 @@ func (v *Version) noteShown() error {
 		return writeError("note that a file is shown", err)
 	}
 	return nil
+}
+
+// inMemory says whether f lies on a tmpfs.
+func inMemory(f *os.File) bool {
+	var st unix.Statfs_t
+	err := unix.Fstatfs(int(f.Fd()), &st)
+	return err == nil && st.Type == unix.TMPFS_MAGIC
 }
 
 // isShown says whether the data file in the folder dir was shown since the machine

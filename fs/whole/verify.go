@@ -115,8 +115,6 @@ func (f *Fill) digest(ctx context.Context) error {
 	case err != nil:
 		return &download.VerifyError{Err: err}
 	}
-	if err := manifest.Commit(); err != nil {
-		f.o.Warn(err)
-	}
+	_ = manifest.Commit() // a cache, of whose trouble the store tells
 	return f.version.SetState(blockstore.Verified)
 }
