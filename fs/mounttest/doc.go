@@ -19,6 +19,7 @@
 //	outage     servers that get out of reach, namespaces
 //	ranges     tests of scattered runs of blocks, without a mount
 //	faulty     a proxy that does something wrong to some replies
+//	faultydisk a disk that fails when it is told to
 //
 // # Running
 //
@@ -44,9 +45,10 @@
 //	failpoints_test.go    kill -9 at named points within the store
 //	powercuts_test.go     power cuts of the disk of the store, under a mount
 //	crashlane_test.go     what tests of crashes have in common
-//	torture_test.go       what they all have in common
+//	torturefull_test.go   disks that are full, read-only or gone, also at the start
+//	torturedisk_test.go   disks that fail
+//	torture_test.go       what they have in common
 //
-// Still to come: disks that are full or fail, an hour's soak, forged blocks.
 //
 // # What the assertions rest on
 //

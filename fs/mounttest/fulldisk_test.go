@@ -1,15 +1,11 @@
 package mounttest
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/zsyncfs/zsyncfs/fs/mounttest/daemon"
 	"github.com/zsyncfs/zsyncfs/fs/mounttest/fixture"
@@ -28,13 +24,7 @@ func TestFullDisk(t *testing.T) {
 		must(t, os.WriteFile(path, fixture.Random(n, uint64(i)+1), 0o644))
 		must(t, fixture.Make(binary(t), path))
 	}
-	disk := folder(t)
-	must(t, unix.Mount("tmpfs", disk, "tmpfs", 0, fmt.Sprintf("size=%d", 16<<20)))
-	t.Cleanup(func() {
-		if err := unix.Unmount(disk, unix.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
+	disk := smallDisk(t, "size=16m")
 	s := serve(t, dir)
 	pair := func(m *daemon.Mount, name string) readcheck.Pair {
 		return readcheck.Pair{Got: m.Path(name), Want: filepath.Join(dir, name)}
@@ -85,21 +75,4 @@ func TestFullDisk(t *testing.T) {
 		return nil
 	})
 	m.Unmount()
-}
-
-// fill takes all room of the disk that path lies on.
-func fill(t *testing.T, path string) {
-	t.Helper()
-	f, err := os.Create(path)
-	must(t, err)
-	defer f.Close()
-	for _, n := range []int{1 << 20, 4096, 1} {
-		p := []byte(strings.Repeat("x", n))
-		for err = nil; err == nil; {
-			_, err = f.Write(p)
-		}
-		if !errors.Is(err, unix.ENOSPC) {
-			t.Fatal(err)
-		}
-	}
 }

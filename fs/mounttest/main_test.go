@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/zsyncfs/zsyncfs/fs/mounttest/daemon"
+	"github.com/zsyncfs/zsyncfs/fs/mounttest/faultydisk"
 	"github.com/zsyncfs/zsyncfs/fs/mounttest/fixture"
 	"github.com/zsyncfs/zsyncfs/fs/mounttest/readcheck"
 	"github.com/zsyncfs/zsyncfs/fs/mounttest/versions"
@@ -21,6 +22,7 @@ var base string
 func TestMain(m *testing.M) {
 	readcheck.RunChild()
 	versions.RunChild()
+	faultydisk.RunChild()
 	os.Exit(runIn(m))
 }
 
