@@ -163,6 +163,24 @@ func filesOf(t *testing.T, dir string) map[string][]byte {
 	return files
 }
 
+// TestNothingIsShownOfAFailingDisk: what the disk does not give, this process can
+// fetch, and a kernel cannot.
+func TestNothingIsShownOfAFailingDisk(t *testing.T) {
+	m := makeTarget(t, 1, 50*4096, 4096)
+	s, _ := openStore(t, t.TempDir())
+	v := m.open(t, s)
+	m.fill(t, v)
+	s.trouble(writeError("read blocks", unix.EIO))
+	if _, err := v.ShowData(); !errors.Is(err, ErrUnchecked) {
+		t.Errorf("of a failing disk: %v", err)
+	}
+	s.lookAfter()
+	data, err := v.ShowData()
+	must(t, err)
+	must(t, data.Close())
+	must(t, v.Close())
+}
+
 func TestKindsOfTrouble(t *testing.T) {
 	for want, err := range map[string]error{
 		"full":      writeError("x", unix.ENOSPC),

@@ -43,3 +43,19 @@ under way 0s, at most 1.0 MiB/s`
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
 }
+
+// TestPrintTrouble: a store that keeps nothing more says so, since when, why, and what
+// to do.
+func TestPrintTrouble(t *testing.T) {
+	s := &daemon.Status{PID: 7, Version: "v", Since: time.Now(), Store: daemon.StoreStatus{Dir: "/c", Trouble: &daemon.TroubleStatus{
+		Since: time.Now().Add(-90 * time.Second), Error: "no room: write blocks: no space left on device", Hint: "make room",
+	}}}
+	var out strings.Builder
+	if err := printStatus(&out, s); err != nil {
+		t.Fatal(err)
+	}
+	want := "trouble for 1m30s, reads go on, but nothing more is kept: no room: write blocks: no space left on device hint make room"
+	if got := strings.Join(strings.Fields(out.String()), " "); !strings.HasSuffix(got, want) {
+		t.Errorf("%q does not end with %q", got, want)
+	}
+}

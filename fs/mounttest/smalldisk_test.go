@@ -86,7 +86,7 @@ func onDisk(t *testing.T, source, disk string, flags ...string) daemon.Options {
 func statusOf(t *testing.T, m *daemon.Mount) string {
 	t.Helper()
 	r := daemon.Command(t, m.Command("status", "--cache-dir", m.CacheDir))
-	if r.Code != 0 {
+	if r.Code != 0 || !strings.HasPrefix(r.Output, "daemon") {
 		t.Fatalf("zsyncfs status: %v", r)
 	}
 	return r.Output
