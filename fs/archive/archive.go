@@ -25,6 +25,10 @@ type Archive struct {
 	// quarters, so that a single open never waits behind a window.
 	slots, ahead chan struct{}
 
+	// storing is held while what is stored changes, with the URL that it is stored for:
+	// nothing is stored for what is gone, or is elsewhere by now.
+	storing sync.Mutex
+
 	mu     sync.Mutex
 	closed bool    // guarded by mu
 	outage outage  // guarded by mu

@@ -146,6 +146,10 @@ func (d *Dir) request(ctx context.Context, prev zsyncclient.Validators) (*listin
 // published implements handler: it tells what came and went.
 func (d *Dir) published(old, s *snapshot) {
 	d.a.countListing(d, old, s)
+	if d.gone.Load() {
+		s.forget()
+		return
+	}
 	if old == nil {
 		return
 	}
@@ -186,9 +190,11 @@ func (d *Dir) load() (*snapshot, time.Time) {
 	return d.build(nil, &stored.listing, stored.validators), stored.checked
 }
 
-// store writes the listing for the next start.
+// store writes the listing for the next start, unless the directory is gone.
 func (d *Dir) store(l *listing.Listing, s *snapshot) {
-	if u := *d.url.Load(); u != "" {
+	d.a.storing.Lock()
+	defer d.a.storing.Unlock()
+	if u := *d.url.Load(); u != "" && !d.gone.Load() {
 		d.parts = d.a.storeListing(u, &storedListing{listing: *l, validators: s.validators, checked: d.a.o.Now()}, d.parts)
 	}
 }
@@ -204,14 +210,22 @@ func (e *Entry) forget() {
 
 // forget is called when the parent's listing has the directory no more.
 func (d *Dir) forget() {
-	s := d.doc.peek()
-	d.a.countListing(d, s, nil)
-	d.a.deleteListing(*d.url.Load())
-	if s == nil {
-		return
+	d.a.countListing(d, d.doc.peek(), nil)
+	d.a.storing.Lock()
+	d.a.deleteTree(*d.url.Load())
+	d.a.storing.Unlock()
+	if s := d.doc.peek(); s != nil { // not before: what comes from now on is forgotten when it is published
+		s.forget()
 	}
-	for i := range s.entries {
-		s.entries[i].forget()
+}
+
+// moveTo takes the URL of a new listing; the copy stays.
+func (d *Dir) moveTo(url string) {
+	d.a.storing.Lock()
+	defer d.a.storing.Unlock()
+	if old := *d.url.Load(); old != url {
+		d.url.Store(&url)
+		d.a.moveListing(old, url)
 	}
 }
 

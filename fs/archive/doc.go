@@ -44,7 +44,8 @@
 //
 // Listings and headers are written to Options.Meta, in a binary encoding with a
 // version and a checksum, so that a restart works offline and shows what was
-// there. What cannot be read there counts as absent.
+// there. What cannot be read there counts as absent. What the archive has no more is
+// deleted there, and what has another URL is stored for that.
 //
 // # Imports
 //
@@ -52,7 +53,7 @@
 //
 // # Lock order
 //
-// document.loading, then document.mu, then Archive.mu. Dir.accessMu,
-// headerCache.mu and notifier.mu are each held alone. The store is read under
-// document.loading; no request and no callback is made under any lock.
+// document.loading, then document.mu, then Archive.mu. Archive.storing comes before
+// document.mu. Dir.accessMu, headerCache.mu and notifier.mu are each held alone. The store
+// is read under document.loading, and changed under Archive.storing; no request and no callback is made under any lock.
 package archive

@@ -171,8 +171,18 @@ func (h *headerFlight) fetch(ctx context.Context, old *header) (*header, error) 
 		a.headers.moveRecords(f, value, old)
 		return old, nil
 	}
-	a.storeHeader(*f.url.Load(), value)
+	f.store(value)
 	return value, nil
+}
+
+// store writes the header for the next start, unless the file is gone.
+func (f *File) store(h *header) {
+	a := f.dir.a
+	a.storing.Lock()
+	defer a.storing.Unlock()
+	if !f.gone.Load() {
+		a.storeHeader(*f.url.Load(), h)
+	}
 }
 
 // fetchControl makes the request in one of the archive's slots.
@@ -226,11 +236,14 @@ func (h *headerFlight) failed(err error, first, kept bool) {
 // moveTo takes the URL of a new listing; the copy stays, and is asked about
 // again when the URL is another.
 func (f *File) moveTo(url string) {
-	if *f.url.Load() == url {
-		return
+	a := f.dir.a
+	a.storing.Lock()
+	defer a.storing.Unlock()
+	if old := *f.url.Load(); old != url {
+		f.url.Store(&url)
+		f.doc.expire()
+		a.moveHeader(old, url)
 	}
-	f.url.Store(&url)
-	f.doc.expire()
 }
 
 // forget is called when the listing has the file no more.
@@ -240,6 +253,8 @@ func (f *File) forget() {
 	a.headers.remove(f)
 	f.doc.drop()
 	a.uncountFile(f)
+	a.storing.Lock()
+	defer a.storing.Unlock()
 	a.deleteHeader(*f.url.Load())
 }
 

@@ -96,6 +96,30 @@ func (a *Archive) deleteListing(url string) {
 	}
 }
 
+// moveListing has what is stored for one URL stored for another.
+func (a *Archive) moveListing(from, to string) {
+	if s, parts := a.loadListing(from); s != nil {
+		a.storeListing(to, s, parts)
+		a.deleteListing(from)
+	}
+}
+
+// deleteTree deletes a directory's listing, and all that is stored of what it names:
+// also what an earlier run knew and this one never looked at.
+func (a *Archive) deleteTree(url string) {
+	s, _ := a.loadListing(url)
+	a.deleteListing(url)
+	if s == nil {
+		return
+	}
+	for _, e := range s.listing.Files {
+		a.deleteHeader(e.URL)
+	}
+	for _, e := range s.listing.Dirs {
+		a.deleteTree(e.URL)
+	}
+}
+
 // loadHeader reads a header; nil when it is not there, or cannot be read.
 func (a *Archive) loadHeader(url string) (*header, time.Time) {
 	b, err := a.o.Meta.MetaGet(metaKey("header", url))
@@ -117,8 +141,19 @@ func (a *Archive) storeHeader(url string, h *header) {
 	}
 }
 
+// moveHeader has what is stored for one URL stored for another.
+func (a *Archive) moveHeader(from, to string) {
+	if b, err := a.o.Meta.MetaGet(metaKey("header", from)); err == nil {
+		a.storeFault(a.o.Meta.MetaPut(metaKey("header", to), b))
+		a.deleteHeader(from)
+	}
+}
+
 func (a *Archive) deleteHeader(url string) {
-	a.storeFault(a.o.Meta.MetaDelete(metaKey("header", url)))
+	// Most files of a large directory have none, and looking is cheaper than deleting.
+	if _, err := a.o.Meta.MetaGet(metaKey("header", url)); err == nil {
+		a.storeFault(a.o.Meta.MetaDelete(metaKey("header", url)))
+	}
 }
 
 func (a *Archive) storeFault(err error) {

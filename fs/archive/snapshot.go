@@ -24,6 +24,13 @@ func (s *snapshot) find(name string) (int, bool) {
 	})
 }
 
+// forget is called when the directory is gone.
+func (s *snapshot) forget() {
+	for i := range s.entries {
+		s.entries[i].forget()
+	}
+}
+
 // build makes the snapshot of a listing. Directories and files that old has
 // under the same name stay the same objects. Where a directory and a control
 // file claim one name, the file has it.
@@ -85,9 +92,7 @@ func (d *Dir) dir(old *snapshot, name, url string) *Dir {
 	if old != nil {
 		if i, ok := old.find(name); ok && old.entries[i].Dir != nil {
 			sub := old.entries[i].Dir
-			if *sub.url.Load() != url {
-				sub.url.Store(&url)
-			}
+			sub.moveTo(url)
 			return sub
 		}
 	}
