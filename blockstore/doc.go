@@ -144,7 +144,9 @@
 // to 22 MB of memory, also while all of it is replaced again and again. What
 // decides that is the size of badger's tables: it keeps back some buffers of
 // many times that size (with tables of 2 MiB and a memtable of 8 MiB, 77 MB in
-// all). The values of MetaPut are cut into pieces to let the tables be small.
+// all). The values of MetaPut are cut into pieces to let the tables be small, and
+// bounded together (indexbound.go): a server can name any number of files, and control
+// files may have long headers.
 //
 // # Cost
 //

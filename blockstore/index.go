@@ -52,6 +52,9 @@ type index struct {
 	// content that a save takes then belong together.
 	mu      sync.Mutex
 	changed changes // guarded by mu; since the last save
+	// meta is the length of the values that may go to keep it below maxMeta, in bytes,
+	// at most: what was replaced or deleted counts until bound looks. Guarded by mu.
+	meta, maxMeta int64
 }
 
 // entry is one key with its value; a nil value deletes it.
@@ -102,7 +105,7 @@ func (c *changes) empty() bool { return len(c.keys) == 0 && !c.all }
 // openIndex opens the index of the store in dir. What cannot be read is left
 // out and told to warn. Nothing is written, so a full disk is no hindrance.
 func openIndex(dir string, warn func(error)) (*index, error) {
-	x := &index{warn: warn, file: indexFile{dir: filepath.Join(dir, indexName)}}
+	x := &index{warn: warn, maxMeta: maxMeta, file: indexFile{dir: filepath.Join(dir, indexName)}}
 	var err error
 	if x.db, err = openBadger(); err != nil {
 		return nil, fmt.Errorf("blockstore: open the index: %w", err)
@@ -118,6 +121,7 @@ func openIndex(dir string, warn func(error)) (*index, error) {
 	}
 	// Some of a batch is in it, and the rest is not to be had.
 	x.db.Close()
+	x.meta = 0
 	if x.db, err = openBadger(); err != nil {
 		return nil, fmt.Errorf("blockstore: open the index: %w", err)
 	}
@@ -165,6 +169,7 @@ func (x *index) restore(set []entry) error {
 		if err := x.write(part); err != nil {
 			return err
 		}
+		x.meta += metaLength(part)
 	}
 	return nil
 }

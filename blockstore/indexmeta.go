@@ -52,7 +52,8 @@ func (x *index) setMeta(key string, set []entry) error {
 			return err
 		}
 	}
-	return nil
+	x.meta += metaLength(set)
+	return x.bound()
 }
 
 // pieces is how many further pieces the value of key has.

@@ -15,7 +15,9 @@ func (s *Store) MetaGet(key string) ([]byte, error) {
 // MetaPut puts small metadata of the layers above: listings, headers,
 // validators. The key, at most MaxMetaKey bytes, and the value, at most
 // MaxMetaValue bytes, are theirs. It is durable after the next checkpoint.
-// It is a cache as all of the store: a value can be lost to damage.
+// It is a cache as all of the store: a value can be lost to damage. Values whose
+// key has a colon, as a URL has, are of what can be had again: of more than 64 MiB of
+// them those that were put longest ago go.
 //
 // Errors: ErrInvalid; ErrFull (wrapped); ErrClosed. Safe for concurrent use.
 func (s *Store) MetaPut(key string, value []byte) error {
