@@ -110,3 +110,18 @@ func TestSuspectVersionRests(t *testing.T) {
 		}
 	}
 }
+
+// TestRestsAreForgotten: of a version that nobody asks for any more no pause is remembered.
+func TestRestsAreForgotten(t *testing.T) {
+	p := NewPool(nil, nil, Options{})
+	old, lately := blockstore.Key{1}, blockstore.Key{2}
+	p.rest(old)
+	p.rest(lately)
+	plan := p.rests[old]
+	plan.until = time.Now().Add(-suspectPauseLimit - time.Second)
+	p.rests[old] = plan
+	p.rest(lately)
+	if _, ok := p.rests[old]; ok || p.rests[lately].pause != 2*suspectPause {
+		t.Errorf("pauses %v", p.rests)
+	}
+}

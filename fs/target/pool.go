@@ -142,6 +142,11 @@ func (p *Pool) open(key poolKey, e *entry, ctl *zsyncclient.Control) {
 func (p *Pool) rest(key blockstore.Key) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	for k, other := range p.rests {
+		if time.Since(other.until) > suspectPauseLimit {
+			delete(p.rests, k) // it has been right since, or nobody asks for it any more
+		}
+	}
 	plan := p.rests[key]
 	plan.pause = min(max(2*plan.pause, suspectPause), suspectPauseLimit)
 	plan.until = time.Now().Add(plan.pause)
