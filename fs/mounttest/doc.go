@@ -20,6 +20,7 @@
 //	ranges     tests of scattered runs of blocks, without a mount
 //	faulty     a proxy that does something wrong to some replies
 //	faultydisk a disk that fails when it is told to
+//	footprint  what a daemon holds, and what of it has grown
 //
 // # Running
 //
@@ -47,8 +48,12 @@
 //	crashlane_test.go     what tests of crashes have in common
 //	torturefull_test.go   disks that are full, read-only or gone, also at the start
 //	torturedisk_test.go   disks that fail
+//	lookups_test.go       a million look-ups and forgets: nothing leaks
+//	opens_test.go         opens, reads, closes, readers that are killed: nothing leaks
+//	listings_test.go      listings that are always other ones: nothing leaks
+//	soak_test.go          everything at once, for an hour (ZSYNCFS_SOAK): nothing leaks
+//	leaks_test.go         what these four have in common
 //	torture_test.go       what they have in common
-//
 //
 // # What the assertions rest on
 //

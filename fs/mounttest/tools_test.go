@@ -61,6 +61,12 @@ func within(t *testing.T, what string, f func() error) error {
 // when that does not come.
 func eventually(t *testing.T, what string, f func() error) {
 	t.Helper()
+	eventuallyIn(t, patience, what, f)
+}
+
+// eventuallyIn is eventually with another patience.
+func eventuallyIn(t *testing.T, patience time.Duration, what string, f func() error) {
+	t.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
 		err := f()
 		if err == nil {
