@@ -99,6 +99,7 @@ func (d *dirNode) version(ctx context.Context, name string, file *archive.File, 
 		}
 		attr.Gen = known.StableAttr().Gen + 1
 	}
+	d.fs.known(d.dir.Path(), name, int64(len(ctl.Raw)))
 	return d.NewInode(ctx, newFileNode(d.fs, file, ctl), attr)
 }
 

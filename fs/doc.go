@@ -22,7 +22,8 @@
 // replaced artifact is seen within that time, and dropped at once when the archive
 // finds a change. READDIRPLUS is off, because it would fetch a header for each name of
 // a plain "ls"; "ls -l" sends its own look-ups and archive fetches ahead of
-// them.
+// them. Of names whose control files have long headers the kernel is told to forget
+// those that it has known for longest (long.go).
 //
 // # Passthrough
 //
@@ -67,5 +68,5 @@
 // a notification waits for locks that the kernel holds while it waits for a
 // handler. Notices begin when the root inode has its server and before that
 // answers anything, and end with the mount; the archive may report changes at any
-// time. FS.mu is a leaf.
+// time. FS.mu is a leaf; longNames.mu comes before it.
 package fs

@@ -21,6 +21,7 @@ type FS struct {
 
 	passthrough atomic.Bool // the kernel reads complete versions by itself, as far as is known
 
+	long    longNames
 	notices chan func() // for the worker that notifies the kernel
 	worker  sync.WaitGroup
 

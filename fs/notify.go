@@ -30,24 +30,27 @@ func (f *FS) setAttached(attached bool) {
 
 // tell hands a notice to the worker, which alone may touch the inodes for it.
 // Without a kernel that listens it is dropped. When too many wait it is dropped
-// too: the kernel asks again when its time for the name is over.
-func (f *FS) tell(notice func()) {
+// too: the kernel asks again when its time for the name is over. It says whether the
+// worker has it.
+func (f *FS) tell(notice func()) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !f.attached || f.closed {
-		return
+		return false
 	}
 	select {
 	case f.notices <- notice:
+		return true
 	default:
+		return false
 	}
 }
 
 // EntryChanged makes the kernel forget name in the directory at dir ("" is the
-// root). Never blocks; may be called at any time, also before Mount, and after
-// the unmount and Close.
-func (f *FS) EntryChanged(dir, name string) {
-	f.tell(func() {
+// root), and says whether it is going to. Never blocks; may be called at any time, also
+// before Mount, and after the unmount and Close.
+func (f *FS) EntryChanged(dir, name string) bool {
+	return f.tell(func() {
 		if d := f.find(dir); d != nil {
 			d.NotifyEntry(name)
 		}

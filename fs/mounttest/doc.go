@@ -52,8 +52,9 @@
 //	opens_test.go         opens, reads, closes, readers that are killed: nothing leaks
 //	listings_test.go      listings that are always other ones: nothing leaks
 //	soak_test.go          everything at once, for an hour (ZSYNCFS_SOAK): nothing leaks
-//	leaks_test.go         what these four have in common
-//	torture_test.go       what they have in common
+//	longheaders_test.go   headers of 60 KB do not add up
+//	leaks_test.go         what those of leaks have in common
+//	torture_test.go       what all have in common
 //
 // # What the assertions rest on
 //
