@@ -33,45 +33,48 @@ func (v *Version) Checkpoint() error {
 		v.folder.Unlock()
 		return ErrClosed
 	}
-	set, err := v.checkpoint()
+	err := v.checkpoint()
 	v.folder.Unlock()
 	if err != nil {
 		return err
 	}
-	return v.store.commit(set)
+	return v.store.commit()
 }
 
-// checkpoint writes the version's files in the order that a crash demands, and
-// returns what is then to be written to the index. It needs folder, and open
-// parts: these are only swapped and closed under folder, so no file lock is
-// needed, and readers go on.
-func (v *Version) checkpoint() ([]entry, error) {
+// checkpoint writes the version's files in the order that a crash demands, and then
+// tells the index, which is to be synced. It needs folder, and open parts: these are
+// only swapped and closed under folder, so no file lock is needed, and readers go on.
+func (v *Version) checkpoint() error {
 	if v.discarded {
-		return nil, nil
+		return nil
 	}
 	snap := v.snapshot()
 	if snap.empty() && !v.newName {
-		return nil, nil
+		return nil
 	}
 	if err := v.store.owns(); err != nil {
 		v.retry(snap)
 		v.store.trouble(err)
-		return nil, err
+		return err
 	}
 	if err := v.write(snap); err != nil {
 		err = fmt.Errorf("checkpoint of version %v: %w", v.key, err)
 		v.store.trouble(err)
-		return nil, err
+		return err
 	}
-	return v.settle(snap.room), nil
+	return v.settle(snap.room)
 }
 
 // settle books what the version takes now, in place of room that was reserved for
-// it, and returns what the index is to be told. It needs folder.
-func (v *Version) settle(room int64) []entry {
+// it, and tells the index. It needs folder, so that the index hears of it before
+// anything else happens to the version: what it has is what the totals had of a
+// version once that is closed.
+func (v *Version) settle(room int64) error {
 	a := v.account()
 	v.store.book(&v.booked, a, room)
-	return []entry{keyEntry(v.key, v.name), accountEntry(v.name, a)}
+	err := v.store.index.update([]entry{keyEntry(v.key, v.name), accountEntry(v.name, a)})
+	v.store.trouble(err)
+	return err
 }
 
 // snapshot takes what changed since the last one. The pages are copied before

@@ -215,3 +215,11 @@ func copyTree(t testing.TB, from, to string) {
 	})
 	must(t, err)
 }
+
+// commitIndex writes set to the index and makes it durable.
+func (s *Store) commitIndex(set []entry) error {
+	if err := s.updateIndex(set); err != nil {
+		return err
+	}
+	return s.syncIndex()
+}

@@ -152,8 +152,7 @@ func (m *Manifest) commit() error {
 		return writeError("write the manifest", err)
 	}
 	failpoint("manifest.named")
-	v.settle(0)
-	return nil
+	return v.settle(0)
 }
 
 // Abort drops what is not committed. It may be called twice.

@@ -102,8 +102,7 @@ func (v *Version) Close() error {
 		return nil
 	}
 	e, s := v.slot, v.store
-	closed := s.enter() != nil
-	if !closed {
+	if s.enter() == nil {
 		defer s.leave()
 	}
 	e.opening.Lock()
@@ -116,21 +115,17 @@ func (v *Version) Close() error {
 		return nil
 	}
 	e.version.Store(nil)
-	set, err := v.end()
-	if len(set) > 0 && !closed {
-		err = errors.Join(err, s.index.update(set))
-	}
-	return err
+	return v.end()
 }
 
 // end checkpoints and closes the files. It does nothing the second time.
-func (v *Version) end() ([]entry, error) {
+func (v *Version) end() error {
 	v.folder.Lock()
 	defer v.folder.Unlock()
 	if v.parts == nil {
-		return nil, nil
+		return nil
 	}
-	set, err := v.checkpoint()
+	err := v.checkpoint()
 	v.prove()
 	v.files.Lock()
 	v.parts.close()
@@ -144,7 +139,7 @@ func (v *Version) end() ([]entry, error) {
 	if v.discarded {
 		err = errors.Join(err, v.removeFiles())
 	}
-	return set, err
+	return err
 }
 
 // loadVersion opens the version of key, or makes it.
@@ -182,9 +177,7 @@ func (s *Store) loadVersion(key Key, place Place, raw []byte, h *format.Header, 
 	} else {
 		v.booked = s.bookedAccount(v.name)
 		if v.account().disk != v.booked.disk { // as survey finds them
-			if err := s.index.update(v.settle(0)); err != nil {
-				s.options.Warn(err)
-			}
+			_ = v.settle(0) // says itself what fails
 		}
 	}
 	if err := v.complete(raw); err != nil {

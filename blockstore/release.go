@@ -88,7 +88,10 @@ func (v *Version) resettle() error {
 		v.folder.Unlock()
 		return nil
 	}
-	set := v.settle(0)
+	err := v.settle(0)
 	v.folder.Unlock()
-	return v.store.commit(set)
+	if err != nil {
+		return err
+	}
+	return v.store.commit()
 }

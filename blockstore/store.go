@@ -2,7 +2,6 @@ package blockstore
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -136,11 +135,7 @@ func (s *Store) Close() error {
 	s.work.Wait()
 	var errs []error
 	for _, v := range s.versions() {
-		set, err := v.end()
-		if err == nil {
-			err = s.index.update(set)
-		}
-		errs = append(errs, err)
+		errs = append(errs, v.end())
 	}
 	errs = append(errs, s.syncIndex(), s.index.close(), s.lock.Close())
 	return errors.Join(errs...)
@@ -218,18 +213,13 @@ func (s *Store) checkpointer() {
 
 // checkpoint makes durable what was written to all open versions.
 func (s *Store) checkpoint() {
-	var set []entry
 	defer s.noteIndex()
 	for _, v := range s.versions() {
 		v.folder.Lock()
 		if v.parts != nil {
-			more, _ := v.checkpoint() // says itself what fails
-			set = append(set, more...)
+			_ = v.checkpoint() // says itself what fails
 		}
 		v.folder.Unlock()
-	}
-	if err := s.updateIndex(set); err != nil {
-		s.options.Warn(fmt.Errorf("blockstore: checkpoint: %w", err))
 	}
 	_ = s.syncIndex() // says itself what fails
 }
@@ -245,19 +235,12 @@ func (s *Store) syncIndex() error {
 	return err
 }
 
-// commit writes set to the index and makes all of it durable.
-func (s *Store) commit(set []entry) error {
+// commit is syncIndex of an open store.
+func (s *Store) commit() error {
 	if err := s.enter(); err != nil {
 		return err
 	}
 	defer s.leave()
-	return s.commitIndex(set)
-}
-
-func (s *Store) commitIndex(set []entry) error {
-	if err := s.updateIndex(set); err != nil {
-		return err
-	}
 	return s.syncIndex()
 }
 
