@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 )
 
@@ -34,7 +35,7 @@ const (
 // New checks o and reads the certificate and netrc files.
 func New(o Options) (*Client, error) {
 	o = o.withDefaults()
-	for _, u := range o.Origins {
+	for _, u := range slices.Concat(o.Origins, o.Mirrors) {
 		if err := checkURL(u); err != nil {
 			return nil, &refusal{reason: Redact(u), err: err}
 		}
@@ -60,7 +61,7 @@ func (c *Client) Close() {
 }
 
 // AddOrigin: one more URL that the user typed (a line of an index file).
-func (c *Client) AddOrigin(u *url.URL) { c.creds.add(u) }
+func (c *Client) AddOrigin(u *url.URL) { c.creds.add(u, true) }
 
 // host is the state of u's host, made when it is new.
 func (c *Client) host(u *url.URL) *host {

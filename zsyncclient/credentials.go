@@ -19,16 +19,23 @@ const maxNetrcSize = 1 << 20
 type credentials struct {
 	user   *url.Userinfo
 	header http.Header
+	cert   bool         // there is a client certificate
 	netrc  *netrc.Netrc // nil: none
 
 	mu     sync.Mutex
-	origin map[string]*url.Userinfo // originKey -> from the URL, may be nil; guarded by mu
-	dial   map[string]bool          // hostPort; guarded by mu
+	origin map[string]origin // by originKey; guarded by mu
+	dial   map[string]bool   // hostPort; guarded by mu
+}
+
+// origin is a scheme, host and port that the user named.
+type origin struct {
+	own    *url.Userinfo // from the URL; may be nil
+	source bool          // it gets what is for the source; else only what names it
 }
 
 func newCredentials(o Options) (*credentials, error) {
-	c := &credentials{user: o.User, header: o.Header.Clone(),
-		origin: map[string]*url.Userinfo{}, dial: map[string]bool{}}
+	c := &credentials{user: o.User, header: o.Header.Clone(), cert: o.ClientCert != "",
+		origin: map[string]origin{}, dial: map[string]bool{}}
 	if o.Netrc != "" {
 		n, err := readNetrc(o.Netrc)
 		if err != nil {
@@ -37,21 +44,27 @@ func newCredentials(o Options) (*credentials, error) {
 		c.netrc = n
 	}
 	for _, u := range o.Origins {
-		c.add(u)
+		c.add(u, true)
+	}
+	for _, u := range o.Mirrors {
+		c.add(u, false)
 	}
 	return c, nil
 }
 
-func (c *credentials) add(u *url.URL) {
+func (c *credentials) add(u *url.URL, source bool) {
 	if u == nil {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	key := originKey(u)
-	if u.User != nil || c.origin[key] == nil {
-		c.origin[key] = u.User
+	known := c.origin[key]
+	if u.User != nil {
+		known.own = u.User
 	}
+	known.source = known.source || source
+	c.origin[key] = known
 	c.dial[hostPort(u)] = true
 }
 
@@ -62,21 +75,35 @@ func (c *credentials) mayDial(u *url.URL) bool {
 	return c.dial[hostPort(u)]
 }
 
+// of is what is known of u's origin; false when the user did not name it.
+func (c *credentials) of(u *url.URL) (origin, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	o, ok := c.origin[originKey(u)]
+	return o, ok
+}
+
+// isSource says whether u is of the source: scheme, host and port.
+func (c *credentials) isSource(u *url.URL) bool {
+	o, _ := c.of(u)
+	return o.source
+}
+
 // apply sets what u's origin is to get; nothing for any other URL.
 func (c *credentials) apply(u *url.URL, h http.Header) {
-	c.mu.Lock()
-	own, ok := c.origin[originKey(u)]
-	c.mu.Unlock()
+	o, ok := c.of(u)
 	if !ok {
 		return
 	}
-	for name, values := range c.header {
-		h[http.CanonicalHeaderKey(name)] = append([]string(nil), values...)
+	if o.source {
+		for name, values := range c.header {
+			h[http.CanonicalHeaderKey(name)] = append([]string(nil), values...)
+		}
 	}
-	if h.Get("Authorization") != "" && own == nil {
+	if h.Get("Authorization") != "" && o.own == nil {
 		return
 	}
-	login, password, ok := c.login(own, u.Hostname())
+	login, password, ok := c.login(o, u.Hostname())
 	if ok {
 		r := http.Request{Header: h}
 		r.SetBasicAuth(login, password)
@@ -84,23 +111,27 @@ func (c *credentials) apply(u *url.URL, h http.Header) {
 }
 
 // name is who u's origin is told that we are: a login name, "*" for what a header of
-// the user's says, "" for nobody.
+// the user's or a client certificate says, "" for nobody.
 func (c *credentials) name(u *url.URL) string {
-	c.mu.Lock()
-	own, ok := c.origin[originKey(u)]
-	c.mu.Unlock()
+	o, ok := c.of(u)
 	if !ok {
 		return ""
 	}
-	if c.header.Get("Authorization") != "" && own == nil {
+	if o.source && c.header.Get("Authorization") != "" && o.own == nil {
 		return "*"
 	}
-	login, _, _ := c.login(own, u.Hostname())
-	return login
+	if login, _, _ := c.login(o, u.Hostname()); login != "" {
+		return login
+	}
+	if o.source && (len(c.header) > 0 || c.cert) {
+		return "*"
+	}
+	return ""
 }
 
-func (c *credentials) login(own *url.Userinfo, host string) (login, password string, ok bool) {
-	if own == nil {
+func (c *credentials) login(o origin, host string) (login, password string, ok bool) {
+	own := o.own
+	if own == nil && o.source {
 		own = c.user
 	}
 	if own != nil {

@@ -4,7 +4,8 @@
 // # Terms
 //
 // An origin is scheme, host and port of a URL that the user typed; only origins
-// get credentials and may lie in private address ranges. A candidate is one
+// get credentials and may lie in private address ranges. What is for the source alone
+// (Options.User, Header, the client certificate) does not go to mirrors. A candidate is one
 // place where a target may be; the candidates of a target are a Source. A gzip
 // copy is a candidate that has the target compressed. A host is host:port of one
 // server. A run is a range of blocks. A try is one request to one host. A visit is

@@ -69,6 +69,7 @@ func forbidden(a netip.Addr) bool {
 // transport keeps a request's context values when it dials.
 type dialRight struct {
 	trusted bool     // the URL's host and port are an origin's
+	origin  bool     // its scheme as well: it gets the client certificate
 	proxy   *url.URL // nil: none
 }
 

@@ -13,6 +13,10 @@ type Options struct {
 	// private or loopback address ranges, and only they (scheme, host and port)
 	// get credentials and Header. User information in them is used for them.
 	Origins []*url.URL
+	// Mirrors are URLs that the user typed as well, of others than the source: they
+	// may lie in those ranges too, but get no credentials except what is in their own
+	// URL or is under their host's name in Netrc.
+	Mirrors []*url.URL
 	// AllowPrivate lets control files, listings and redirects lead to loopback,
 	// private and link-local addresses.
 	AllowPrivate bool
@@ -20,11 +24,11 @@ type Options struct {
 	// information in an origin's own URL goes before User.
 	User   *url.Userinfo
 	Header http.Header
-	// Netrc is a netrc file's path, looked up by host for Origins that have no
-	// other credentials; "" means none.
+	// Netrc is a netrc file's path, looked up by host for Origins and Mirrors that have
+	// no other credentials; "" means none.
 	Netrc string
 	// CACert, ClientCert, ClientKey are PEM files' paths. CACert is used beside
-	// the system's certificates.
+	// the system's certificates. The client certificate is shown to Origins only.
 	CACert, ClientCert, ClientKey string
 	// Insecure turns the checks of TLS certificates off.
 	Insecure bool

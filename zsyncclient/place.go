@@ -29,3 +29,19 @@ func (c *Client) Place(ctl *Control) string {
 	}
 	return text
 }
+
+// DocumentKey names the document at u in what is kept on disk: its URL with the name
+// (never the password) of whom its origin was told, so that what one user may see is
+// not shown to another, and with a digest in place of the query, in which there may be
+// a signature.
+func (c *Client) DocumentKey(u *url.URL) string {
+	v := withoutUser(u)
+	if name := c.creds.name(u); name != "" {
+		v.User = url.User(name)
+	}
+	if v.RawQuery != "" {
+		sum := sha256.Sum256([]byte(v.RawQuery))
+		v.RawQuery = "sha256:" + hex.EncodeToString(sum[:])
+	}
+	return v.String()
+}

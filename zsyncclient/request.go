@@ -147,7 +147,7 @@ func (c *Client) dialRight(u *url.URL) (dialRight, error) {
 	if err := checkURL(u); err != nil {
 		return dialRight{}, err
 	}
-	right := dialRight{trusted: c.opt.AllowPrivate || c.creds.mayDial(u)}
+	right := dialRight{trusted: c.opt.AllowPrivate || c.creds.mayDial(u), origin: c.creds.isSource(u)}
 	if !right.trusted {
 		if err := checkLiteral(u); err != nil {
 			return dialRight{}, err

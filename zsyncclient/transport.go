@@ -74,7 +74,13 @@ func tlsConfig(o Options) (*tls.Config, error) {
 		if err != nil {
 			return nil, fmt.Errorf("client certificate: %w", err)
 		}
-		conf.Certificates = []tls.Certificate{pair}
+		// Every server may ask for one; redirects and control files lead to any server.
+		conf.GetClientCertificate = func(asked *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			if right, _ := asked.Context().Value(dialRightKey{}).(dialRight); right.origin {
+				return &pair, nil
+			}
+			return new(tls.Certificate), nil // none
+		}
 	}
 	return conf, nil
 }

@@ -12,27 +12,27 @@ import (
 )
 
 // origins are the URLs of the command line, with the credentials of -A in them:
-// the client sends those to exactly that scheme, host and port.
-func (o *options) origins(typed *url.URL) ([]*url.URL, error) {
-	var list []*url.URL
+// the client sends those to exactly that scheme, host and port. What is for the
+// source does not go to mirrors.
+func (o *options) origins(typed *url.URL) (list, mirrors []*url.URL, err error) {
 	if typed != nil {
 		list = append(list, typed)
 	}
 	for _, text := range o.auth {
 		u, err := parseAuth(text, typed)
 		if err != nil {
-			return nil, usageError(err, "the form is -A HOST=USER:PASSWORD")
+			return nil, nil, usageError(err, "the form is -A HOST=USER:PASSWORD")
 		}
 		list = append(list, u)
 	}
 	for _, text := range o.mirrors {
 		u, err := access.ParseURL(text)
 		if err != nil {
-			return nil, usageError(fmt.Errorf("--mirror: %w", err), "")
+			return nil, nil, usageError(fmt.Errorf("--mirror: %w", err), "")
 		}
-		list = append(list, u)
+		mirrors = append(mirrors, u)
 	}
-	return list, nil
+	return list, mirrors, nil
 }
 
 // parseAuth reads "HOST=USER:PASSWORD", where HOST may be "https://host:8443". A

@@ -85,7 +85,7 @@ func (c *command) connect() (err error) {
 	if err != nil {
 		return usageError(err, "")
 	}
-	origins, err := c.origins(c.typed)
+	origins, mirrors, err := c.origins(c.typed)
 	if err != nil {
 		return err
 	}
@@ -95,6 +95,7 @@ func (c *command) connect() (err error) {
 	}
 	c.client, err = zsyncclient.New(zsyncclient.Options{
 		Origins: origins,
+		Mirrors: mirrors,
 		// Who gives a control file as a file has it from somewhere he trusts.
 		AllowPrivate: c.allowPrivate || !access.IsURL(c.control),
 		Header:       header,

@@ -145,6 +145,9 @@ func (s *server) List(ctx context.Context, u *url.URL, prev zsyncclient.Validato
 	return l, zsyncclient.Validators{Length: -1}, nil
 }
 
+// DocumentKey implements fetcher.
+func (s *server) DocumentKey(u *url.URL) string { return u.String() }
+
 func (s *server) FetchControl(ctx context.Context, u *url.URL, prev zsyncclient.Validators, prefix int64) (*zsyncclient.Control, error) {
 	s.mu.Lock()
 	s.fetches = append(s.fetches, fetch{u.String(), prefix, prev != zsyncclient.Validators{}})

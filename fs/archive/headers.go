@@ -15,7 +15,7 @@ import (
 // header is the kept part of a control file. It is never changed.
 type header struct {
 	raw        []byte
-	final      string // where the redirects led
+	final      string // where the redirects led, without the query
 	length     int64  // of the target, in bytes
 	validators zsyncclient.Validators
 }
@@ -25,7 +25,7 @@ type header struct {
 func newHeader(ctl *zsyncclient.Control) (*header, error) {
 	h := &header{raw: bytes.Clone(ctl.Raw), validators: ctl.Validators}
 	if ctl.Final != nil {
-		h.final = ctl.Final.String()
+		h.final = withoutQuery(ctl.Final)
 	}
 	parsed, err := h.parse()
 	if err != nil {
@@ -33,6 +33,14 @@ func newHeader(ctl *zsyncclient.Control) (*header, error) {
 	}
 	h.length = parsed.Length
 	return h, nil
+}
+
+// withoutQuery is u without its query: it may be a signature, which is a secret and
+// another one each time, and relative URLs do not need it.
+func withoutQuery(u *url.URL) string {
+	v := *u
+	v.RawQuery, v.ForceQuery = "", false
+	return v.String()
 }
 
 func (h *header) parse() (*format.Header, error) {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"net/url"
 	"strconv"
 	"time"
 )
@@ -19,23 +20,28 @@ const (
 	maxStoredHeader = 1<<20 - 64<<10
 )
 
-// metaKey is the key of a document. A long URL is replaced by its digest.
-func metaKey(kind, url string) string {
-	if len(url) > 1024 {
-		sum := sha256.Sum256([]byte(url))
-		url = "sha256:" + hex.EncodeToString(sum[:])
+// metaKey is the key of what is kept of the document at this URL, without what may be
+// secret in it. A long one is replaced by its digest.
+func (a *Archive) metaKey(kind, address string) string {
+	key := address
+	if u, err := url.Parse(address); err == nil {
+		key = a.o.client.DocumentKey(u)
 	}
-	return kind + ":" + url
+	if len(key) > 1024 {
+		sum := sha256.Sum256([]byte(key))
+		key = "sha256:" + hex.EncodeToString(sum[:])
+	}
+	return kind + ":" + key
 }
 
-func partKey(url string, part int) string {
-	return metaKey("listing-part-"+strconv.Itoa(part), url)
+func (a *Archive) partKey(url string, part int) string {
+	return a.metaKey("listing-part-"+strconv.Itoa(part), url)
 }
 
 // loadListing reads a directory's listing; nil when it is not there, or cannot
 // be read. parts is the number of values that it takes up.
 func (a *Archive) loadListing(url string) (s *storedListing, parts int) {
-	first, err := a.o.Meta.MetaGet(metaKey("listing", url))
+	first, err := a.o.Meta.MetaGet(a.metaKey("listing", url))
 	if err != nil {
 		return nil, 0
 	}
@@ -45,7 +51,7 @@ func (a *Archive) loadListing(url string) (s *storedListing, parts int) {
 	}
 	whole := bytes.Clone(first[n:])
 	for part := 1; part < int(count); part++ {
-		b, err := a.o.Meta.MetaGet(partKey(url, part))
+		b, err := a.o.Meta.MetaGet(a.partKey(url, part))
 		if err != nil || len(b) > partLength {
 			return nil, int(count)
 		}
@@ -70,29 +76,29 @@ func (a *Archive) storeListing(url string, s *storedListing, had int) int {
 	for part := 1; part < max(count, had); part++ {
 		var err error
 		if part < count {
-			err = a.o.Meta.MetaPut(partKey(url, part), whole[part*partLength:min((part+1)*partLength, len(whole))])
+			err = a.o.Meta.MetaPut(a.partKey(url, part), whole[part*partLength:min((part+1)*partLength, len(whole))])
 		} else {
-			err = a.o.Meta.MetaDelete(partKey(url, part))
+			err = a.o.Meta.MetaDelete(a.partKey(url, part))
 		}
 		a.storeFault(err)
 	}
 	first := binary.AppendUvarint(nil, uint64(count))
 	first = append(first, whole[:min(partLength, len(whole))]...)
-	a.storeFault(a.o.Meta.MetaPut(metaKey("listing", url), first))
+	a.storeFault(a.o.Meta.MetaPut(a.metaKey("listing", url), first))
 	return count
 }
 
 // deleteListing deletes a directory's listing.
 func (a *Archive) deleteListing(url string) {
 	count := 1
-	if first, err := a.o.Meta.MetaGet(metaKey("listing", url)); err == nil {
+	if first, err := a.o.Meta.MetaGet(a.metaKey("listing", url)); err == nil {
 		if n, w := binary.Uvarint(first); w > 0 && n <= maxParts {
 			count = int(n)
 		}
 	}
-	a.storeFault(a.o.Meta.MetaDelete(metaKey("listing", url)))
+	a.storeFault(a.o.Meta.MetaDelete(a.metaKey("listing", url)))
 	for part := 1; part < count; part++ {
-		a.storeFault(a.o.Meta.MetaDelete(partKey(url, part)))
+		a.storeFault(a.o.Meta.MetaDelete(a.partKey(url, part)))
 	}
 }
 
@@ -122,7 +128,7 @@ func (a *Archive) deleteTree(url string) {
 
 // loadHeader reads a header; nil when it is not there, or cannot be read.
 func (a *Archive) loadHeader(url string) (*header, time.Time) {
-	b, err := a.o.Meta.MetaGet(metaKey("header", url))
+	b, err := a.o.Meta.MetaGet(a.metaKey("header", url))
 	if err != nil {
 		return nil, time.Time{}
 	}
@@ -137,22 +143,22 @@ func (a *Archive) loadHeader(url string) (*header, time.Time) {
 // store stays in memory only.
 func (a *Archive) storeHeader(url string, h *header) {
 	if b := encodeHeader(h, a.o.Now()); len(b) <= maxStoredHeader {
-		a.storeFault(a.o.Meta.MetaPut(metaKey("header", url), b))
+		a.storeFault(a.o.Meta.MetaPut(a.metaKey("header", url), b))
 	}
 }
 
 // moveHeader has what is stored for one URL stored for another.
 func (a *Archive) moveHeader(from, to string) {
-	if b, err := a.o.Meta.MetaGet(metaKey("header", from)); err == nil {
-		a.storeFault(a.o.Meta.MetaPut(metaKey("header", to), b))
+	if b, err := a.o.Meta.MetaGet(a.metaKey("header", from)); err == nil {
+		a.storeFault(a.o.Meta.MetaPut(a.metaKey("header", to), b))
 		a.deleteHeader(from)
 	}
 }
 
 func (a *Archive) deleteHeader(url string) {
 	// Most files of a large directory have none, and looking is cheaper than deleting.
-	if _, err := a.o.Meta.MetaGet(metaKey("header", url)); err == nil {
-		a.storeFault(a.o.Meta.MetaDelete(metaKey("header", url)))
+	if _, err := a.o.Meta.MetaGet(a.metaKey("header", url)); err == nil {
+		a.storeFault(a.o.Meta.MetaDelete(a.metaKey("header", url)))
 	}
 }
 

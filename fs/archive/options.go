@@ -65,6 +65,7 @@ type Meta interface {
 type fetcher interface {
 	List(ctx context.Context, u *url.URL, prev zsyncclient.Validators) (*listing.Listing, zsyncclient.Validators, error)
 	FetchControl(ctx context.Context, u *url.URL, prev zsyncclient.Validators, prefix int64) (*zsyncclient.Control, error)
+	DocumentKey(u *url.URL) string
 }
 
 func (o Options) withDefaults() Options {

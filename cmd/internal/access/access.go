@@ -38,6 +38,17 @@ func (a *Access) Check() error {
 	return err
 }
 
+// HasCredentials says whether the source is told who asks, by any of the options or by
+// a login in a URL that was typed. What a query is for nobody can tell.
+func (a *Access) HasCredentials(typed ...string) bool {
+	for _, u := range append(ParseURLs(typed), a.MirrorURLs()...) {
+		if u.User != nil {
+			return true
+		}
+	}
+	return a.User != "" || a.Netrc != "" || len(a.Header) > 0 || a.Cert != "" || a.Key != ""
+}
+
 // NewClient is an HTTP client for the URLs that were typed, the mirrors among
 // them; those that are none are left out. Close must follow.
 func (a *Access) NewClient(userAgent string, warn func(error), typed ...string) (*zsyncclient.Client, error) {
@@ -46,7 +57,8 @@ func (a *Access) NewClient(userAgent string, warn func(error), typed ...string) 
 		return nil, err
 	}
 	o := zsyncclient.Options{
-		Origins:      append(ParseURLs(typed), a.MirrorURLs()...),
+		Origins:      ParseURLs(typed),
+		Mirrors:      a.MirrorURLs(),
 		AllowPrivate: a.AllowPrivate,
 		Header:       header,
 		Netrc:        a.Netrc,

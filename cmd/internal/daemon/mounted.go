@@ -172,12 +172,16 @@ func (m *mounted) openArchive(ctx context.Context, store *blockstore.Store, log 
 	return nil
 }
 
-// readIndex reads the index file, and lets its URLs be reached: the user named
-// them.
+// readIndex reads the index file. One of this machine has its URLs named by the user,
+// so that they may be reached, and get his credentials. What a server lists is no
+// more than what any listing leads to.
 func (m *mounted) readIndex(ctx context.Context) (*listing.Listing, error) {
 	list, err := m.parseIndex(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read index file %s: %w", m.name(), err)
+	}
+	if access.IsURL(m.spec.IndexFile) {
+		return list, nil
 	}
 	for _, e := range list.Files {
 		if u, err := access.ParseURL(e.URL); err == nil {
