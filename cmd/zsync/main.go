@@ -45,6 +45,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/zsyncfs/zsyncfs/cmd/internal/commandline"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/cpuprofile"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/signals"
 )
@@ -54,7 +55,7 @@ import (
 var version = ""
 
 func main() {
-	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(run(commandline.Take("-A", "--auth", "--header"), os.Stdout, os.Stderr))
 }
 
 // run carries out one command line and returns the exit code.

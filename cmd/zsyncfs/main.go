@@ -9,11 +9,12 @@ import (
 	"io"
 	"os"
 
+	"github.com/zsyncfs/zsyncfs/cmd/internal/commandline"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/signals"
 )
 
 func main() {
-	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(run(commandline.Take("--user", "--header"), os.Stdout, os.Stderr))
 }
 
 // run carries out one command line and returns the exit code. The first SIGINT

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package commandline
+
+func replace(_, _ []string) {}
