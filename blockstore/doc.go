@@ -32,6 +32,11 @@
 //	    meta          state, which bytes of control are here, and a CRC-32C for
 //	                  each 16 KiB of control (metafile.go); replaced as a whole
 //
+// Nobody but the owner has a part in it. MakeFolder refuses a folder that is another
+// user's, or where another could put one in its place, and closes one that others could
+// read or write, once it has found nothing there that they planted. Files are 0600, and
+// opened without following symbolic links.
+//
 // # Order of writing
 //
 // Blocks are written to data and can be read at once. A checkpoint (every

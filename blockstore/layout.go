@@ -85,28 +85,50 @@ func parseFormat(p []byte) (int, bool) {
 // one. A format file that is lost or damaged is written again, for every other
 // file tells by itself whether it is right.
 func checkFormat(dir string, beside []string, warn func(error)) error {
-	path := filepath.Join(dir, formatName)
-	text, err := readSmall(path, 256)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("blockstore: %w", err)
-	}
-	if layout, ok := parseFormat(text); ok {
-		if layout > Layout {
-			return &LayoutError{Dir: dir, Layout: layout, Supports: Layout}
-		}
-		return nil
-	}
-	used, err := looksUsed(dir, beside)
-	if err != nil {
+	state, err := readFormat(dir, beside)
+	if err != nil || state == formatGood {
 		return err
 	}
-	if used {
+	path := filepath.Join(dir, formatName)
+	if state == formatLost {
 		warn(fmt.Errorf("blockstore: the file %q was lost or damaged and is written again", formatName))
 	}
 	if err := replaceFile(path, path+".new", []byte(formatLine(Layout)), true); err != nil {
 		return writeError("write the file "+formatName, err)
 	}
 	return nil
+}
+
+// formatState is what a folder's format file says of it.
+type formatState int
+
+const (
+	formatGood formatState = iota
+	formatNew              // the folder has none, and no store
+	formatLost             // it was a store
+)
+
+// readFormat reads the format file, or looks at what else is there. Errors:
+// *LayoutError; ErrNotStore.
+func readFormat(dir string, beside []string) (formatState, error) {
+	text, err := readSmall(filepath.Join(dir, formatName), 256)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return 0, fmt.Errorf("blockstore: %w", err)
+	}
+	if layout, ok := parseFormat(text); ok {
+		if layout > Layout {
+			return 0, &LayoutError{Dir: dir, Layout: layout, Supports: Layout}
+		}
+		return formatGood, nil
+	}
+	used, err := looksUsed(dir, beside)
+	switch {
+	case err != nil:
+		return 0, err
+	case used:
+		return formatLost, nil
+	}
+	return formatNew, nil
 }
 
 // looksUsed reports whether dir, which has no good format file, was a store.

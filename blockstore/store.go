@@ -71,7 +71,7 @@ type totals struct {
 // version's files are only read when the index does not know it.
 //
 // Errors: *LockedError when another process owns it; *LayoutError when it was
-// written by a newer program; ErrNotStore (wrapped); ErrFull (wrapped). Damage
+// written by a newer program; ErrNotStore, ErrUnsafe and ErrFull (wrapped). Damage
 // is no error: what is lost is told to Options.Warn.
 func Open(dir string, o Options) (*Store, error) {
 	s := &Store{
@@ -81,8 +81,8 @@ func Open(dir string, o Options) (*Store, error) {
 		kick: make(chan struct{}, 1), evict: make(chan struct{}, 1), stop: make(chan struct{}),
 	}
 	s.limits = s.options.Limits
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, writeError("make the store's folder", err)
+	if err := MakeFolder(dir, s.options); err != nil {
+		return nil, err
 	}
 	if err := s.own(); err != nil {
 		return nil, err

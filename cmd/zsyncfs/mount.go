@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/zsyncfs/zsyncfs/blockstore"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/signals"
 	"github.com/zsyncfs/zsyncfs/fs"
@@ -178,13 +179,19 @@ func noteEmpty(stderr io.Writer, spec daemon.Spec) {
 }
 
 // storeDir is the store's folder, absolute and without symbolic links as far as
-// it exists; the default when dir is "".
+// it exists; the default when dir is "". Errors: blockstore.ErrUnsafe.
 func storeDir(dir string) (string, error) {
 	if dir == "" {
-		return daemon.DefaultStore()
+		var err error
+		if dir, err = daemon.DefaultStore(); err != nil {
+			return "", err
+		}
 	}
 	abs, err := filepath.Abs(dir)
 	if err != nil {
+		return "", err
+	}
+	if err := blockstore.CheckLinks(abs); err != nil {
 		return "", err
 	}
 	return resolve(abs), nil

@@ -27,6 +27,7 @@ type mountFlags struct {
 
 	refresh, readDeadline time.Duration
 	allowOther            bool
+	shareCredentials      bool
 	uid, gid              int64
 	umask                 string
 
@@ -48,6 +49,7 @@ func (f *mountFlags) add(s *pflag.FlagSet) {
 	s.DurationVar(&f.refresh, "refresh", time.Minute, "age after which listings and control files are asked for again")
 	s.DurationVar(&f.readDeadline, "read-deadline", 30*time.Second, "a read that waits longer fails with EIO")
 	s.BoolVar(&f.allowOther, "allow-other", false, "let other users in (needs user_allow_other in /etc/fuse.conf unless root)")
+	s.BoolVar(&f.shareCredentials, "share-credentials", false, "with --allow-other: let others read what the source gives only to your credentials")
 	s.Int64Var(&f.uid, "uid", -1, "owner of everything (default: who mounts)")
 	s.Int64Var(&f.gid, "gid", -1, "group of everything (default: who mounts)")
 	s.StringVar(&f.umask, "umask", "0", "permission bits to take away, octal")
@@ -107,6 +109,7 @@ func (f *mountFlags) spec(args []string) (daemon.Spec, error) {
 		Refresh:       f.refresh,
 		ReadDeadline:  f.readDeadline,
 		AllowOther:    f.allowOther,
+		ShareAccess:   f.shareCredentials,
 		Debug:         f.debug && f.foreground,
 		Profiles:      f.pprof,
 		Share:         []reuse.Share{reuse.ShareOrigin, reuse.ShareVerified, reuse.ShareNone}[f.share.index],

@@ -17,6 +17,13 @@ import (
 // ErrNoDaemon says that no daemon answers on a store's socket.
 var ErrNoDaemon = errors.New("no daemon runs for this cache directory")
 
+// ErrForeignDaemon says that a socket is another user's, who must not learn what a
+// request holds.
+var ErrForeignDaemon = errors.New("the daemon of this cache directory belongs to another user")
+
+// tellsKey marks the context of requests that may hold passwords.
+type tellsKey struct{}
+
 // answerLimit is the longest answer of a daemon, in bytes.
 const answerLimit = 256 << 20
 
@@ -35,7 +42,16 @@ func NewClient(dir string) *Client {
 			return nil, err
 		}
 		defer store.Close()
-		return new(net.Dialer).DialContext(ctx, "unix", byDescriptor(store, socketName))
+		conn, err := new(net.Dialer).DialContext(ctx, "unix", byDescriptor(store, socketName))
+		if err != nil {
+			return nil, err
+		}
+		// Root may ask everybody's daemon, but tells nobody his passwords.
+		uid, err := peerUID(conn.(*net.UnixConn))
+		if err != nil || uid != 0 && uid != os.Geteuid() && (os.Geteuid() != 0 || ctx.Value(tellsKey{}) != nil) {
+			return nil, errors.Join(fmt.Errorf("%w: user %d", ErrForeignDaemon, uid), err, conn.Close())
+		}
+		return conn, nil
 	}
 	return &Client{store: dir, http: &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}
 }
@@ -52,7 +68,7 @@ func (c *Client) Status(ctx context.Context) (*Status, error) {
 // Mount asks the daemon to add a mount, and returns when it can be used.
 // Errors: ErrNoDaemon; *Failure as the daemon told it.
 func (c *Client) Mount(ctx context.Context, spec Spec) error {
-	err := c.call(ctx, http.MethodPost, "/v1/mounts", spec, &struct{}{})
+	err := c.call(context.WithValue(ctx, tellsKey{}, true), http.MethodPost, "/v1/mounts", spec, &struct{}{})
 	var failure *Failure
 	if errors.As(err, &failure) && failure.Ending {
 		return ErrNoDaemon

@@ -28,7 +28,7 @@ func (c *Client) Get(ctx context.Context, spec GetSpec, w GetWatch, use GetUse) 
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://daemon/v1/get", bytes.NewReader(encoded))
+	req, err := http.NewRequestWithContext(context.WithValue(ctx, tellsKey{}, true), http.MethodPost, "http://daemon/v1/get", bytes.NewReader(encoded))
 	if err != nil {
 		return err
 	}
@@ -57,6 +57,9 @@ func (c *Client) Get(ctx context.Context, spec GetSpec, w GetWatch, use GetUse) 
 func noDaemon(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
+	}
+	if errors.Is(err, ErrForeignDaemon) {
+		return err
 	}
 	return fmt.Errorf("%w: %w", ErrNoDaemon, err)
 }

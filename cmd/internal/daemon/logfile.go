@@ -2,9 +2,11 @@ package daemon
 
 import (
 	"fmt"
+	"log/slog"
 	"os"
 	"sync"
 
+	"github.com/zsyncfs/zsyncfs/blockstore"
 	"golang.org/x/sys/unix"
 )
 
@@ -30,17 +32,27 @@ type LogFile struct {
 	lost    int
 }
 
-// OpenLog opens STORE/daemon.log for appending; the folder is made if needed.
+// OpenLog opens STORE/daemon.log for appending; the folder is made if needed. Errors:
+// those of blockstore.MakeFolder.
 func OpenLog(store string) (*LogFile, error) {
-	if err := os.MkdirAll(store, 0o700); err != nil {
+	var told []error // it can only be written down when there is a log
+	err := blockstore.MakeFolder(store, blockstore.Options{Beside: beside, Warn: func(err error) { told = append(told, err) }})
+	if err != nil {
 		return nil, err
 	}
 	l := &LogFile{path: LogPath(store)}
-	return l, l.open()
+	if err := l.open(); err != nil {
+		return nil, err
+	}
+	log := slog.New(slog.NewTextHandler(l, nil))
+	for _, err := range told {
+		log.Warn(err.Error())
+	}
+	return l, nil
 }
 
 func (l *LogFile) open() error {
-	f, err := os.OpenFile(l.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	f, err := os.OpenFile(l.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,7 @@ type Spec struct {
 
 	Refresh, ReadDeadline time.Duration
 	AllowOther            bool
+	ShareAccess           bool // with AllowOther: although there are credentials
 	UID, GID              *uint32
 	Umask                 uint32
 
@@ -46,6 +47,9 @@ type Spec struct {
 // ErrSource says that a source is not a URL to mount.
 var ErrSource = errors.New("bad source")
 
+// ErrShared says that everybody would see what a server shows only to the user.
+var ErrShared = errors.New("--allow-other would let everybody read what the source gives to your credentials only")
+
 // Check finds what is wrong with a spec without a request.
 func (s *Spec) Check() error {
 	if (s.Source == "") == (s.IndexFile == "") {
@@ -55,6 +59,9 @@ func (s *Spec) Check() error {
 		if _, err := access.ParseURL(s.Source); err != nil {
 			return fmt.Errorf("%w: %w", ErrSource, err)
 		}
+	}
+	if s.AllowOther && !s.ShareAccess && s.Access.HasCredentials(s.Source, s.IndexFile) {
+		return ErrShared
 	}
 	return s.Access.Check()
 }
