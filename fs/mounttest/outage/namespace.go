@@ -165,6 +165,21 @@ func (n *Namespace) do(f func() error) error {
 	return err
 }
 
+// Listen listens at an address of n's network until the end of the test.
+func (n *Namespace) Listen(address string) net.Listener {
+	n.t.Helper()
+	var l net.Listener
+	err := n.do(func() (err error) {
+		l, err = net.Listen("tcp", address)
+		return err
+	})
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	n.t.Cleanup(func() { l.Close() })
+	return l
+}
+
 // dial connects to an address in n's network.
 func (n *Namespace) dial(address string, atMost time.Duration) (c net.Conn, err error) {
 	// Not by net.Dialer, which may go on in a goroutine of another thread.
