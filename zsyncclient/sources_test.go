@@ -2,43 +2,16 @@ package zsyncclient
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
-	"errors"
-	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
-)
 
-// clientCertificate writes one with its key into a folder.
-func clientCertificate(t *testing.T) (cert, key string) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
-	public, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	secret, err2 := x509.MarshalPKCS8PrivateKey(private)
-	dir := t.TempDir()
-	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	err = errors.Join(err, err2,
-		os.WriteFile(cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: public}), 0o600),
-		os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}), 0o600))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cert, key
-}
+	mountfixture "github.com/zsyncfs/zsyncfs/fs/mounttest/fixture"
+)
 
 // TestClientCertificate: only the source sees it, though every server asks.
 func TestClientCertificate(t *testing.T) {
@@ -59,7 +32,11 @@ func TestClientCertificate(t *testing.T) {
 	other := server("other", "")
 	source := server("source", other.URL)
 	o := Options{Insecure: true, Origins: []*url.URL{mustURL(source.URL)}, Mirrors: []*url.URL{mustURL(mirror.URL)}, AllowPrivate: true}
-	o.ClientCert, o.ClientKey = clientCertificate(t)
+	dir := t.TempDir()
+	o.ClientCert, o.ClientKey = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	if err := mountfixture.Certificate(o.ClientCert, o.ClientKey); err != nil {
+		t.Fatal(err)
+	}
 	c := newClient(t, o)
 	for _, u := range []string{source.URL, mirror.URL} {
 		a, err := c.get(context.Background(), ask{url: mustURL(u)})

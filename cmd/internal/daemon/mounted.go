@@ -33,6 +33,7 @@ type mounted struct {
 	since   time.Time
 	client  *zsyncclient.Client
 	archive *archive.Archive
+	single  bool // the source is one control file
 	pool    *target.Pool
 	fs      atomic.Pointer[fs.FS] // archive and pool may report changes before it is set
 	mount   *fs.Mount
@@ -164,7 +165,7 @@ func (m *mounted) openArchive(ctx context.Context, store *blockstore.Store, log 
 	if err != nil {
 		return err
 	}
-	if strings.HasSuffix(u.Path, ".zsync") {
+	if m.single = strings.HasSuffix(u.Path, ".zsync"); m.single {
 		m.archive = archive.NewSingle(u, o)
 	} else {
 		m.archive = archive.NewDirectory(u, o)
@@ -217,7 +218,7 @@ func (m *mounted) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if len(entries) == 1 && entries[0].File != nil && m.spec.IndexFile == "" && strings.HasSuffix(m.spec.Source, ".zsync") {
+	if m.single && len(entries) == 1 && entries[0].File != nil {
 		_, err = entries[0].File.Control(ctx)
 	}
 	return err
