@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -261,21 +262,35 @@ func TestOrdinaryUser(t *testing.T) {
 }
 
 // openDevice lets everyone use /dev/fuse until the end of the test, as udev
-// does on an ordinary system.
+// does on an ordinary system. The last of the tests that run at once closes it.
 func openDevice(t *testing.T) {
 	t.Helper()
-	const device = "/dev/fuse"
-	info, err := os.Stat(device)
-	must(t, err)
-	if info.Mode().Perm() == 0o666 {
-		return
+	const path = "/dev/fuse"
+	device.Lock()
+	defer device.Unlock()
+	if device.users++; device.users == 1 {
+		info, err := os.Stat(path)
+		must(t, err)
+		device.mode = info.Mode().Perm()
+		must(t, os.Chmod(path, 0o666))
 	}
-	must(t, os.Chmod(device, 0o666))
 	t.Cleanup(func() {
-		if err := os.Chmod(device, info.Mode().Perm()); err != nil {
+		device.Lock()
+		defer device.Unlock()
+		if device.users--; device.users > 0 {
+			return
+		}
+		if err := os.Chmod(path, device.mode); err != nil {
 			t.Error(err)
 		}
 	})
+}
+
+// device is who has /dev/fuse open to everyone.
+var device struct {
+	sync.Mutex
+	users int
+	mode  os.FileMode // as it was
 }
 
 // TestAllowOther: another user reads when the mount says so.

@@ -3,7 +3,6 @@ package target
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"math/rand/v2"
 	"net/url"
 	"os"
@@ -16,6 +15,7 @@ import (
 	"github.com/zsyncfs/zsyncfs/blockstore"
 	"github.com/zsyncfs/zsyncfs/format"
 	"github.com/zsyncfs/zsyncfs/format/checksum"
+	"github.com/zsyncfs/zsyncfs/fs/mounttest/forged"
 	"github.com/zsyncfs/zsyncfs/fs/target/reuse"
 	"github.com/zsyncfs/zsyncfs/zsyncclient"
 	"github.com/zsyncfs/zsyncfs/zsyncclient/rangetest"
@@ -210,49 +210,22 @@ func TestShareNone(t *testing.T) {
 	}
 }
 
-// cut keeps so few bytes of checksums that blocks can be forged.
-func cut(length, blockSize int64) format.Lengths {
-	return format.Lengths{SeqMatches: 1, Rsum: 2, Strong: 3}
-}
+const forgedBlock = forged.BlockSize
 
-const forgedBlock = 512
-
-// forge is a block that has the record of block, cut as cut does, and is another.
-// It tries from a number on where one is found at once.
+// forge is a block that has the record of block, as far as it is kept, and is another.
+// The search begins where one is found at once.
 func forge(t *testing.T, block []byte) []byte {
 	t.Helper()
-	const start, tries = forgeStart, 1 << 26
-	out := make([]byte, forgedBlock)
-	copy(out, "forged")
-	var list []byte
-	want := checksum.MD4.SumBlocks(nil, block, forgedBlock)[:3]
-	target := checksum.RsumBlock(block, forgedBlock).Uint32() & 0xffff
-	const batch = 64
-	for n := uint64(start); n < start+tries; n += batch {
-		list = list[:0]
-		for i := range uint64(batch) {
-			binary.LittleEndian.PutUint64(out[8:], n+i)
-			// Two bytes of weight 256 and 1 bring the rsum to any value.
-			out[forgedBlock-256], out[forgedBlock-1] = 0, 0
-			lack := target - checksum.RsumBlock(out, forgedBlock).Uint32()&0xffff
-			out[forgedBlock-256], out[forgedBlock-1] = byte(lack>>8), byte(lack)
-			list = append(list, out...)
-		}
-		sums := checksum.MD4.SumBlocks(nil, list, forgedBlock)
-		for i := range batch {
-			if bytes.Equal(sums[16*i:16*i+3], want) {
-				if n+uint64(i) != start {
-					t.Logf("forgeStart = %d", n+uint64(i))
-				}
-				return list[i*forgedBlock : (i+1)*forgedBlock]
-			}
-		}
+	const start = 1412956
+	out, number, err := forged.Block(block, start)
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal("no block could be forged")
-	return nil
+	if number != start {
+		t.Logf("the search should start at %d", number)
+	}
+	return out
 }
-
-const forgeStart = 11111
 
 // TestForgedBlock: a block that has another's record, as far as that is kept, and is
 // another, never crosses origins; where it may be used it is found by the digest of
@@ -261,14 +234,14 @@ func TestForgedBlock(t *testing.T) {
 	victim := randomBytes(1 * mib)
 	const at = 700 * forgedBlock
 	block := victim[at : at+forgedBlock]
-	forged := forge(t, block)
+	fake := forge(t, block)
 	evil := bytes.Clone(victim)
-	copy(evil[at:], forged)
-	h := format.BuilderOptions{BlockSize: forgedBlock, Lengths: cut}
+	copy(evil[at:], fake)
+	h := format.BuilderOptions{BlockSize: forgedBlock, Lengths: forged.Cut}
 	full := format.BuilderOptions{BlockSize: forgedBlock}
 
-	check := checksum.MD4.SumBlocks(nil, forged, forgedBlock)
-	if bytes.Equal(forged, block) || !bytes.Equal(check[:3], checksum.MD4.SumBlocks(nil, block, forgedBlock)[:3]) {
+	check := checksum.MD4.SumBlocks(nil, fake, forgedBlock)
+	if bytes.Equal(fake, block) || !bytes.Equal(check[:3], checksum.MD4.SumBlocks(nil, block, forgedBlock)[:3]) {
 		t.Fatal("the block is no forgery")
 	}
 	t.Run("another origin", func(t *testing.T) {
@@ -289,7 +262,7 @@ func TestForgedBlock(t *testing.T) {
 		srv := s.server()
 		alone := make([]byte, len(victim))
 		rand.NewChaCha8([32]byte{3}).Read(alone)
-		copy(alone[at:], forged)
+		copy(alone[at:], fake)
 		s.publish(srv, "/x-1.img", alone, full)
 		s.publish(srv, "/x-2.img", victim, h)
 		s.read(srv, "/x-1.img", alone, blockstore.Verified)
