@@ -43,6 +43,22 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
+// sideBySide runs subtests at once, four at a time whatever -parallel says: they wait
+// more than they work, not least for programs with the race detector to end.
+func sideBySide(t *testing.T, tests map[string]func(*testing.T)) {
+	t.Helper()
+	limit := make(chan struct{}, 4)
+	var running sync.WaitGroup
+	for name, test := range tests {
+		running.Go(func() {
+			limit <- struct{}{}
+			defer func() { <-limit }()
+			t.Run(name, test)
+		})
+	}
+	running.Wait()
+}
+
 // within runs f and fails the test when it does not end.
 func within(t *testing.T, what string, f func() error) error {
 	t.Helper()
