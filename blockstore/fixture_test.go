@@ -193,6 +193,7 @@ func (m *target) healControl(t testing.TB, v *Version) {
 // copyTree copies a folder as it is at the moment.
 func copyTree(t testing.TB, from, to string) {
 	t.Helper()
+	must(t, errors.Join(os.MkdirAll(to, 0o700), os.Chmod(to, 0o700))) // as a store's folder is
 	err := filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil // files come and go under a writer

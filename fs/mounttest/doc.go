@@ -21,6 +21,7 @@
 //	faulty     a proxy that does something wrong to some replies
 //	faultydisk a disk that fails when it is told to
 //	footprint  what a daemon holds, and what of it has grown
+//	forged     blocks that are not what their records say
 //
 // # Running
 //
@@ -54,7 +55,18 @@
 //	soak_test.go          everything at once, for an hour (ZSYNCFS_SOAK): nothing leaks
 //	longheaders_test.go   headers of 60 KB do not add up
 //	leaks_test.go         what those of leaks have in common
+//	poison_test.go        blocks that are forged, of others, of one's own, on the way
 //	torture_test.go       what all have in common
+//
+// # Who must get nothing
+//
+// Tests named TestSecurity try what README.md says about others: of the network, of the
+// machine, and whom a server leads to.
+//
+//	secrets_test.go      every kind of login: who is told, and where it is not seen
+//	addresses_test.go    where control files and redirects may not lead
+//	storefolder_test.go  the store, its socket, and what others planted there
+//	allowother_test.go   --allow-other
 //
 // # What the assertions rest on
 //

@@ -68,7 +68,7 @@ func TestTortureFailpoints(t *testing.T) {
 	s := serve(t, dir)
 	count := trials(len(points), 29*len(points))
 	var made atomic.Int64
-	sideBySide(t, trials(3, 4), func(t *testing.T, lane, lanes int) {
+	inLanes(t, trials(3, 4), func(t *testing.T, lane, lanes int) {
 		l := newCrashLane(t, program, s.URL("/"), dir, "")
 		for i := lane; i < count; i += lanes {
 			pass := 1 + l.rng.Int64N(int64(trials(1, 5)))
@@ -87,8 +87,8 @@ func TestTortureFailpoints(t *testing.T) {
 	promised(t, "crash safe", "kill -9 at failpoints", int(made.Load()))
 }
 
-// sideBySide runs f for so many daemons at once, which wait for most of the time.
-func sideBySide(t *testing.T, lanes int, f func(t *testing.T, lane, lanes int)) {
+// inLanes runs f for so many daemons at once, which wait for most of the time.
+func inLanes(t *testing.T, lanes int, f func(t *testing.T, lane, lanes int)) {
 	t.Helper()
 	var all sync.WaitGroup
 	for lane := range lanes {

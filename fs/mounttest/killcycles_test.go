@@ -21,7 +21,7 @@ func TestTortureKills(t *testing.T) {
 	s := webserver.Start(t, webserver.Nginx, webserver.Options{Root: dir, BytesPerSecond: 20 << 20})
 	count := trials(15, 985) // TestTortureFailpoints makes the others of 50, and of 2000
 	var made atomic.Int64
-	sideBySide(t, trials(1, 4), func(t *testing.T, lane, lanes int) {
+	inLanes(t, trials(1, 4), func(t *testing.T, lane, lanes int) {
 		l := newCrashLane(t, binary(t), s.URL("/"), dir, "")
 		for i := lane; i < count; i += lanes {
 			l.killed(i%3 == 0)

@@ -26,7 +26,7 @@ func TestTorturePowerCuts(t *testing.T) {
 	s := serve(t, dir)
 	count := trials(5, 200)
 	var made atomic.Int64
-	sideBySide(t, trials(1, 3), func(t *testing.T, lane, lanes int) {
+	inLanes(t, trials(1, 3), func(t *testing.T, lane, lanes int) {
 		d := newDisk(t)
 		d.plugIn()
 		l := newCrashLane(t, binary(t), s.URL("/"), dir, filepath.Join(d.dir, "cache"))
