@@ -72,7 +72,7 @@ func TestTortureFailpoints(t *testing.T) {
 		l := newCrashLane(t, program, s.URL("/"), dir, "")
 		for i := lane; i < count; i += lanes {
 			pass := 1 + l.rng.Int64N(int64(trials(1, 5)))
-			for tries := 0; !l.dieAt(points[i%len(points)], pass); tries++ {
+			for tries := 0; !l.dieAt(points[i%len(points)], pass, tries > 0); tries++ {
 				if tries == 3 {
 					t.Fatalf("no daemon has come to %s", points[i%len(points)])
 				}
@@ -97,22 +97,25 @@ func inLanes(t *testing.T, lanes int, f func(t *testing.T, lane, lanes int)) {
 	all.Wait()
 }
 
-// newVersionPoints are passed only where a version is new in the store, closedPoints
-// where one that is not open is evicted, atStart once when a daemon starts without an
-// index.
+// The points that a daemon passes only in some cases: newVersions where versions are new in
+// the store; consolidation where the newest becomes the whole one, for which they must
+// come in their order and not drive each other out; closedVersions where one that is not
+// open is evicted; atStart once when a daemon starts without an index.
 var (
-	newVersionPoints = []string{"checkpoint.control synced", "checkpoint.meta written", "checkpoint.named", "promote.renamed"}
-	closedPoints     = []string{"evict.set aside", "evict.removed"}
-	atStart          = regexp.MustCompile(`^(recover\.|index\.snapshot )`)
+	newVersions    = regexp.MustCompile(`^(checkpoint\.(control synced|meta written|named)|promote\..*|manifest\..*)$`)
+	consolidation  = regexp.MustCompile(`^gather\..*$`)
+	closedVersions = regexp.MustCompile(`^evict\.(set aside|removed)$`)
+	atStart        = regexp.MustCompile(`^(recover\.|index\.snapshot ).*$`)
 )
 
 // reachPatience is how long a daemon may take to come to a failpoint.
-const reachPatience = 20 * time.Second
+const reachPatience = 15 * time.Second
 
 // dieAt mounts with a daemon that dies when it comes to a failpoint for the pass-th
-// time, and reads until it does. One that does not come there is killed; dieAt says no.
-func (l *crashLane) dieAt(point string, pass int64) (reached bool) {
-	t, o, pairs := l.t, l.options(), l.pairs
+// time, and reads until it does; with fresh, the store is empty at first. A daemon that
+// does not come there is killed; dieAt says no.
+func (l *crashLane) dieAt(point string, pass int64, fresh bool) (reached bool) {
+	t, o, pairs, readers := l.t, l.options(), l.pairs, l.pairs
 	t.Helper()
 	switch {
 	case atStart.MatchString(point):
@@ -120,13 +123,18 @@ func (l *crashLane) dieAt(point string, pass int64) (reached bool) {
 		must(t, os.RemoveAll(filepath.Join(l.cache, "index")))
 		// What is left when a version was being removed.
 		must(t, os.MkdirAll(filepath.Join(l.cache, "versions", "x-left-over-0", "data"), 0o700))
-	case slices.Contains(newVersionPoints, point):
-		pass = min(pass, 3)
-		must(t, os.RemoveAll(filepath.Join(l.cache, "versions")))
-	case slices.Contains(closedPoints, point):
+	case closedVersions.MatchString(point):
 		pass = 1
 		o.Flags = append(o.Flags, "--cache-size=300000") // less than the control files take
-		pairs = l.pairs[:1]
+		pairs, readers = l.pairs[:1], l.pairs[:1]
+	case consolidation.MatchString(point):
+		pass = min(pass, 2)
+		pairs, readers = l.pairs[:3], l.pairs[:1]
+		o.Flags = append(o.Flags, "--passthrough=off") // nothing is moved out of what the kernel reads
+		must(t, os.RemoveAll(filepath.Join(l.cache, "versions")))
+	case fresh, newVersions.MatchString(point):
+		pass = min(pass, 3)
+		must(t, os.RemoveAll(filepath.Join(l.cache, "versions")))
 	}
 	o.Environment = []string{failpointVariable + "=" + fmt.Sprint(point, ":", pass)}
 	l.last = fmt.Sprintf("failpoint %s: time %d, killed", point, pass)
@@ -136,7 +144,7 @@ func (l *crashLane) dieAt(point string, pass int64) (reached bool) {
 	if r := m.Try(); r.Code != 0 && !hit() {
 		t.Fatalf("zsyncfs mount, before %s: %v", point, r)
 	}
-	readers := l.readers(pairs)
+	reading := l.readers(readers)
 	died := func() bool { return noProcess(m) == nil }
 	for deadline := time.Now().Add(reachPatience); !died(); {
 		if time.Now().After(deadline) {
@@ -145,7 +153,7 @@ func (l *crashLane) dieAt(point string, pass int64) (reached bool) {
 		}
 		l.readAll(pairs, died)
 	}
-	end(t, readers, hang)
+	end(t, reading, hang)
 	return hit()
 }
 
@@ -157,8 +165,8 @@ func (l *crashLane) readAll(pairs []readcheck.Pair, done func() bool) {
 		if done() {
 			return
 		}
-		if i == 3 { // some time for the newest of the versions to become the whole one
-			time.Sleep(time.Duration(l.rng.IntN(100)) * time.Millisecond)
+		if i > 0 { // some time for what was read to be verified, and to become the whole one
+			time.Sleep(time.Duration(l.rng.IntN(50)) * time.Millisecond)
 		}
 		_ = readcheck.DropPages(p.Got)
 		if err := readcheck.Whole(p); errors.Is(err, readcheck.ErrWrong) {
