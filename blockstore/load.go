@@ -24,6 +24,9 @@ type loaded struct {
 // hold is believed as far as it can be true: blocks without a record or past
 // the end of the data file are forgotten.
 func loadParts(dir string, key Key, h *format.Header, warn func(error)) (*loaded, error) {
+	for _, temp := range []string{metaTempName, sharedTemp, manifestTemp} {
+		_ = os.Remove(filepath.Join(dir, temp)) // what a kill left
+	}
 	l := &loaded{parts: &parts{}, table: newTable(h.Geometry()), pages: map[int64]struct{}{}}
 	meta, err := loadMeta(dir)
 	switch {

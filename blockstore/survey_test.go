@@ -1,6 +1,9 @@
 package blockstore
 
 import (
+	"errors"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -51,6 +54,26 @@ func TestSurveyEvicts(t *testing.T) {
 	must(t, err)
 	defer s.Close()
 	within(t, "the store is within its limit", func() bool { return roomOf(dir) <= 2<<20 })
+}
+
+// TestLeftOverFiles: files that a kill left half written go when their version is opened.
+func TestLeftOverFiles(t *testing.T) {
+	m := makeTarget(t, 1, 10*4096, 4096)
+	s, _ := openStore(t, t.TempDir())
+	v := m.open(t, s)
+	dir := v.path()
+	must(t, v.Close())
+	temps := []string{metaTempName, sharedTemp, manifestTemp}
+	for _, name := range temps {
+		must(t, os.WriteFile(filepath.Join(dir, name), []byte("half"), 0o600))
+	}
+	v = m.open(t, s)
+	defer v.Close()
+	for _, name := range temps {
+		if _, err := os.Lstat(filepath.Join(dir, name)); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s is left over: %v", name, err)
+		}
+	}
 }
 
 // within waits until f says true.
