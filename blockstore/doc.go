@@ -47,6 +47,18 @@
 // bytes that might not be. When an fdatasync fails, all that came since the
 // last good checkpoint is forgotten.
 //
+// # After a crash
+//
+// What a kill leaves is looked after without a hand. Open takes in folders that the index
+// does not know, and removes in the background what was set aside; then what each version
+// takes on the disk is booked anew where the index, which is as old as the last checkpoint,
+// says something else, and what is too much is evicted (survey.go). Files that were being
+// replaced go when their version is opened. Bytes in a data file that no map speaks of are
+// booked, overwritten by the blocks that belong there, and go with the version.
+//
+// Between the steps of the order there are failpoints: in programs built with the tag
+// "failpoints" the process kills itself at one of them (failpoint_kill.go).
+//
 // # Sharing
 //
 // The data file of a version, as others see it, is a segment. Share has blocks of
@@ -161,9 +173,8 @@
 // with shared runs a third bit, 40 bytes per run, at most 1<<20, and a descriptor per
 // segment, at most 64, that all who use it have together. One that is closed takes
 // none. To open one takes what reading its files meta and known does, of the latter
-// without the holes. Open
-// reads the index, and one name per version. Stats adds up what
-// the checkpoints noted.
+// without the holes. Open reads the index, and one name per version, and in the
+// background the sizes of its files. Stats adds up what the checkpoints noted.
 //
 // # Locks
 //

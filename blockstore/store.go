@@ -68,7 +68,8 @@ type totals struct {
 
 // Open locks dir (made with mode 0700 when absent) and reads its index. What
 // it does per version is one record of the index and one name of a folder; a
-// version's files are only read when the index does not know it.
+// version's files are only read when the index does not know it; their sizes are looked
+// at in the background.
 //
 // Errors: *LockedError when another process owns it; *LayoutError when it was
 // written by a newer program; ErrNotStore, ErrUnsafe and ErrFull (wrapped). Damage
