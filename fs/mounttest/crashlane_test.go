@@ -68,6 +68,14 @@ func newCrashLane(t *testing.T, program, url, dir, cache string) *crashLane {
 	return l
 }
 
+// madeDurable reads files with a daemon that ends in order.
+func (l *crashLane) madeDurable(pairs []readcheck.Pair) {
+	l.t.Helper()
+	m := daemon.Start(l.t, l.options())
+	allRight(l.t, pairs)
+	m.Unmount()
+}
+
 func (l *crashLane) options() daemon.Options {
 	return daemon.Options{
 		Binary: l.program, Source: l.url, Dir: l.mountDir, CacheDir: l.cache,
@@ -106,9 +114,7 @@ var storeNames = regexp.MustCompile(`^(lock|format|daemon\.log|index/log|version
 func (l *crashLane) end() {
 	t := l.t
 	t.Helper()
-	m := daemon.Start(t, l.options())
-	allRight(t, l.pairs)
-	m.Unmount()
+	l.madeDurable(l.pairs)
 	l.notGrown()
 	must(t, filepath.WalkDir(l.cache, func(path string, e fs.DirEntry, err error) error {
 		name, _ := filepath.Rel(l.cache, path)

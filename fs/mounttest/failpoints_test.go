@@ -132,6 +132,7 @@ func (l *crashLane) dieAt(point string, pass int64, fresh bool) (reached bool) {
 		pairs, readers = l.pairs[:3], l.pairs[:1]
 		o.Flags = append(o.Flags, "--passthrough=off") // nothing is moved out of what the kernel reads
 		must(t, os.RemoveAll(filepath.Join(l.cache, "versions")))
+		l.madeDurable(l.pairs[:1]) // what is moved away was on the disk
 	case fresh, newVersions.MatchString(point):
 		pass = min(pass, 3)
 		must(t, os.RemoveAll(filepath.Join(l.cache, "versions")))

@@ -1,6 +1,7 @@
 package mounttest
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -87,13 +88,17 @@ func end(t *testing.T, o *readcheck.Oracle, atMost time.Duration) *readcheck.Ora
 	return r
 }
 
-// allRight waits until all files can be read, and are right.
+// allRight waits until all files can be read. Wrong bytes fail the test at once.
 func allRight(t *testing.T, pairs []readcheck.Pair) {
 	t.Helper()
 	eventually(t, "all files are right again", func() error {
 		for _, p := range pairs {
 			_ = readcheck.DropPages(p.Got)
-			if err := readcheck.Whole(p); err != nil {
+			err := readcheck.Whole(p)
+			if errors.Is(err, readcheck.ErrWrong) { // no time heals that
+				t.Fatalf("%s: %v", p.Got, err)
+			}
+			if err != nil {
 				return fmt.Errorf("%s: %w", filepath.Base(p.Got), err)
 			}
 		}
