@@ -63,9 +63,7 @@ func TestEntriesAndReopen(t *testing.T) {
 	if _, err := v.OpenData(); err == nil {
 		t.Error("OpenData after Close")
 	}
-	if len(s.open) != 0 {
-		t.Errorf("left open: %v", s.open)
-	}
+	nothingOpen(t, s)
 }
 
 func TestReopenOfWhatIsNotThere(t *testing.T) {
@@ -95,9 +93,7 @@ func TestReopenOfWhatIsNotThere(t *testing.T) {
 		must(t, v.Discard())
 		must(t, v.Close())
 	}
-	if len(s.open) != 0 {
-		t.Errorf("left open: %v", s.open)
-	}
+	nothingOpen(t, s)
 	must(t, s.Close())
 	if _, err := s.Reopen(Key{}); err != ErrClosed {
 		t.Errorf("closed: %v", err)

@@ -224,3 +224,20 @@ func (s *Store) commitIndex(set []entry) error {
 	}
 	return s.syncIndex()
 }
+
+// nothingOpen fails the test when versions stay open. What the store itself looks at
+// after Open may be open for a moment.
+func nothingOpen(t testing.TB, s *Store) {
+	t.Helper()
+	var left string
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		s.mu.Lock()
+		n := len(s.open) + len(s.orphans)
+		left = fmt.Sprint(s.open, s.orphans)
+		s.mu.Unlock()
+		if n == 0 {
+			return
+		}
+	}
+	t.Errorf("left open: %v", left)
+}

@@ -144,8 +144,6 @@ func TestOpenClose(t *testing.T) {
 		})
 	}
 	workers.Wait()
-	if len(s.open) != 0 || len(s.orphans) != 0 {
-		t.Errorf("left open: %v, %v", s.open, s.orphans)
-	}
+	nothingOpen(t, s)
 	must(t, s.Close())
 }

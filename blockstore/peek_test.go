@@ -27,9 +27,7 @@ func TestPeek(t *testing.T) {
 	peek(4, Suspect)
 	must(t, v.Close())
 	peek(4, Suspect)
-	if len(s.open) != 0 {
-		t.Errorf("left open: %v", s.open)
-	}
+	nothingOpen(t, s)
 	if w.count() != 0 {
 		t.Errorf("warnings: %v", w.all)
 	}

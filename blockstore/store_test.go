@@ -3,7 +3,6 @@ package blockstore
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -95,9 +94,7 @@ func TestSameVersionWhileOpen(t *testing.T) {
 	if _, err := b.ReadAt(make([]byte, 1), 0); err != ErrClosed {
 		t.Errorf("ReadAt: %v", err)
 	}
-	if len(s.open) != 0 {
-		t.Errorf("%d versions left open", len(s.open))
-	}
+	nothingOpen(t, s)
 }
 
 func TestArguments(t *testing.T) {
@@ -361,7 +358,5 @@ func TestManyVersions(t *testing.T) {
 	if w.count() != 0 {
 		t.Errorf("warnings: %v", w.all)
 	}
-	if fmt.Sprint(s.open) != "map[]" {
-		t.Errorf("left open: %v", s.open)
-	}
+	nothingOpen(t, s)
 }
