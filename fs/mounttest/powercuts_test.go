@@ -119,10 +119,16 @@ func (d *disk) plugIn() {
 	d.run("mount", "-t", "ext4", "-o", "loop", d.image, d.dir)
 }
 
-// unplug unmounts it, as soon as nobody has a file of it open.
+// unplug unmounts it, as soon as nobody has a file of it open. What is plugged in again is
+// a copy: a mount namespace that somebody made meanwhile keeps the file system, which is
+// off, and mount would find that one for the same image.
 func (d *disk) unplug() {
 	d.t.Helper()
 	eventually(d.t, "nobody uses the disk", func() error { return unix.Unmount(d.dir, 0) })
+	left := d.image
+	d.image = filepath.Join(folder(d.t), "disk")
+	d.run("cp", "--sparse=always", left, d.image)
+	must(d.t, os.Remove(left))
 }
 
 // cut has the file system go off: nothing is written to the disk any more.
