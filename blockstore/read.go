@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/zsyncfs/zsyncfs/format"
 )
@@ -197,18 +198,28 @@ func (v *Version) markChecked(r format.BlockRange) {
 	}
 }
 
-// damaged forgets block b and says so. Damage seldom comes alone: what was checked
+// damageRest is how long nothing is told of more damage in the same version.
+const damageRest = time.Minute
+
+// damaged forgets block b and says so, but not for each of many. Damage seldom comes alone: what was checked
 // before is checked again when it is read.
 func (v *Version) damaged(b format.BlockID, cause error) error {
 	v.mu.Lock()
 	v.forget(format.BlockRange{Start: b, End: b + 1})
 	v.table.checked.clear(0, v.table.blocks)
+	more, tell := v.damage.more, time.Since(v.damage.told) > damageRest
+	if v.damage.more++; tell {
+		v.damage.more, v.damage.told = 0, time.Now()
+	}
 	v.mu.Unlock()
 	err := &DamagedError{Block: b, Err: cause}
 	told := fmt.Errorf("version %v: %w", v.key, err)
-	if isDisk(cause) {
+	switch {
+	case isDisk(cause):
 		v.store.trouble(told) // a disk that fails does so for one block after the other
-	} else {
+	case tell && more > 0:
+		v.store.options.Warn(fmt.Errorf("%w, and %d more since that was said last", told, more))
+	case tell:
 		v.store.options.Warn(told)
 	}
 	return err

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/zsyncfs/zsyncfs/format"
 )
@@ -90,9 +91,13 @@ type Version struct {
 	// does not have yet would be taken for free.
 	punching sync.RWMutex
 
-	mu        sync.Mutex            // no I/O while held
-	table     *table                // guarded by mu
-	state     State                 // guarded by mu
+	mu     sync.Mutex // no I/O while held
+	table  *table     // guarded by mu
+	state  State      // guarded by mu
+	damage struct {   // guarded by mu
+		told time.Time // when Warn was last told of a damaged block
+		more int       // of those that it was not told of
+	}
 	id        ID                    // guarded by mu
 	hasID     bool                  // guarded by mu
 	pages     map[int64]struct{}    // guarded by mu; pages of "known" to be written
