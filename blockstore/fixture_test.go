@@ -229,15 +229,19 @@ func (s *Store) commitIndex(set []entry) error {
 // after Open may be open for a moment.
 func nothingOpen(t testing.TB, s *Store) {
 	t.Helper()
-	var left string
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+	within(t, "nothing is open", func() bool {
 		s.mu.Lock()
-		n := len(s.open) + len(s.orphans)
-		left = fmt.Sprint(s.open, s.orphans)
-		s.mu.Unlock()
-		if n == 0 {
-			return
+		defer s.mu.Unlock()
+		return len(s.open)+len(s.orphans) == 0
+	})
+}
+
+// within waits until f says true.
+func within(t testing.TB, what string, f func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !f(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: not so", what)
 		}
 	}
-	t.Errorf("left open: %v", left)
 }

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 )
 
 // killedStore is a copy of a store as a kill leaves it: each of targets was put after the
@@ -72,16 +71,6 @@ func TestLeftOverFiles(t *testing.T) {
 	for _, name := range temps {
 		if _, err := os.Lstat(filepath.Join(dir, name)); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s is left over: %v", name, err)
-		}
-	}
-}
-
-// within waits until f says true.
-func within(t *testing.T, what string, f func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !f(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: not so", what)
 		}
 	}
 }

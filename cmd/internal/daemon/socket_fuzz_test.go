@@ -33,7 +33,7 @@ func leadsElsewhere(raw []byte) bool {
 		var spec Spec
 		var get GetSpec
 		_, _ = json.Unmarshal(body, &spec), json.Unmarshal(body, &get)
-		if spec.Check() == nil || get.Check() == nil {
+		if r.URL.Path == "/v1/mounts" && spec.Check() == nil && filepath.IsAbs(spec.Dir) || r.URL.Path == "/v1/get" && get.Check() == nil {
 			return true
 		}
 	}
