@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 
-	"syscall"
-
 	"golang.org/x/sys/unix"
 
 	"github.com/zsyncfs/zsyncfs/format"
@@ -79,7 +77,7 @@ func (e *DamagedError) Unwrap() error { return e.Err }
 
 // isDisk says whether the disk, or its file system, said err.
 func isDisk(err error) bool {
-	var errno syscall.Errno
+	var errno unix.Errno
 	return errors.As(err, &errno)
 }
 

@@ -64,6 +64,8 @@ func (v *Version) ReadAt(p []byte, off int64) (n int, err error) {
 		n += m
 		if err != nil {
 			if isDisk(err) {
+				// The disk may not give the others either, and to find that out for each
+				// would cost a fetch each.
 				v.giveUp(format.Range{Start: off + int64(n), End: off + int64(len(p))})
 			}
 			return n, err
@@ -163,9 +165,7 @@ func (v *Version) check(parts *parts, buf []byte, blocks format.BlockRange, from
 	v.forgetRecords(rotten)
 	if err != nil {
 		// Without its record the block is as good as lost. Why it has none was told.
-		v.mu.Lock()
-		v.forget(format.BlockRange{Start: blocks.Start, End: blocks.Start + 1})
-		v.mu.Unlock()
+		v.giveUp(v.geometry().Bytes(format.BlockRange{Start: blocks.Start, End: blocks.Start + 1}))
 		return 0, &DamagedError{Block: blocks.Start, Err: err}
 	}
 	n, err := from.file(parts).ReadAt(buf, from.off)
@@ -201,8 +201,8 @@ func (v *Version) markChecked(r format.BlockRange) {
 // damageRest is how long nothing is told of more damage in the same version.
 const damageRest = time.Minute
 
-// damaged forgets block b and says so, but not for each of many. Damage seldom comes alone: what was checked
-// before is checked again when it is read.
+// damaged forgets block b and says so, but not for each of many. Damage seldom comes
+// alone: what was checked before is checked again when it is read.
 func (v *Version) damaged(b format.BlockID, cause error) error {
 	v.mu.Lock()
 	v.forget(format.BlockRange{Start: b, End: b + 1})
@@ -225,8 +225,7 @@ func (v *Version) damaged(b format.BlockID, cause error) error {
 	return err
 }
 
-// giveUp forgets the blocks of bytes r, of which the disk did not give one: it may not
-// give the others either, and to find that out for each would cost a fetch each.
+// giveUp forgets the blocks of bytes r.
 func (v *Version) giveUp(r format.Range) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

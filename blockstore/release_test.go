@@ -18,8 +18,7 @@ func TestPutWhilePunching(t *testing.T) {
 	defer s.Close()
 	v := m.open(t, s)
 	defer v.Close()
-	must(t, v.PutControl(m.control, 0))
-	must(t, v.Put(0, m.blocks(0, 64)))
+	m.fill(t, v)
 	must(t, v.Checkpoint())
 	var writer sync.WaitGroup
 	punched := 0
@@ -55,8 +54,7 @@ func TestReleaseAroundBlocks(t *testing.T) {
 	defer s.Close()
 	v := m.open(t, s)
 	defer v.Close()
-	must(t, v.PutControl(m.control, 0))
-	must(t, v.Put(0, m.blocks(0, 64)))
+	m.fill(t, v)
 	must(t, v.Forget(v.geometry().All()))
 	must(t, v.Put(30, m.blocks(30, 34)))
 	must(t, v.Checkpoint())

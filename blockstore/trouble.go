@@ -217,31 +217,3 @@ func (s *Store) probe() error {
 	}
 	return errors.Join(err, f.Close(), os.Remove(path))
 }
-
-// own makes this process the owner of the folder. Errors: *LockedError; the disk's.
-func (s *Store) own() error {
-	lock, err := takeLock(s.dir)
-	if err != nil {
-		return err
-	}
-	if s.lockInfo, err = lock.Stat(); err != nil {
-		lock.Close()
-		return fmt.Errorf("blockstore: %w", err)
-	}
-	s.lock = lock
-	return nil
-}
-
-// owns says whether the folder is still the one that was locked: somebody may have
-// removed it, and another process may have one of the same name by now. What is
-// written by name would be written into that. Errors: ErrGone (wrapped).
-func (s *Store) owns() error {
-	here, err := os.Lstat(filepath.Join(s.dir, lockName))
-	if err == nil && os.SameFile(here, s.lockInfo) {
-		return nil
-	}
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil // the disk does not tell: what is written next will
-	}
-	return fmt.Errorf("%w: %s", ErrGone, s.dir)
-}

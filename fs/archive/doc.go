@@ -55,5 +55,6 @@
 //
 // document.loading, then document.mu, then Archive.mu. Archive.storing comes before
 // document.mu. Dir.accessMu, headerCache.mu and notifier.mu are each held alone. The store
-// is read under document.loading, and changed under Archive.storing; no request and no callback is made under any lock.
+// is read under document.loading, and changed under Archive.storing; no request and no
+// callback is made under any lock.
 package archive

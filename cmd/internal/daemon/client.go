@@ -24,6 +24,8 @@ var ErrForeignDaemon = errors.New("the daemon of this cache directory belongs to
 // tellsKey marks the context of requests that may hold passwords.
 type tellsKey struct{}
 
+func telling(ctx context.Context) context.Context { return context.WithValue(ctx, tellsKey{}, true) }
+
 // answerLimit is the longest answer of a daemon, in bytes.
 const answerLimit = 256 << 20
 
@@ -68,7 +70,7 @@ func (c *Client) Status(ctx context.Context) (*Status, error) {
 // Mount asks the daemon to add a mount, and returns when it can be used.
 // Errors: ErrNoDaemon; *Failure as the daemon told it.
 func (c *Client) Mount(ctx context.Context, spec Spec) error {
-	err := c.call(context.WithValue(ctx, tellsKey{}, true), http.MethodPost, "/v1/mounts", spec, &struct{}{})
+	err := c.call(telling(ctx), http.MethodPost, "/v1/mounts", spec, &struct{}{})
 	var failure *Failure
 	if errors.As(err, &failure) && failure.Ending {
 		return ErrNoDaemon
@@ -93,23 +95,34 @@ func (c *Client) Cache(ctx context.Context, r CacheRequest) (*CacheAnswer, error
 }
 
 func (c *Client) call(ctx context.Context, method, path string, body, out any) error {
-	encoded, err := json.Marshal(body)
+	resp, err := c.send(ctx, method, path, body)
 	if err != nil {
 		return err
+	}
+	defer resp.Body.Close()
+	return json.NewDecoder(io.LimitReader(resp.Body, answerLimit)).Decode(out)
+}
+
+// send asks the daemon for something. The caller closes the answer's body. Errors:
+// ErrNoDaemon; *Failure as the daemon told it.
+func (c *Client) send(ctx context.Context, method, path string, body any) (*http.Response, error) {
+	encoded, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
 	}
 	req, err := http.NewRequestWithContext(ctx, method, "http://daemon"+path, bytes.NewReader(encoded))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return noDaemon(ctx, err)
+		return nil, noDaemon(ctx, err)
 	}
-	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return failureOf(resp)
+		defer resp.Body.Close()
+		return nil, failureOf(resp)
 	}
-	return json.NewDecoder(io.LimitReader(resp.Body, answerLimit)).Decode(out)
+	return resp, nil
 }
 
 // failureOf is the error that a daemon answered with.

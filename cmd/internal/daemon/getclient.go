@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"bufio"
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -24,22 +23,11 @@ import (
 // *Failure as the daemon told it; those of use.
 func (c *Client) Get(ctx context.Context, spec GetSpec, w GetWatch, use GetUse) error {
 	w = w.withDefaults()
-	encoded, err := json.Marshal(spec)
+	resp, err := c.send(telling(ctx), http.MethodPost, "/v1/get", spec)
 	if err != nil {
 		return err
-	}
-	req, err := http.NewRequestWithContext(context.WithValue(ctx, tellsKey{}, true), http.MethodPost, "http://daemon/v1/get", bytes.NewReader(encoded))
-	if err != nil {
-		return err
-	}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return noDaemon(ctx, err)
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return failureOf(resp)
-	}
 	answer, err := follow(resp.Body, w)
 	var failure *Failure
 	switch {
