@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -117,16 +118,7 @@ func TestForeground(t *testing.T) {
 	dir, _ := archive(t)
 	s := serve(t, dir)
 	m := daemon.New(t, daemon.Options{Binary: binary(t), Source: s.URL("/made/")})
-	out := newOutput()
-	cmd := m.Command(m.Args("-f")...)
-	cmd.Stdout, cmd.Stderr = out, out
-	must(t, cmd.Start())
-	eventually(t, "mounted", func() error {
-		if !daemon.Mounted(m.Dir) {
-			return fmt.Errorf("not mounted: %s", out)
-		}
-		return nil
-	})
+	cmd, out := startForeground(t, m)
 	if _, err := os.ReadFile(m.Path(textFile)); err != nil {
 		t.Error(err)
 	}
@@ -137,6 +129,22 @@ func TestForeground(t *testing.T) {
 	if daemon.Mounted(m.Dir) {
 		t.Error("still mounted")
 	}
+}
+
+// startForeground mounts as m says with a daemon in the foreground, and returns it and
+// what it prints.
+func startForeground(t *testing.T, m *daemon.Mount) (*exec.Cmd, *output) {
+	t.Helper()
+	cmd, out := m.Command(m.Args("-f")...), newOutput()
+	cmd.Stdout, cmd.Stderr = out, out
+	must(t, cmd.Start())
+	eventually(t, "mounted", func() error {
+		if !daemon.Mounted(m.Dir) {
+			return fmt.Errorf("not mounted: %s", out)
+		}
+		return nil
+	})
+	return cmd, out
 }
 
 // TestTwoMountsOneDaemon: a second mount of the same store joins the daemon,

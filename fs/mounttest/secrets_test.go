@@ -365,16 +365,7 @@ func sameStoreNoLogin(t *testing.T, m *daemon.Mount, g *guarded, l login) {
 // foreground: a daemon that is the command itself does not show its arguments.
 func foreground(t *testing.T, m *daemon.Mount) {
 	t.Helper()
-	cmd := m.Command(m.Args("-f")...)
-	out := newOutput()
-	cmd.Stdout, cmd.Stderr = out, out
-	must(t, cmd.Start())
-	eventually(t, "mounted", func() error {
-		if !daemon.Mounted(m.Dir) {
-			return fmt.Errorf("not mounted: %s", out)
-		}
-		return nil
-	})
+	cmd, out := startForeground(t, m)
 	seen, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", cmd.Process.Pid))
 	if err != nil || !bytes.Contains(seen, []byte(m.Dir)) || hasSecret(string(seen)) {
 		t.Errorf("the list of processes shows %q, %v", seen, err)
