@@ -105,10 +105,7 @@ func (b *bench) measureRow(r row) *result {
 			return out
 		}
 	}
-	repeat := b.repeat
-	if r.once {
-		repeat = 1
-	}
+	repeat := b.repetitions(r)
 	for repetition := range repeat {
 		for _, t := range r.tools {
 			mine := out.of(t)
@@ -126,6 +123,17 @@ func (b *bench) measureRow(r row) *result {
 	out.judge(r)
 	b.explain(r, out)
 	return out
+}
+
+// repetitions is how often a row is measured.
+func (b *bench) repetitions(r row) int {
+	switch {
+	case r.once:
+		return 1
+	case b.short:
+		return b.repeat
+	}
+	return b.repeat * max(r.often, 1)
 }
 
 // measureOnce is one measurement. Whatever it started has ended when it returns.

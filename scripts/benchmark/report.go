@@ -37,8 +37,8 @@ type report struct {
 type result struct {
 	Name    string        `json:"name"`
 	Title   string        `json:"title"`
-	Skipped string        `json:"skipped,omitempty"` // why nothing was measured
-	Once    bool          `json:"once,omitempty"`    // measured once, not as often as other rows
+	Skipped string        `json:"skipped,omitempty"`     // why nothing was measured
+	Times   int           `json:"repetitions,omitempty"` // measured so often, and not as often as other rows
 	Tools   []*toolResult `json:"tools"`
 	Metrics []*judged     `json:"metrics"`
 	Bound   string        `json:"bound,omitempty"`   // what a goal about time is held against, when one was missed
@@ -111,7 +111,10 @@ func debianName(program string) string {
 }
 
 func (b *bench) newResult(r row) *result {
-	out := &result{Name: r.name, Title: r.title, Once: r.once}
+	out := &result{Name: r.name, Title: r.title}
+	if n := b.repetitions(r); n != b.repeat {
+		out.Times = n
+	}
 	for _, t := range r.tools {
 		_, err := b.path(t)
 		out.Tools = append(out.Tools, &toolResult{

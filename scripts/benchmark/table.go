@@ -35,8 +35,12 @@ func (r *report) heading() string {
 func (r *result) table() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n%s: %s\n", r.Name, r.Title)
-	if r.Once {
+	switch r.Times {
+	case 0:
+	case 1:
 		b.WriteString("  measured once\n")
+	default:
+		fmt.Fprintf(&b, "  medians of %d\n", r.Times)
 	}
 	if r.Skipped != "" {
 		fmt.Fprintf(&b, "  left out: %s\n", r.Skipped)
