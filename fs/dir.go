@@ -32,7 +32,7 @@ func (d *dirNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (
 	if d.late.again(name) {
 		return nil, syscall.EIO
 	}
-	ctx, cancel := requestContext(ctx, d.fs.options.ReadDeadline)
+	ctx, cancel := requestContext(ctx, d.fs.readDeadline())
 	defer cancel()
 	entry, err := d.dir.Lookup(ctx, name)
 	if err != nil {
@@ -73,7 +73,7 @@ func (f *FS) entryTimeout(fresh time.Duration) time.Duration {
 	if fresh > 0 {
 		return fresh
 	}
-	return min(staleTimeout, f.options.Refresh)
+	return min(staleTimeout, f.refresh())
 }
 
 // subdir is the inode of the directory name: the one that is known, unless the
@@ -108,7 +108,7 @@ func (d *dirNode) Readdir(ctx context.Context) (fusefs.DirStream, syscall.Errno)
 	if d.late.again("") {
 		return nil, syscall.EIO
 	}
-	ctx, cancel := requestContext(ctx, d.fs.options.ReadDeadline)
+	ctx, cancel := requestContext(ctx, d.fs.readDeadline())
 	defer cancel()
 	entries, err := d.dir.Entries(ctx)
 	if err != nil {

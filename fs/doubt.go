@@ -81,7 +81,7 @@ func (n *fileNode) undoubted(ctx context.Context, read func() (int, error)) (int
 		if n.file.Replaced(ctx, n.kept.control()) {
 			return 0, replaced(err)
 		}
-		if !contradicted(err) || !n.doubt.lasts(n.fs.options.ReadDeadline) {
+		if !contradicted(err) || !n.doubt.lasts(n.fs.readDeadline()) {
 			return 0, err
 		}
 		select {

@@ -112,7 +112,7 @@ func (h *handle) fault(ctx context.Context, off int64, err error) syscall.Errno 
 }
 
 func (h *handle) readRemote(ctx context.Context, dest []byte, off int64) (int, error) {
-	ctx, cancel := requestContext(ctx, h.reading.Load().target.Patience(h.node.fs.options.ReadDeadline))
+	ctx, cancel := requestContext(ctx, h.reading.Load().target.Patience(h.node.fs.readDeadline()))
 	defer cancel()
 	for {
 		from := h.reading.Load()

@@ -14,7 +14,8 @@ import (
 type FS struct {
 	archive *archive.Archive
 	pool    *target.Pool
-	options Options
+	options Options // of Refresh and ReadDeadline the first values
+	times   atomic.Pointer[times]
 	faults  *faultLog
 	started time.Time
 	root    *dirNode
@@ -44,6 +45,7 @@ func New(a *archive.Archive, pool *target.Pool, o Options) *FS {
 		notices: make(chan func(), 1024),
 		open:    map[*target.Target]map[*fileNode]int{},
 	}
+	f.SetTimes(o.Refresh, o.ReadDeadline)
 	f.passthrough.Store(o.StackDepth > 0)
 	f.root = &dirNode{fs: f, dir: a.Root()}
 	f.worker.Add(1)

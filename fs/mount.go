@@ -81,7 +81,10 @@ func (f *FS) connectDirect(dir string) (*fuse.Server, error) {
 	source := strings.ReplaceAll(f.options.Name, ",", "%2C")
 	options := append(f.kernelOptions(), fmt.Sprintf("fd=%d,rootmode=%o,user_id=%d,group_id=%d",
 		fd, unix.S_IFDIR, os.Geteuid(), os.Getegid()))
-	const flags = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_RDONLY
+	flags := uintptr(unix.MS_NOSUID | unix.MS_NODEV | unix.MS_RDONLY)
+	if f.options.NoExec {
+		flags |= unix.MS_NOEXEC
+	}
 	if err := unix.Mount(source, dir, "fuse."+fsName, flags, strings.Join(options, ",")); err != nil {
 		return nil, errors.Join(fmt.Errorf("mount: %w", err), unix.Close(fd))
 	}
@@ -90,6 +93,9 @@ func (f *FS) connectDirect(dir string) (*fuse.Server, error) {
 
 func (f *FS) connectByHelper(dir string) (*fuse.Server, error) {
 	options := append(f.kernelOptions(), "ro", "nosuid", "nodev", "subtype="+fsName, "fsname="+escapeOption(f.options.Name))
+	if f.options.NoExec {
+		options = append(options, "noexec")
+	}
 	fd, err := fuseDevice(dir, options)
 	if err != nil {
 		return nil, err
@@ -120,7 +126,7 @@ func (f *FS) kernelOptions() []string {
 
 // serverOptions are those of go-fuse, which does not mount.
 func (f *FS) serverOptions() *fusefs.Options {
-	negative := min(time.Second, f.options.Refresh)
+	negative := min(time.Second, f.refresh())
 	return &fusefs.Options{
 		NegativeTimeout: &negative,
 		MountOptions: fuse.MountOptions{

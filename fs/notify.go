@@ -65,6 +65,16 @@ func (f *FS) ContentChanged(t *target.Target) {
 	}
 }
 
+// forgetNames makes the kernel forget all names below dir, of which it asks again.
+func forgetNames(dir *fusefs.Inode) {
+	for name, child := range dir.Children() {
+		if child.IsDir() {
+			forgetNames(child)
+		}
+		dir.NotifyEntry(name)
+	}
+}
+
 // find is the inode of the directory at path as far as the kernel knows it.
 func (f *FS) find(path string) *fusefs.Inode {
 	at := f.root.EmbeddedInode()

@@ -19,6 +19,8 @@ type Options struct {
 	UID, GID *uint32
 	// Umask is taken off 0444 for files and 0555 for directories. Default 0.
 	Umask uint32
+	// NoExec has the kernel run no program of the mount.
+	NoExec bool
 	// StackDepth lets the kernel read complete, verified versions from the block
 	// store's files by itself (passthrough), which takes CAP_SYS_ADMIN: 1, or 2 when
 	// the store lies on a file system that is stacked on another, such as overlayfs.
@@ -54,3 +56,18 @@ func (o Options) withDefaults() Options {
 	}
 	return o
 }
+
+// times are the options that can be changed.
+type times struct{ refresh, readDeadline time.Duration }
+
+// SetTimes puts others of these Options in force, for requests from now on. Both must
+// be more than 0. Never blocks; may be called at any time.
+func (f *FS) SetTimes(refresh, readDeadline time.Duration) {
+	before := f.times.Swap(&times{refresh, readDeadline})
+	if before != nil && refresh < before.refresh {
+		f.tell(func() { forgetNames(f.root.EmbeddedInode()) }) // it keeps them for longer
+	}
+}
+
+func (f *FS) refresh() time.Duration      { return f.times.Load().refresh }
+func (f *FS) readDeadline() time.Duration { return f.times.Load().readDeadline }

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // Client makes all requests of one mount or command. Safe for concurrent use.
@@ -15,9 +16,9 @@ type Client struct {
 	creds     *credentials
 	finals    finals
 	early     early
-	limit     *limiter        // of the bodies' rate; nil: none
-	largePage chan struct{}   // has an element while a large page of a listing is read
-	ctx       context.Context // ends at Close
+	limit     atomic.Pointer[limiter] // of the bodies' rate; nil: none
+	largePage chan struct{}           // has an element while a large page of a listing is read
+	ctx       context.Context         // ends at Close
 	cancel    context.CancelCauseFunc
 
 	mu     sync.Mutex
@@ -45,7 +46,8 @@ func New(o Options) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{opt: o, creds: creds,
-		limit: newLimiter(o.LimitRate), hosts: map[string]*host{}, warned: map[string]struct{}{}, largePage: make(chan struct{}, 1)}
+		hosts: map[string]*host{}, warned: map[string]struct{}{}, largePage: make(chan struct{}, 1)}
+	c.limit.Store(newLimiter(o.LimitRate))
 	if c.transport, err = newTransport(o, c.early.dial); err != nil {
 		return nil, err
 	}
@@ -63,6 +65,16 @@ func (c *Client) Close() {
 // AddOrigin: one more URL that the user typed (a line of an index file).
 func (c *Client) AddOrigin(u *url.URL) { c.creds.add(u, true) }
 
+// SetLimitRate has another Options.LimitRate hold, for answers that begin from now on.
+func (c *Client) SetLimitRate(rate int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.limit.Store(newLimiter(rate))
+	for _, h := range c.hosts {
+		h.limited.Store(rate > 0)
+	}
+}
+
 // host is the state of u's host, made when it is new.
 func (c *Client) host(u *url.URL) *host {
 	name := hostPort(u)
@@ -74,7 +86,7 @@ func (c *Client) host(u *url.URL) *host {
 			c.dropIdleHosts()
 		}
 		h = newHost(name, c.opt.MaxConnsPerHost)
-		h.limited = c.limit != nil
+		h.limited.Store(c.limit.Load() != nil)
 		c.hosts[name] = h
 	}
 	return h

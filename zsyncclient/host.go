@@ -32,8 +32,8 @@ const (
 // was measured.
 type host struct {
 	name     string
-	max      int  // connections
-	limited  bool // Options.LimitRate holds; set before anybody else has the host
+	max      int         // connections
+	limited  atomic.Bool // a rate limit holds
 	received atomic.Int64
 
 	mu         sync.Mutex
@@ -185,7 +185,7 @@ func (h *host) room(cl class, pri Priority) bool {
 			return false
 		}
 		most = max(h.limit-3, 1)
-		if h.limited {
+		if h.limited.Load() {
 			// They may wait long for the foreground, each with a connection.
 			most = max((h.limit-2)/2, 1)
 		}

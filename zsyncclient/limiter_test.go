@@ -173,7 +173,7 @@ func TestLimiterGivesBack(t *testing.T) {
 func TestLimitedHostKeepsConnections(t *testing.T) {
 	for limited, want := range map[bool]int{false: 5, true: 3} {
 		h := newHost("h:80", 8)
-		h.limited = limited
+		h.limited.Store(limited)
 		n := 0
 		for ; h.admit(data, Background) != nil; n++ {
 		}

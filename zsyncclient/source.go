@@ -57,8 +57,8 @@ func (s *Source) Rate() (bytesPerSecond float64, rtt time.Duration) {
 	if cand != nil {
 		bytesPerSecond, rtt = s.hostOf(cand).speed()
 	}
-	if bytesPerSecond == 0 {
-		bytesPerSecond = float64(s.c.opt.LimitRate)
+	if l := s.c.limit.Load(); l != nil && (bytesPerSecond == 0 || bytesPerSecond > l.rate) {
+		bytesPerSecond = l.rate
 	}
 	return bytesPerSecond, rtt
 }

@@ -55,7 +55,7 @@ type body struct {
 }
 
 func newBody(c *Client, caller context.Context, v *visit) *body {
-	b := &body{caller: caller, stall: c.opt.StallTimeout, visit: v, limit: c.limit}
+	b := &body{caller: caller, stall: c.opt.StallTimeout, visit: v, limit: c.limit.Load()}
 	b.ctx, b.cancel = context.WithCancelCause(caller)
 	b.stop = context.AfterFunc(c.ctx, func() { b.cancel(ErrClosed) })
 	b.timer = time.AfterFunc(b.stall, func() { b.cancel(ErrStalled) })

@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/zsyncfs/zsyncfs/zsyncclient"
 	"github.com/zsyncfs/zsyncfs/zsyncclient/listing"
@@ -12,7 +14,8 @@ import (
 
 // Archive is one remote archive. Safe for concurrent use.
 type Archive struct {
-	o       Options // with defaults
+	o       Options      // with defaults; of Refresh the first value
+	age     atomic.Int64 // Options.Refresh as it is now, in ns
 	root    *Dir
 	headers *headerCache
 	notify  *notifier
@@ -83,11 +86,17 @@ func newArchive(o Options) *Archive {
 		slots: make(chan struct{}, o.Parallel),
 		ahead: make(chan struct{}, max(o.Parallel*3/4, 1)),
 	}
+	a.SetRefresh(o.Refresh)
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	a.notify = newNotifier(o.Changed)
 	a.start(func() { a.notify.run(a.ctx) })
 	return a
 }
+
+// SetRefresh puts another Options.Refresh in force, which must be more than 0.
+func (a *Archive) SetRefresh(age time.Duration) { a.age.Store(int64(age)) }
+
+func (a *Archive) refresh() time.Duration { return time.Duration(a.age.Load()) }
 
 // Root is the archive's directory.
 func (a *Archive) Root() *Dir { return a.root }

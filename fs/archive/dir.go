@@ -84,7 +84,7 @@ func (d *Dir) Lookup(ctx context.Context, name string) (Entry, error) {
 // it is due for one.
 func (d *Dir) Fresh() time.Duration {
 	if d.fixed {
-		return d.a.o.Refresh
+		return d.a.refresh()
 	}
 	return d.doc.fresh(d.a)
 }

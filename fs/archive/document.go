@@ -74,7 +74,7 @@ func (d *document[T]) drop() {
 func (d *document[T]) settled(a *Archive) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.settledLocked(a.o.Now(), a.o.Refresh)
+	return d.settledLocked(a.o.Now(), a.refresh())
 }
 
 func (d *document[T]) settledLocked(now time.Time, refresh time.Duration) bool {
@@ -90,7 +90,7 @@ func (d *document[T]) settledLocked(now time.Time, refresh time.Duration) bool {
 func (d *document[T]) get(ctx context.Context, a *Archive, h handler[T]) (*T, error) {
 	d.ensureLoaded(h)
 	d.mu.Lock()
-	if d.settledLocked(a.o.Now(), a.o.Refresh) || d.value != nil && d.flight == nil && !a.mayTry() {
+	if d.settledLocked(a.o.Now(), a.refresh()) || d.value != nil && d.flight == nil && !a.mayTry() {
 		defer d.mu.Unlock()
 		return d.result()
 	}
@@ -113,7 +113,7 @@ func (d *document[T]) await(ctx context.Context, a *Archive, h handler[T]) {
 	d.ensureLoaded(h)
 	d.mu.Lock()
 	var f *flight[T]
-	if !d.settledLocked(a.o.Now(), a.o.Refresh) {
+	if !d.settledLocked(a.o.Now(), a.refresh()) {
 		f = d.fly(a, h)
 	}
 	d.mu.Unlock()
@@ -137,7 +137,7 @@ func (d *document[T]) fresh(a *Archive) time.Duration {
 	if d.err != nil || d.value == nil || age < 0 {
 		return 0
 	}
-	return max(a.o.Refresh-age, 0)
+	return max(a.refresh()-age, 0)
 }
 
 // expire makes the copy stale.

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/zsyncfs/zsyncfs/blockstore"
@@ -26,7 +27,7 @@ const (
 type Pool struct {
 	store   *blockstore.Store
 	client  *zsyncclient.Client
-	options Options
+	options atomic.Pointer[Options]
 	drops   sync.WaitGroup // targets being closed in the background
 
 	mu      sync.Mutex
@@ -60,15 +61,28 @@ type restPlan struct {
 
 // NewPool is a pool of targets whose blocks are kept in store and fetched by client.
 func NewPool(store *blockstore.Store, client *zsyncclient.Client, o Options) *Pool {
-	return &Pool{
+	p := &Pool{
 		store:   store,
 		client:  client,
-		options: o.withDefaults(),
 		entries: map[poolKey]*entry{},
 		rests:   map[blockstore.Key]restPlan{},
 		looks:   map[poolKey]time.Time{},
 		leaving: map[*entry]struct{}{},
 	}
+	o = o.withDefaults()
+	p.options.Store(&o)
+	return p
+}
+
+// SetOptions has change put other values into the options, which targets have that are
+// opened from now on. It may change ReadDeadline, Share, Seeds, Fill and Strict.
+func (p *Pool) SetOptions(change func(*Options)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	o := *p.options.Load()
+	change(&o)
+	o = o.withDefaults()
+	p.options.Store(&o)
 }
 
 // place is where the store is told that ctl came from.
@@ -116,7 +130,7 @@ func (p *Pool) Open(ctl *zsyncclient.Control) (*Target, error) {
 
 func (p *Pool) open(key poolKey, e *entry, ctl *zsyncclient.Control) {
 	defer close(e.ready)
-	e.target, e.err = newTarget(p.store, p.client, ctl, p.options)
+	e.target, e.err = newTarget(p.store, p.client, ctl, *p.options.Load())
 	if e.err != nil {
 		p.mu.Lock()
 		delete(p.entries, key)
@@ -272,7 +286,7 @@ func (p *Pool) gatherAgain() {
 // linger drops e after Options.Linger, unless it is used again or being
 // verified. p.mu is held.
 func (p *Pool) linger(key poolKey, e *entry) {
-	e.linger = time.AfterFunc(p.options.Linger, func() {
+	e.linger = time.AfterFunc(p.options.Load().Linger, func() {
 		busy := e.target.busy()
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -316,7 +330,7 @@ func (p *Pool) drop(key poolKey, e *entry) {
 	go func() {
 		defer p.drops.Done()
 		if err := e.target.shut(); err != nil {
-			p.options.Warn(e.target.where(), fmt.Errorf("close: %w", err))
+			p.options.Load().Warn(e.target.where(), fmt.Errorf("close: %w", err))
 		}
 	}()
 }
@@ -368,7 +382,7 @@ func (p *Pool) SourceURL(ctl *zsyncclient.Control) string {
 			return e.target.source.URL()
 		}
 	}
-	return p.client.NewSource(ctl, p.options.Mirrors).URL()
+	return p.client.NewSource(ctl, p.options.Load().Mirrors).URL()
 }
 
 // Stats is a snapshot of one open target.
