@@ -41,12 +41,18 @@ func (a *Access) Check() error {
 // HasCredentials says whether the source is told who asks, by any of the options or by
 // a login in a URL that was typed. What a query is for nobody can tell.
 func (a *Access) HasCredentials(typed ...string) bool {
+	return a.HasPassword(typed...) || a.Netrc != "" || a.Cert != "" || a.Key != ""
+}
+
+// HasPassword says whether a password, or what may be one, is among the options
+// themselves or in a URL that was typed.
+func (a *Access) HasPassword(typed ...string) bool {
 	for _, u := range append(ParseURLs(typed), a.MirrorURLs()...) {
 		if u.User != nil {
 			return true
 		}
 	}
-	return a.User != "" || a.Netrc != "" || len(a.Header) > 0 || a.Cert != "" || a.Key != ""
+	return a.User != "" || len(a.Header) > 0
 }
 
 // NewClient is an HTTP client for the URLs that were typed, the mirrors among

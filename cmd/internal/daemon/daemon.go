@@ -35,6 +35,11 @@ type Options struct {
 	First *Spec
 	// Log takes the daemon's messages. Default slog.Default().
 	Log *slog.Logger
+	// Level is the level of Log, for mounts that say another; nil: it stays.
+	Level *slog.LevelVar
+	// Renew is the spec of a mount that was asked for so, as the configuration file is
+	// now. nil: none can be renewed. Errors: ErrNoArchive.
+	Renew func(Asked) (Spec, error)
 	// Describe gives the exit code and the hint that belong to an error.
 	Describe func(error) (code int, hint string)
 }
@@ -52,6 +57,8 @@ type Daemon struct {
 	mounting sync.WaitGroup // Mounts and Gets under way; added to under mu, and not once ending
 
 	first *early // for the mount that the daemon was started for
+
+	reloading sync.Mutex // held while mounts are changed; taken before mu
 
 	mu     sync.Mutex
 	mounts map[string]*mounted // guarded by mu; by mount point, nil while one is being mounted
@@ -105,11 +112,7 @@ func (d *Daemon) Mount(ctx context.Context, spec Spec) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(d.ctx, func() { cancel(ErrEnding) })()
-	if spec.CacheSize != nil || spec.CacheMinFree != nil {
-		if err := SetLimits(d.store, spec.CacheSize, spec.CacheMinFree); err != nil {
-			d.options.Log.Warn(err.Error(), "mount", spec.Dir)
-		}
-	}
+	d.limit(&spec)
 	if spec.Profiles {
 		d.profiles.Store(true)
 	}
@@ -306,8 +309,16 @@ func (d *Daemon) Close() error {
 	}
 }
 
-// DefaultStore is the folder of the store when the user names none.
+// SystemStore is the folder of root's store.
+const SystemStore = "/var/cache/zsyncfs"
+
+// DefaultStore is the folder of the store when the user names none: zsyncfs in
+// $XDG_CACHE_HOME, else SystemStore for root, who may have no home directory when
+// systemd mounts, and ~/.cache/zsyncfs for others.
 func DefaultStore() (string, error) {
+	if os.Geteuid() == 0 && os.Getenv("XDG_CACHE_HOME") == "" {
+		return SystemStore, nil
+	}
 	dir, err := os.UserCacheDir()
 	if err != nil {
 		return "", fmt.Errorf("no place for the cache: %w", err)

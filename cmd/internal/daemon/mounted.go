@@ -29,7 +29,8 @@ const indexLimit = 64 << 20
 
 // mounted is one archive that is mounted, and all that serves it.
 type mounted struct {
-	spec    Spec
+	spec    Spec                 // as it was mounted
+	now     atomic.Pointer[Spec] // as it is now, in what can be changed
 	since   time.Time
 	client  *zsyncclient.Client
 	archive *archive.Archive
@@ -49,6 +50,7 @@ type mounted struct {
 func open(ctx context.Context, spec Spec, client *zsyncclient.Client, store *blockstore.Store, o Options) (*mounted, error) {
 	log := o.Log.With("mount", spec.Dir)
 	m := &mounted{spec: spec, since: time.Now(), client: client, gone: make(chan struct{})}
+	m.now.Store(&spec)
 	if m.client == nil {
 		var err error
 		if m.client, err = spec.newClient(o); err != nil {
@@ -72,21 +74,18 @@ func (m *mounted) build(ctx context.Context, store *blockstore.Store, log *slog.
 		return err
 	}
 	depth := m.stackDepth(store)
-	m.pool = target.NewPool(store, m.client, target.Options{
-		ReadDeadline: m.spec.ReadDeadline * 19 / 20, // so that a read learns why nothing came
-		Share:        m.spec.Share,
-		Seeds:        m.spec.Seeds,
-		Fill:         m.spec.Fill,
-		Strict:       m.spec.Strict,
-		Mirrors:      m.spec.MirrorURLs(),
-		Warn:         func(path string, err error) { log.Warn(err.Error(), "artifact", path) },
+	o := target.Options{
+		Mirrors: m.spec.MirrorURLs(),
+		Warn:    func(path string, err error) { log.Warn(err.Error(), "artifact", path) },
 		Changed: func(t *target.Target) {
 			if f := m.fs.Load(); f != nil {
 				f.ContentChanged(t)
 			}
 		},
 		Showable: m.showable(depth),
-	})
+	}
+	m.targetOptions(&o, &m.spec)
+	m.pool = target.NewPool(store, m.client, o)
 	f := fs.New(m.archive, m.pool, fs.Options{
 		Name:         m.name(),
 		Refresh:      m.spec.Refresh,
@@ -95,6 +94,7 @@ func (m *mounted) build(ctx context.Context, store *blockstore.Store, log *slog.
 		UID:          m.spec.UID,
 		GID:          m.spec.GID,
 		Umask:        m.spec.Umask,
+		NoExec:       m.spec.NoExec,
 		StackDepth:   depth,
 		Debug:        m.spec.Debug,
 		Log:          func(path string, err error) { log.Error(err.Error(), "path", path) },
@@ -103,6 +103,15 @@ func (m *mounted) build(ctx context.Context, store *blockstore.Store, log *slog.
 	var err error
 	m.mount, err = f.Mount(m.spec.Dir)
 	return err
+}
+
+// targetOptions puts into o what spec says and may say otherwise later.
+func (m *mounted) targetOptions(o *target.Options, spec *Spec) {
+	o.ReadDeadline = spec.ReadDeadline * 19 / 20 // so that a read learns why nothing came
+	o.Share = spec.Share
+	o.Seeds = spec.Seeds
+	o.Fill = spec.Fill
+	o.Strict = spec.Strict
 }
 
 // stackDepth is what fs.Options has of this name.
@@ -138,7 +147,7 @@ func (s *Spec) newClient(o Options) (*zsyncclient.Client, error) {
 
 // name is what df and mount show as the source: everybody may read it, so it
 // has no credentials and no query.
-func (m *mounted) name() string { return m.spec.name() }
+func (m *mounted) name() string { return m.spec.Name() }
 
 // openArchive chooses the kind of archive that the spec names.
 func (m *mounted) openArchive(ctx context.Context, store *blockstore.Store, log *slog.Logger) error {

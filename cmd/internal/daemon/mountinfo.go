@@ -13,20 +13,40 @@ const FSType = "fuse.zsyncfs"
 // without symbolic links; "" when nothing is mounted on it. Where several are
 // stacked it is the topmost's.
 func MountType(dir string) (string, error) {
+	var kind string
+	err := eachMount(func(at, t string) {
+		if at == dir {
+			kind = t
+		}
+	})
+	return kind, err
+}
+
+// MountPoints are those of all mounts of this program.
+func MountPoints() (dirs []string, err error) {
+	err = eachMount(func(dir, kind string) {
+		if kind == FSType {
+			dirs = append(dirs, dir)
+		}
+	})
+	return dirs, err
+}
+
+// eachMount calls do for each mount, in the order in which they were made.
+func eachMount(do func(dir, kind string)) error {
 	f, err := os.Open("/proc/self/mountinfo")
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer f.Close()
-	var kind string
 	s := bufio.NewScanner(f)
 	s.Buffer(nil, 1<<20)
 	for s.Scan() {
-		if at, t, ok := parseMountinfo(s.Text()); ok && at == dir {
-			kind = t
+		if dir, kind, ok := parseMountinfo(s.Text()); ok {
+			do(dir, kind)
 		}
 	}
-	return kind, s.Err()
+	return s.Err()
 }
 
 // parseMountinfo takes mount point and type from a line of mountinfo(5).

@@ -3,6 +3,7 @@ package daemon
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/zsyncfs/zsyncfs/cmd/internal/access"
@@ -19,6 +20,9 @@ type Spec struct {
 	IndexFile string
 	// Dir is the mount point.
 	Dir string
+	// MakeDir says that the mount point is to be made where it is not there. Whoever
+	// asks for the mount does that, with his own rights.
+	MakeDir bool
 
 	Refresh, ReadDeadline time.Duration
 	AllowOther            bool
@@ -39,6 +43,13 @@ type Spec struct {
 	CacheSize, CacheMinFree *int64
 
 	access.Access
+
+	// NoExec has the kernel run no program of the mount.
+	NoExec bool
+	// LogLevel is how much the daemon logs from now on; nil: as before.
+	LogLevel *slog.Level
+	// Asked is how it was asked for; nil: nobody knows.
+	Asked *Asked
 
 	Debug    bool // print every FUSE request
 	Profiles bool // profiles of the daemon on its socket, while it lives
@@ -66,8 +77,8 @@ func (s *Spec) Check() error {
 	return s.Access.Check()
 }
 
-// name is the source without what may be secret.
-func (s *Spec) name() string {
+// Name is the source without what may be secret.
+func (s *Spec) Name() string {
 	text := s.Source
 	if text == "" {
 		text = s.IndexFile

@@ -180,7 +180,7 @@ func (m *mounted) status() MountStatus {
 		Hosts:     hostStatus(c.Hosts),
 		Open:      artifactStatus(m.pool.Stats()),
 		Faults:    faultStatus(a.Faults),
-		LimitRate: m.spec.LimitRate,
+		LimitRate: m.now.Load().LimitRate,
 	}
 }
 
