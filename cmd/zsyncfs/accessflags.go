@@ -20,15 +20,15 @@ type accessFlags struct {
 }
 
 func (f *accessFlags) add(s *pflag.FlagSet) {
-	s.StringVar(&f.user, "user", "", "NAME:PASSWORD for the source (basic authentication)")
-	s.StringVar(&f.netrc, "netrc", "", "netrc file with credentials by host")
-	s.StringArrayVar(&f.header, "header", nil, "\"Name: value\" to send to the source, repeatable")
-	s.StringVar(&f.caCert, "cacert", "", "PEM file of certificate authorities to trust")
-	s.StringVar(&f.cert, "cert", "", "PEM file of the client certificate")
-	s.StringVar(&f.key, "key", "", "PEM file of the client certificate's key")
+	s.StringVar(&f.user, "user", "", "`NAME:PASSWORD` for the source (basic authentication)")
+	s.StringVar(&f.netrc, "netrc", "", "netrc `FILE` with credentials by host")
+	s.StringArrayVar(&f.header, "header", nil, "`\"NAME: VALUE\"` to send to the source, repeatable")
+	s.StringVar(&f.caCert, "cacert", "", "PEM `FILE` of certificate authorities to trust")
+	s.StringVar(&f.cert, "cert", "", "PEM `FILE` of the client certificate")
+	s.StringVar(&f.key, "key", "", "PEM `FILE` of the client certificate's key")
 	s.BoolVar(&f.insecure, "insecure", false, "do not check the server's certificate")
 	s.BoolVar(&f.allowPrivate, "allow-private", false, "let control files and redirects lead to private and loopback addresses")
-	s.StringArrayVar(&f.mirrors, "mirror", nil, "URL of a directory with the same artifacts, tried after their own URLs, repeatable")
+	s.StringArrayVar(&f.mirrors, "mirror", nil, "`URL` of a directory with the same artifacts, tried after their own URLs, repeatable")
 	s.Var(&f.limitRate, "limit-rate", "receive at most `RATE` bytes a second, all requests together (such as 500K or 2M)")
 }
 

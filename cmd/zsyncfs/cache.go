@@ -41,7 +41,7 @@ func newCacheCommand() *cobra.Command {
 		Args: rootArgs,
 		RunE: runRoot,
 	}
-	cmd.PersistentFlags().StringVar(&f.cacheDir, "cache-dir", "", "folder of the block store (default $XDG_CACHE_HOME/zsyncfs)")
+	cmd.PersistentFlags().StringVar(&f.cacheDir, "cache-dir", "", cacheDirHelp)
 	cmd.PersistentFlags().BoolVar(&f.json, "json", false, "print JSON")
 	rm := f.command("rm", "rm WHICH... | --all", "Remove versions; those that are in use stay", printRemoved)
 	rm.Flags().BoolVar(&f.all, "all", false, "remove all that nobody uses")

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/zsyncfs/zsyncfs/cmd/internal/bytesize"
@@ -45,7 +46,7 @@ func (o *optionalSize) String() string {
 	if !o.given {
 		return ""
 	}
-	return o.size.String()
+	return strconv.FormatInt(int64(o.size), 10)
 }
 
 // Type is the placeholder in the help.

@@ -75,9 +75,9 @@ func newGetCommand() *cobra.Command {
 		},
 	}
 	s := cmd.Flags()
-	s.StringVar(&f.cacheDir, "cache-dir", "", "folder of the block store (default $XDG_CACHE_HOME/zsyncfs)")
-	s.StringVarP(&f.output, "output", "o", "", "file to make (default: as the control file names it, here); - is standard output")
-	s.StringArrayVarP(&f.seeds, "seed", "i", nil, "file to look for blocks in, repeatable")
+	s.StringVar(&f.cacheDir, "cache-dir", "", cacheDirHelp)
+	s.StringVarP(&f.output, "output", "o", "", "`FILE` to make (default: as the control file names it, here); - is standard output")
+	s.StringArrayVarP(&f.seeds, "seed", "i", nil, "`FILE` to look for blocks in, repeatable")
 	s.BoolVar(&f.dryRun, "dry-run", false, "only say how much would be fetched")
 	s.BoolVar(&f.json, "json", false, "print the result as JSON")
 	s.BoolVarP(&f.quiet, "quiet", "q", false, "show no progress")

@@ -23,6 +23,9 @@ func main() {
 func run(args []string, stdout, stderr io.Writer) int {
 	ctx, caught := signals.Catch(context.Background())
 	defer caught.Close()
+	if isHelperCall(os.Args[0], args) {
+		return runHelper(ctx, os.Args[0], args, stdout, stderr)
+	}
 	return execute(ctx, args, stdout, stderr)
 }
 

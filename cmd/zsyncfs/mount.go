@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -24,12 +22,24 @@ const mountLong = `Mounts the archive SOURCE on the directory MOUNTPOINT and ret
 used. SOURCE is the URL of a directory that holds control files (NAME.zsync), or
 of one control file. With --index-file there is no SOURCE.
 
+ARCHIVE is a name from the configuration file ("zsyncfs config --help"), which says
+where it comes from, where it is mounted, and how. --all mounts all archives of the
+file. A mount point that the file names is made when it is not there.
+
 A daemon in the background serves the mount; one daemon serves all mounts that
 share a cache directory. It ends with its last mount:
 
     fusermount3 -u MOUNTPOINT      (or: zsyncfs umount MOUNTPOINT)
 
-Its messages are in CACHE-DIR/daemon.log.`
+Its messages are in CACHE-DIR/daemon.log ("zsyncfs log"). On SIGHUP it reads the
+configuration file again, and changes its mounts without unmounting them.
+
+With -f the command is the daemon itself, until its last mount is gone. It then tells
+systemd when it is ready, and its watchdog that it lives (Type=notify).
+
+Also /etc/fstab and mount(8) can do this, see mount.zsyncfs(8):
+
+    https://host/images/ /mnt/images zsyncfs noauto,x-systemd.automount,_netdev 0 0`
 
 // mountStartPatience is how long a mount waits for another daemon of the same
 // store that is just starting or ending, on a machine that is busy, too.
@@ -38,15 +48,16 @@ const mountStartPatience = 30 * time.Second
 func newMountCommand() *cobra.Command {
 	var f mountFlags
 	cmd := &cobra.Command{
-		Use:   "mount SOURCE MOUNTPOINT",
+		Use:   "mount SOURCE MOUNTPOINT | ARCHIVE [MOUNTPOINT] | --all",
 		Short: "Mount a remote archive directory",
 		Long:  mountLong,
 		Example: `  zsyncfs mount https://cdimage.example.org/daily/ /mnt/daily
   zsyncfs mount https://example.org/disk.img.zsync /mnt/disk
-  zsyncfs mount --index-file urls.txt /mnt/list`,
-		Args: func(_ *cobra.Command, args []string) error { return f.checkArgs(args) },
+  zsyncfs mount --index-file urls.txt /mnt/list
+  zsyncfs mount daily`,
+		Annotations: map[string]string{ownSettings: ""},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			spec, err := f.spec(args)
+			specs, err := f.specs(cmd.Flags(), args)
 			if err != nil {
 				return err
 			}
@@ -54,37 +65,54 @@ func newMountCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			err = mount(cmd.Context(), f, spec, store)
 			if f.foreground {
-				return err
+				return serveForeground(cmd.Context(), f.run(cmd.Flags(), specs, store))
 			}
-			if err == nil {
-				noteEmpty(cmd.ErrOrStderr(), spec)
-			}
+			err = mountEach(cmd.Context(), cmd.ErrOrStderr(), specs, store)
 			// A daemon tells no signal from other ends of its work.
 			return signals.Explain(cmd.Context(), err)
 		},
+		ValidArgsFunction: completeArchives,
 	}
 	f.add(cmd.Flags())
+	cmd.Flags().BoolVar(&f.all, "all", false, "mount all archives of the configuration file")
 	return cmd
 }
 
-// mount has spec mounted: by the daemon that runs, by this process (-f), or by
-// a daemon that it starts.
-func mount(ctx context.Context, f mountFlags, spec daemon.Spec, store string) error {
-	if err := clearMountPoint(spec.Dir); err != nil {
-		return fmt.Errorf("mount %s: %w", spec.Dir, err)
+// mountEach mounts all of specs. One that fails keeps none of the others back.
+func mountEach(ctx context.Context, stderr io.Writer, specs []daemon.Spec, store string) error {
+	var errs []error
+	for _, spec := range specs {
+		err := clearMountPoint(spec)
+		if err == nil {
+			err = untilUnlocked(ctx, func() error { return mountInBackground(ctx, spec, store) })
+		}
+		if err != nil {
+			errs = append(errs, mountError(spec, err))
+			continue
+		}
+		noteEmpty(stderr, spec)
 	}
+	return someOf(len(specs), errs)
+}
+
+// someOf is what several errors of n tasks are together.
+func someOf(n int, errs []error) error {
+	err := errors.Join(errs...)
+	if len(errs) > 0 && len(errs) < n {
+		return withCode(exitPartial, err)
+	}
+	return err
+}
+
+// untilUnlocked calls do again as long as another daemon, which starts or ends, has the
+// store.
+func untilUnlocked(ctx context.Context, do func() error) error {
 	deadline := time.Now().Add(mountStartPatience)
 	for {
-		var err error
-		if f.foreground {
-			err = serveForeground(ctx, f, spec, store)
-		} else {
-			err = mountInBackground(ctx, f, spec, store)
-		}
+		err := do()
 		if !isLocked(err) || time.Now().After(deadline) {
-			return mountError(spec, err)
+			return err
 		}
 		select { // another daemon starts or ends: ask it, or take its place
 		case <-time.After(100 * time.Millisecond):
@@ -97,13 +125,13 @@ func mount(ctx context.Context, f mountFlags, spec daemon.Spec, store string) er
 // mountInBackground has spec mounted by the daemon that runs, or by one that it
 // starts. A daemon that dies meanwhile leaves no dead mount behind: the mount
 // point was free before.
-func mountInBackground(ctx context.Context, f mountFlags, spec daemon.Spec, store string) error {
+func mountInBackground(ctx context.Context, spec daemon.Spec, store string) error {
 	err := daemon.NewClient(store).Mount(ctx, spec)
 	if errors.Is(err, daemon.ErrNoDaemon) {
 		if err := clearDead(spec.Dir); err != nil {
 			return err
 		}
-		err = spawnDaemon(ctx, f, spec, store)
+		err = spawnDaemon(ctx, spec, store)
 	}
 	if err != nil && !isLocked(err) {
 		err = errors.Join(err, clearDead(spec.Dir))
@@ -119,11 +147,17 @@ func mountError(spec daemon.Spec, err error) error {
 	return fmt.Errorf("mount %s: %w", spec.Dir, fromDaemon(err))
 }
 
-// clearMountPoint checks that dir can be mounted on, and takes away what a
-// daemon that died left there.
-func clearMountPoint(dir string) error {
+// clearMountPoint checks that the mount point of spec can be mounted on, and takes away
+// what a daemon that died left there. One that the configuration names is made.
+func clearMountPoint(spec daemon.Spec) error {
+	dir := spec.Dir
 	if err := clearDead(dir); err != nil {
 		return err
+	}
+	if spec.MakeDir {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return withCode(exitMount, err)
+		}
 	}
 	kind, err := daemon.MountType(dir)
 	if err != nil {
@@ -178,6 +212,9 @@ func noteEmpty(stderr io.Writer, spec daemon.Spec) {
 	}
 }
 
+// cacheDirHelp is what the help of every command says of --cache-dir.
+const cacheDirHelp = "`DIR` of the block store (default " + daemon.SystemStore + " for root, ~/.cache/zsyncfs for others)"
+
 // storeDir is the store's folder, absolute and without symbolic links as far as
 // it exists; the default when dir is "". Errors: blockstore.ErrUnsafe.
 func storeDir(dir string) (string, error) {
@@ -195,53 +232,4 @@ func storeDir(dir string) (string, error) {
 		return "", err
 	}
 	return resolve(abs), nil
-}
-
-// serveForeground is the daemon, in this process, with its messages on
-// standard error. One that is ending holds the store for a moment longer.
-func serveForeground(ctx context.Context, f mountFlags, spec daemon.Spec, store string) error {
-	status, err := daemon.NewClient(store).Status(ctx)
-	switch {
-	case err == nil && status.Ending:
-		return errLocked
-	case err == nil:
-		return withHint(withCode(exitStoreLocked, errors.New("a daemon serves this cache directory already")),
-			"without -f the mount joins it; with -f it needs a --cache-dir of its own")
-	}
-	level := slog.LevelInfo
-	if f.verbose {
-		level = slog.LevelDebug
-	}
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
-	return runDaemon(ctx, log, spec, store, func(error) {})
-}
-
-// garbagePercent is how much garbage a daemon lets come together, in percent of what
-// is in use: a search in a large image has tables of some 70 MB, which are garbage
-// all at once then. GOGC goes before it.
-const garbagePercent = 40
-
-// runDaemon runs a daemon with its first mount; mounted is called with the
-// outcome of that. A daemon whose first mount failed serves the others that came
-// meanwhile.
-func runDaemon(ctx context.Context, log *slog.Logger, spec daemon.Spec, store string, mounted func(error)) error {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(garbagePercent)
-	}
-	d, err := daemon.New(daemon.Options{
-		Store:   store,
-		Version: currentVersion().Version,
-		Log:     log,
-		First:   &spec,
-		Describe: func(err error) (int, string) {
-			code, hint := program.Translate(err)
-			return int(code), hint
-		},
-	})
-	if err != nil {
-		return err
-	}
-	err = d.Mount(ctx, spec)
-	mounted(err)
-	return errors.Join(err, d.Serve(ctx))
 }

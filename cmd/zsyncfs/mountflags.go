@@ -19,7 +19,9 @@ import (
 // mountFlags are the flags of "zsyncfs mount".
 type mountFlags struct {
 	foreground bool
+	all        bool // archives of the configuration file; not for every command
 	verbose    bool
+	logLevel   choice
 	debug      bool
 	pprof      bool
 	cacheDir   string
@@ -30,6 +32,7 @@ type mountFlags struct {
 	shareCredentials      bool
 	uid, gid              int64
 	umask                 string
+	noExec                bool
 
 	seeds               []string
 	share, fill, verify choice
@@ -39,21 +42,33 @@ type mountFlags struct {
 	access accessFlags
 }
 
+// newMountFlags are flags that no command line has.
+func newMountFlags() (*mountFlags, *pflag.FlagSet) {
+	f := new(mountFlags)
+	s := pflag.NewFlagSet("mount", pflag.ContinueOnError)
+	s.SortFlags = false
+	f.add(s)
+	return f, s
+}
+
 func (f *mountFlags) add(s *pflag.FlagSet) {
 	s.BoolVarP(&f.foreground, "foreground", "f", false, "stay in the foreground, with messages on standard error")
-	s.BoolVarP(&f.verbose, "verbose", "v", false, "log more")
+	s.BoolVarP(&f.verbose, "verbose", "v", false, "log more: --log-level=debug")
+	f.logLevel = choice{words: []string{"info", "debug", "warn", "error"}}
+	s.Var(&f.logLevel, "log-level", "what the daemon logs: info, debug (more), warn, error (less)")
 	s.BoolVar(&f.debug, "debug-fuse", false, "log every request of the kernel (with -f)")
 	s.BoolVar(&f.pprof, "pprof", false, "profiles of the daemon on its socket, CACHE-DIR/socket, at /debug/pprof/")
-	s.StringVar(&f.cacheDir, "cache-dir", "", "folder of the block store (default $XDG_CACHE_HOME/zsyncfs)")
-	s.StringVar(&f.indexFile, "index-file", "", "file or URL with one control file's URL per line, instead of SOURCE")
-	s.DurationVar(&f.refresh, "refresh", time.Minute, "age after which listings and control files are asked for again")
-	s.DurationVar(&f.readDeadline, "read-deadline", 30*time.Second, "a read that waits longer fails with EIO")
+	s.StringVar(&f.cacheDir, "cache-dir", "", cacheDirHelp)
+	s.StringVar(&f.indexFile, "index-file", "", "`FILE` or URL with one control file's URL per line, instead of SOURCE")
+	s.DurationVar(&f.refresh, "refresh", time.Minute, "`AGE` after which listings and control files are asked for again")
+	s.DurationVar(&f.readDeadline, "read-deadline", 30*time.Second, "a read that waits longer than this `TIME` fails with EIO")
 	s.BoolVar(&f.allowOther, "allow-other", false, "let other users in (needs user_allow_other in /etc/fuse.conf unless root)")
 	s.BoolVar(&f.shareCredentials, "share-credentials", false, "with --allow-other: let others read what the source gives only to your credentials")
-	s.Int64Var(&f.uid, "uid", -1, "owner of everything (default: who mounts)")
-	s.Int64Var(&f.gid, "gid", -1, "group of everything (default: who mounts)")
-	s.StringVar(&f.umask, "umask", "0", "permission bits to take away, octal")
+	s.Int64Var(&f.uid, "uid", -1, "`USER` number of the owner of everything (default: who mounts)")
+	s.Int64Var(&f.gid, "gid", -1, "`GROUP` number of everything (default: who mounts)")
+	s.StringVar(&f.umask, "umask", "0", "permission `BITS` to take away, octal")
 	s.StringArrayVar(&f.seeds, "seed", nil, "a local `PATH` to look for blocks in: a file, or a folder with files of like names (repeatable)")
+	s.BoolVar(&f.noExec, "noexec", false, "let no program be run from the mount")
 	f.share = choice{words: []string{"origin", "verified", "none"}}
 	s.Var(&f.share, "share", "whose blocks may be reused: origin (of versions from the same server), verified (of such as were verified whole), none")
 	f.fill = choice{words: []string{"sequential", "off", "full"}}
@@ -70,7 +85,7 @@ func (f *mountFlags) add(s *pflag.FlagSet) {
 // checkArgs checks how many arguments there are, and what is often mistaken
 // for a source. It quotes none of them: a URL may hold a password.
 func (f *mountFlags) checkArgs(args []string) error {
-	const usage = "usage: zsyncfs mount SOURCE MOUNTPOINT [flags]"
+	const usage = "usage: zsyncfs mount SOURCE MOUNTPOINT [flags], or zsyncfs mount ARCHIVE, a name from the configuration file"
 	want := 2
 	if f.indexFile != "" {
 		want = 1
@@ -112,6 +127,7 @@ func (f *mountFlags) spec(args []string) (daemon.Spec, error) {
 		ShareAccess:   f.shareCredentials,
 		Debug:         f.debug && f.foreground,
 		Profiles:      f.pprof,
+		NoExec:        f.noExec,
 		Share:         []reuse.Share{reuse.ShareOrigin, reuse.ShareVerified, reuse.ShareNone}[f.share.index],
 		Fill:          []target.Fill{target.FillAhead, target.FillOff, target.FillFull}[f.fill.index],
 		Strict:        f.verify.index == 1,

@@ -45,9 +45,9 @@ func newPinCommand() *cobra.Command {
 		},
 	}
 	s := cmd.Flags()
-	s.StringVar(&f.cacheDir, "cache-dir", "", "folder of the block store (default $XDG_CACHE_HOME/zsyncfs)")
+	s.StringVar(&f.cacheDir, "cache-dir", "", cacheDirHelp)
 	s.BoolVar(&remove, "remove", false, "let it go when room is needed")
-	s.StringArrayVarP(&f.seeds, "seed", "i", nil, "file or folder to look for blocks in, repeatable")
+	s.StringArrayVarP(&f.seeds, "seed", "i", nil, "file or folder, a `PATH`, to look for blocks in, repeatable")
 	s.BoolVar(&f.json, "json", false, "print the result as JSON")
 	s.BoolVarP(&f.quiet, "quiet", "q", false, "show no progress")
 	f.access.add(s)

@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/zsyncfs/zsyncfs/cmd/internal/config"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/report"
 )
 
@@ -29,11 +30,13 @@ func newRoot() *cobra.Command {
 		Args:          rootArgs,
 		RunE:          runRoot,
 	}
+	root.PersistentFlags().String(configFlag, "", "configuration `FILE` (default "+config.System+" for root, ~/.config/zsyncfs/config.toml for others)")
+	root.PersistentPreRunE = settleCommand
 	root.SetFlagErrorFunc(flagError)
 	root.SetUsageTemplate(usageTemplate)
 	root.AddCommand(newMountCommand(), newUmountCommand(), newStatusCommand(), newDaemonCommand())
-	root.AddCommand(newGetCommand(), newPinCommand(), newDiffCommand(), newCacheCommand())
-	root.AddCommand(newMakeCommand(), newServeCommand(), newVersionCommand())
+	root.AddCommand(newGetCommand(), newPinCommand(), newDiffCommand(), newCacheCommand(), newConfigCommand(), newLogCommand(), newDuCommand())
+	root.AddCommand(newMakeCommand(), newServeCommand(), newVersionCommand(), newManCommand())
 	return root
 }
 

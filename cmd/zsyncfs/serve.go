@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/zsyncfs/zsyncfs/cmd/internal/bytesize"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/fileserver"
 )
 
@@ -34,8 +35,9 @@ type serveFlags struct {
 func newServeCommand() *cobra.Command {
 	var flags serveFlags
 	cmd := &cobra.Command{
-		Use:   "serve DIR",
-		Short: "Serve a directory over HTTP, with control files made on demand",
+		Annotations: map[string]string{ownSettings: ""}, // its --user is another one
+		Use:         "serve DIR",
+		Short:       "Serve a directory over HTTP, with control files made on demand",
 		Long: `Serve a directory over HTTP for zsyncfs and zsync clients: range requests,
 listings as HTML or JSON, and for every regular file NAME its control file
 NAME.zsync. One that is on disk is served as it is; otherwise it is made when it
@@ -144,11 +146,11 @@ func (flags serveFlags) options(dir string, stderr io.Writer) (fileserver.Option
 		o.AccessLog = stderr
 	}
 	if o.ControlDir == "" {
-		cache, err := os.UserCacheDir()
+		cache, err := daemon.DefaultStore()
 		if err != nil {
 			return o, withHint(fmt.Errorf("find the cache directory: %w", err), "name one with --control-dir")
 		}
-		o.ControlDir = filepath.Join(cache, "zsyncfs", "controls")
+		o.ControlDir = filepath.Join(cache, "controls")
 	}
 	return o, nil
 }

@@ -19,9 +19,8 @@ import (
 // spawnRequest is what a mount tells the daemon that it starts, on standard
 // input: passwords must not show in the list of processes.
 type spawnRequest struct {
-	Store   string
-	Verbose bool
-	Spec    daemon.Spec
+	Store string
+	Spec  daemon.Spec
 }
 
 // spawnReply is its answer, on descriptor 3.
@@ -40,8 +39,8 @@ func isLocked(err error) bool {
 
 // spawnDaemon starts a daemon in the background and returns when its first
 // mount can be used.
-func spawnDaemon(ctx context.Context, f mountFlags, spec daemon.Spec, store string) error {
-	request, err := json.Marshal(spawnRequest{Store: store, Verbose: f.verbose, Spec: spec})
+func spawnDaemon(ctx context.Context, spec daemon.Spec, store string) error {
+	request, err := json.Marshal(spawnRequest{Store: store, Spec: spec})
 	if err != nil {
 		return err
 	}
@@ -142,21 +141,20 @@ func daemonProcess(ctx context.Context) error {
 		reply(spawnReply{Failure: describe(fmt.Errorf("open the log: %w", err))})
 		return nil
 	}
-	level := slog.LevelInfo
-	if request.Verbose {
-		level = slog.LevelDebug
-	}
-	log := slog.New(slog.NewTextHandler(file, &slog.HandlerOptions{Level: level}))
+	log, level := newLog(file, slog.LevelInfo)
 	told := false
-	err = runDaemon(ctx, log, request.Spec, request.Store, func(err error) {
-		told = true
-		if err != nil {
-			log.Error("mount: "+err.Error(), "mount", request.Spec.Dir)
-			reply(spawnReply{Failure: describe(err)})
-			return
-		}
-		reply(spawnReply{})
-	})
+	err = daemonRun{
+		store: request.Store, specs: []daemon.Spec{request.Spec}, log: log, level: level,
+		mounted: func(err error) {
+			told = true
+			if err != nil {
+				log.Error("mount: "+err.Error(), "mount", request.Spec.Dir)
+				reply(spawnReply{Failure: describe(err)})
+				return
+			}
+			reply(spawnReply{})
+		},
+	}.run(ctx)
 	switch {
 	case err == nil || told:
 	case isLocked(err):

@@ -40,7 +40,7 @@ func newStatusCommand() *cobra.Command {
 			return printStatus(cmd.OutOrStdout(), s)
 		},
 	}
-	cmd.Flags().StringVar(&cacheDir, "cache-dir", "", "folder of the block store (default $XDG_CACHE_HOME/zsyncfs)")
+	cmd.Flags().StringVar(&cacheDir, "cache-dir", "", cacheDirHelp)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON; \"pid\" is 0 when no daemon runs")
 	return cmd
 }

@@ -4,10 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/config"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
 	"github.com/zsyncfs/zsyncfs/fs"
 )
@@ -15,24 +19,76 @@ import (
 func newUmountCommand() *cobra.Command {
 	var lazy bool
 	cmd := &cobra.Command{
-		Use:     "umount MOUNTPOINT...",
+		Use:     "umount MOUNTPOINT|ARCHIVE...",
 		Aliases: []string{"unmount"},
 		Short:   "Unmount; the daemon ends with its last mount",
-		Example: `  zsyncfs umount /mnt/daily`,
+		Example: `  zsyncfs umount /mnt/daily
+  zsyncfs umount daily`,
 		Long: `Unmounts archives, like fusermount3 -u. The daemon behind them ends with its last
 mount. Where files are open it fails; --lazy then detaches the mount, and it
-ends when the last of them is closed.`,
-		Args: wantArgs(1, -1),
-		RunE: func(_ *cobra.Command, args []string) error {
+ends when the last of them is closed. ARCHIVE is a name from the configuration file.`,
+		Args:              wantArgs(1, -1),
+		ValidArgsFunction: completeMounts,
+		RunE: func(cmd *cobra.Command, args []string) error {
 			var errs []error
-			for _, dir := range args {
-				errs = append(errs, umount(dir, lazy))
+			for _, arg := range args {
+				dir, err := archiveMountPoint(cmd.Flags(), arg)
+				if err == nil {
+					err = umount(dir, lazy)
+				}
+				errs = append(errs, err)
 			}
 			return errors.Join(errs...)
 		},
 	}
 	cmd.Flags().BoolVarP(&lazy, "lazy", "l", false, "detach now, also with open files; they end with their programs")
 	return cmd
+}
+
+// archiveMountPoint is the mount point of the archive of that name, or arg itself when
+// it is a path, or no archive is called so.
+func archiveMountPoint(flags *pflag.FlagSet, arg string) (string, error) {
+	if !config.IsName(arg) {
+		return arg, nil
+	}
+	if kind, err := daemon.MountType(absoluteOr(arg)); err == nil && kind == daemon.FSType {
+		return arg, nil
+	}
+	file, err := readConfig(flags)
+	if err != nil || file == nil {
+		return arg, err
+	}
+	archive := file.Archive(arg)
+	if archive == nil || archive.Value("mount-point") == "" {
+		return arg, nil
+	}
+	return settledPath(archive.Value("mount-point"), filepath.Dir(file.Path))
+}
+
+// absoluteOr is path, absolute where that can be told.
+func absoluteOr(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
+}
+
+// completeMounts completes what can be unmounted: names of archives that are mounted,
+// and mount points.
+func completeMounts(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	dirs, err := daemon.MountPoints()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveFilterDirs
+	}
+	out := dirs
+	if file, err := readConfig(cmd.Flags()); err == nil && file != nil {
+		for _, a := range file.Archives {
+			if dir, err := settledPath(a.Value("mount-point"), filepath.Dir(file.Path)); err == nil && slices.Contains(dirs, dir) {
+				out = append(out, a.Name)
+			}
+		}
+	}
+	return out, cobra.ShellCompDirectiveNoFileComp
 }
 
 func umount(dir string, lazy bool) error {

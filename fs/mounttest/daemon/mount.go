@@ -143,6 +143,7 @@ func (m *Mount) Program(name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(line[0], line[1:]...)
 	// By default the race detector has every program wait for a second at its end.
 	cmd.Env = append(os.Environ(), m.marker, "GORACE=halt_on_error=0 atexit_sleep_ms=50 log_path="+filepath.Join(m.reports, "report"))
+	cmd.Env = append(cmd.Env, "ZSYNCFS_CONFIG=") // not what this machine is configured for
 	cmd.Env = append(cmd.Env, m.options.Environment...)
 	if c := m.options.Credential; c != nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: c}

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
+)
+
+const logLong = `Shows the messages of the daemon in the background: what was mounted and unmounted,
+what failed and why. It also works when no daemon runs any more. One that was started
+with -f has its messages on standard error, or, as a service, in the journal
+(journalctl -u 'zsyncfs*').`
+
+// logPause is how often a followed log is looked at.
+const logPause = 200 * time.Millisecond
+
+func newLogCommand() *cobra.Command {
+	var cacheDir string
+	var lines int
+	var follow bool
+	cmd := &cobra.Command{
+		Use:   "log",
+		Short: "Show the messages of the daemon",
+		Long:  logLong,
+		Example: `  zsyncfs log
+  zsyncfs log -n 1000 | grep level=ERROR
+  zsyncfs log --follow`,
+		Args: wantArgs(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			store, err := storeDir(cacheDir)
+			if err != nil {
+				return err
+			}
+			if lines < 0 {
+				return usageErrorf("--lines must not be less than 0")
+			}
+			return showLog(cmd.Context(), cmd.OutOrStdout(), daemon.LogPath(store), lines, follow)
+		},
+	}
+	cmd.Flags().StringVar(&cacheDir, "cache-dir", "", cacheDirHelp)
+	cmd.Flags().IntVarP(&lines, "lines", "n", 50, "show the last `N` lines")
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on with those that come, until Ctrl-C")
+	return cmd
+}
+
+func showLog(ctx context.Context, w io.Writer, path string, lines int, follow bool) error {
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) && !follow {
+		return withHint(withCode(exitNoDaemon, fmt.Errorf("no daemon in the background has written %s", path)),
+			"one that was started with -f has its messages on standard error, or in the journal")
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if err == nil {
+		defer func() { f.Close() }()
+		if err := printLast(w, path, f, lines); err != nil {
+			return err
+		}
+	}
+	if !follow {
+		return nil
+	}
+	return followLog(ctx, w, path, &f)
+}
+
+// printLast prints the last lines of f, which is at path, and of the file before it.
+// f is then at its end.
+func printLast(w io.Writer, path string, f *os.File, lines int) error {
+	text, err := io.ReadAll(io.LimitReader(f, daemon.LogLimit))
+	if err != nil {
+		return err
+	}
+	if bytes.Count(text, []byte("\n")) < lines {
+		if before, err := os.ReadFile(path + ".1"); err == nil {
+			text = append(before, text...)
+		}
+	}
+	all := strings.SplitAfter(string(text), "\n")
+	if last := len(all) - 1; all[last] == "" {
+		all = all[:last]
+	}
+	for _, l := range all[max(len(all)-lines, 0):] {
+		if err := printLog(w, l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// printLog prints a line of a log, which begins with spaces in a trace of Go's.
+func printLog(w io.Writer, line string) error {
+	text := strings.TrimLeft(line, " \t")
+	_, err := fmt.Fprintln(w, strings.Repeat(" ", len(line)-len(text))+printable(text))
+	return err
+}
+
+// followLog prints what comes, also when the daemon goes on in another file. *f is the
+// file at path; nil: there is none yet.
+func followLog(ctx context.Context, w io.Writer, path string, f **os.File) error {
+	var r *bufio.Reader
+	if *f != nil {
+		r = bufio.NewReader(*f)
+	}
+	part := "" // of a line
+	for {
+		for r != nil {
+			text, err := r.ReadString('\n')
+			part += text
+			if err != nil {
+				break // its end, for now
+			}
+			if err := printLog(w, part); err != nil {
+				return err
+			}
+			part = ""
+		}
+		if next := newerLog(path, *f); next != nil {
+			if *f != nil {
+				(*f).Close()
+			}
+			*f, r, part = next, bufio.NewReader(next), ""
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return nil // that is how it is meant to end
+		case <-time.After(logPause):
+		}
+	}
+}
+
+// newerLog is the file at path when it is another one than f, or f was cut short.
+func newerLog(path string, f *os.File) *os.File {
+	now, err := os.Stat(path)
+	if err != nil {
+		return nil
+	}
+	if f != nil {
+		was, err := f.Stat()
+		if err == nil && os.SameFile(was, now) {
+			return nil
+		}
+	}
+	next, err := os.Open(path)
+	if err != nil {
+		return nil
+	}
+	return next
+}
