@@ -13,7 +13,7 @@ type row struct {
 	files   []string
 	needs   []*tool // programs without which the row is left out
 	once    bool    // measured once however often the others are: it takes long, and says the same again
-	often   int     // measured so many times as often as the others, since the disk's speed changes from one to the next; 0: as often
+	often   int     // measured so many times as often as the others, since one differs from the next by more than there is to the goal; 0: as often
 	metrics []metric
 	sized   func(z sizes) []metric // the metrics of a run, where their words depend on its sizes
 	measure measure

@@ -43,6 +43,7 @@ var mountRows = []row{
 	{
 		name: "line.first-byte", title: "time to the first 4 KiB of a large sparse image, on the line",
 		tools: peers, files: []string{sparseName}, measure: firstByte(overLine), metrics: firstByteLineMetrics,
+		often: 3, // it is over in 0.1 s, of which 5 ms are between it and the goal
 	},
 	{
 		name: "line.sequential", title: "cold sequential reading, on the line",
