@@ -18,6 +18,8 @@ type Spec struct {
 	Source string
 	// IndexFile is the path or URL of a list of control files' URLs.
 	IndexFile string
+	// Archive is its name in the configuration file; "" when it has none.
+	Archive string
 	// Dir is the mount point.
 	Dir string
 	// MakeDir says that the mount point is to be made where it is not there. Whoever
