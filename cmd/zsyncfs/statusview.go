@@ -18,6 +18,9 @@ func printStatus(w io.Writer, s *daemon.Status) error {
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "daemon\tpid %d, version %s, up %s\n", s.PID, s.Version, since(s.Since))
+	if s.Page != "" {
+		fmt.Fprintf(t, "page\t%s, whose actions want the token in %s\n", s.Page, printable(daemon.TokenPath(s.Store.Dir)))
+	}
 	limit := ""
 	if s.Store.Limit > 0 {
 		limit = " of " + size(s.Store.Limit)

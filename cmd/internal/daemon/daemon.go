@@ -118,7 +118,7 @@ func (d *Daemon) Mount(ctx context.Context, spec Spec) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(d.ctx, func() { cancel(ErrEnding) })()
-	d.limit(&spec)
+	d.share(&spec)
 	if spec.Profiles {
 		d.profiles.Store(true)
 	}

@@ -48,6 +48,8 @@ type Spec struct {
 
 	// NoExec has the kernel run no program of the mount.
 	NoExec bool
+	// HTTP is the address of the status page; "": it stays where it is.
+	HTTP string
 	// LogLevel is how much the daemon logs from now on; nil: as before.
 	LogLevel *slog.Level
 	// Asked is how it was asked for; nil: nobody knows.
