@@ -68,3 +68,27 @@ func peekFolder(dir string, key Key) (p Peeked) {
 	p.Blocks = here.count()
 	return p
 }
+
+// PlaceOf is where the version of key came from, open or not; "" when that is not known.
+// Safe for concurrent use.
+func (s *Store) PlaceOf(key Key) Place {
+	if s.enter() != nil {
+		return ""
+	}
+	defer s.leave()
+	e := s.lockSlot(key)
+	defer s.leaveSlot(key, e)
+	defer e.opening.Unlock()
+	if v := e.version.Load(); v != nil {
+		return v.place
+	}
+	name, err := s.findFolder(key)
+	if err != nil || name == "" {
+		return ""
+	}
+	text, err := readSmall(filepath.Join(s.versionsDir(), name, placeName), maxPlace)
+	if err != nil {
+		return ""
+	}
+	return Place(text)
+}

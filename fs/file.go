@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -54,8 +55,12 @@ func (n *fileNode) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, u
 		return nil, 0, n.fs.faults.fault(ctx, "open", n.file.Path(), err)
 	}
 	n.fs.opened(t, n)
-	h := &handle{node: n, data: n.join(t)}
+	h := &handle{node: n, data: n.join(t), reader: readerKey{path: n.file.Path(), url: zsyncclient.Redact(ctl.URL)}}
+	if caller, ok := fuse.FromContext(ctx); ok {
+		h.reader.pid = caller.Pid
+	}
 	h.reading.Store(&reading{t, t.NewReader()})
+	n.fs.came(h.reader)
 	return h, fuse.FOPEN_KEEP_CACHE, 0
 }
 
@@ -71,6 +76,7 @@ type handle struct {
 	node    *fileNode
 	reading atomic.Pointer[reading]
 	data    *blockstore.Data // that the kernel is to read by itself; nil: none
+	reader  readerKey
 
 	renewing sync.Mutex       // held while reading is replaced
 	past     []*target.Target // guarded by renewing: what it was before
@@ -98,9 +104,14 @@ func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadRes
 		if code := h.node.late.again(off); code != 0 {
 			return nil, code
 		}
+		began := time.Now()
 		n, err = h.readRemote(ctx, dest, off)
+		h.node.fs.counts.readWaited(n, began)
+	} else {
+		h.node.fs.counts.readLocal(n)
 	}
 	if code := errno(err); code != 0 {
+		h.node.fs.counts.failed.Add(1)
 		return nil, h.fault(ctx, off, err)
 	}
 	return fuse.ReadResultData(dest[:n]), 0
@@ -160,6 +171,7 @@ func (h *handle) renew(from *reading) error {
 // Release gives the targets back.
 func (h *handle) Release(context.Context) syscall.Errno {
 	h.node.part()
+	h.node.fs.went(h.reader)
 	h.renewing.Lock()
 	defer h.renewing.Unlock()
 	for _, t := range append(h.past, h.reading.Load().target) {

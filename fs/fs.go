@@ -22,12 +22,15 @@ type FS struct {
 
 	passthrough atomic.Bool // the kernel reads complete versions by itself, as far as is known
 
+	counts counts
+
 	long    longNames
 	notices chan func() // for the worker that notifies the kernel
 	worker  sync.WaitGroup
 
 	mu       sync.Mutex
 	open     map[*target.Target]map[*fileNode]int // guarded by mu: handles
+	handles  map[readerKey]int                    // guarded by mu: them again, by who has them
 	attached bool                                 // guarded by mu: the kernel can be notified
 	closed   bool                                 // guarded by mu
 }
@@ -44,6 +47,7 @@ func New(a *archive.Archive, pool *target.Pool, o Options) *FS {
 		started: time.Now(),
 		notices: make(chan func(), 1024),
 		open:    map[*target.Target]map[*fileNode]int{},
+		handles: map[readerKey]int{},
 	}
 	f.SetTimes(o.Refresh, o.ReadDeadline)
 	f.passthrough.Store(o.StackDepth > 0)

@@ -19,6 +19,8 @@ type Options struct {
 	UID, GID *uint32
 	// Umask is taken off 0444 for files and 0555 for directories. Default 0.
 	Umask uint32
+	// CacheDir is shown as an attribute of the root, by which commands find the daemon.
+	CacheDir string
 	// NoExec has the kernel run no program of the mount.
 	NoExec bool
 	// StackDepth lets the kernel read complete, verified versions from the block

@@ -68,6 +68,17 @@ func (n *fileNode) Listxattr(_ context.Context, dest []byte) (uint32, syscall.Er
 	return fillXattr(dest, names.String())
 }
 
+// CacheDirAttr is the attribute of a mount's root that names its cache directory.
+const CacheDirAttr = "user.zsync.cache-dir"
+
+// Getxattr tells the root's cache directory.
+func (d *dirNode) Getxattr(_ context.Context, attr string, dest []byte) (uint32, syscall.Errno) {
+	if attr != CacheDirAttr || !d.IsRoot() || d.fs.options.CacheDir == "" {
+		return 0, syscall.ENODATA
+	}
+	return fillXattr(dest, d.fs.options.CacheDir)
+}
+
 // fillXattr answers a request whose buffer may be too small.
 func fillXattr(dest []byte, value string) (uint32, syscall.Errno) {
 	if len(dest) < len(value) {

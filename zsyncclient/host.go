@@ -266,6 +266,7 @@ func (v *visit) fail(err error, retryAfter time.Duration, slower bool) {
 		return
 	}
 	h.count.errors++
+	h.count.kinds[kindOf(err)]++
 	h.lastErr = err
 	if v.generation == h.generation {
 		h.generation++

@@ -19,6 +19,8 @@ type HostStats struct {
 	// Host is host:port.
 	Host                            string
 	Requests, BytesReceived, Errors int64
+	// Kinds are the Errors by their kind.
+	Kinds [kindCount]int64
 	// FailingSince is zero while the host answers.
 	FailingSince time.Time
 	// RTT and BytesPerSecond are smoothed; 0 means unknown.
@@ -27,12 +29,18 @@ type HostStats struct {
 }
 
 // counters are what survives of a host.
-type counters struct{ requests, received, errors int64 }
+type counters struct {
+	requests, received, errors int64
+	kinds                      [kindCount]int64 // the errors by their kind
+}
 
 func (c *counters) add(o counters) {
 	c.requests += o.requests
 	c.received += o.received
 	c.errors += o.errors
+	for k, n := range o.kinds {
+		c.kinds[k] += n
+	}
 }
 
 // Stats is a snapshot of the client's counters.
@@ -48,7 +56,7 @@ func (c *Client) Stats() Stats {
 	for _, h := range hosts {
 		hs := h.stats()
 		s.Hosts = append(s.Hosts, hs)
-		sum.add(counters{hs.Requests, hs.BytesReceived, hs.Errors})
+		sum.add(counters{hs.Requests, hs.BytesReceived, hs.Errors, hs.Kinds})
 	}
 	slices.SortFunc(s.Hosts, func(a, b HostStats) int { return strings.Compare(a.Host, b.Host) })
 	s.Requests, s.BytesReceived, s.Errors = sum.requests, sum.received, sum.errors
@@ -60,6 +68,6 @@ func (h *host) stats() HostStats {
 	defer h.mu.Unlock()
 	return HostStats{
 		Host: h.name, Requests: h.count.requests, BytesReceived: h.received.Load(), Errors: h.count.errors,
-		FailingSince: h.failingSince, RTT: h.rtt, BytesPerSecond: h.rate,
+		Kinds: h.count.kinds, FailingSince: h.failingSince, RTT: h.rtt, BytesPerSecond: h.rate,
 	}
 }

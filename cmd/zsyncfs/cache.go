@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/zsyncfs/zsyncfs/blockstore"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/progress"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/report"
 )
 
@@ -49,10 +50,17 @@ func newCacheCommand() *cobra.Command {
 		f.command("ls", "ls [WHICH...]", "List the versions: how much of each is here, and what it takes", printEntries),
 		rm,
 		f.command("gc", "gc", "Give back room that nobody needs; nothing that could be read goes", printCollected),
-		f.command("verify", "verify [WHICH...]", "Read all blocks from the disk and forget those that are damaged: they are fetched again when they are read", printChecked),
+		f.verifyCommand(),
 		f.pathCommand(),
 	)
 	return cmd
+}
+
+// cacheExamples are those of the commands by their operation.
+var cacheExamples = map[string]string{
+	"ls": "  zsyncfs cache ls\n  zsyncfs cache ls --json 'daily-*.iso' | jq '.entries[].disk'",
+	"rm": "  zsyncfs cache rm 'daily-2024*'\n  zsyncfs cache rm --all",
+	"gc": "  zsyncfs cache gc",
 }
 
 // command is one that does op with the store and prints the answer.
@@ -62,7 +70,7 @@ func (f *cacheFlags) command(op, use, short string, print func(io.Writer, *daemo
 		args = wantArgs(0, 0)
 	}
 	return &cobra.Command{
-		Use: use, Short: short, Args: args,
+		Use: use, Short: short, Args: args, Example: cacheExamples[op],
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if op == "rm" && len(args) == 0 && !f.all {
 				return withHint(usageErrorf("nothing was named"), "\"zsyncfs cache ls\" lists what is there; --all removes all of it")
@@ -85,10 +93,20 @@ func (f *cacheFlags) command(op, use, short string, print func(io.Writer, *daemo
 	}
 }
 
+// verifyCommand checks versions.
+func (f *cacheFlags) verifyCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "verify [WHICH...]", Args: wantArgs(0, -1), RunE: f.verify,
+		Short:   "Read all blocks from the disk and forget those that are damaged: they are fetched again when they are read",
+		Example: "  zsyncfs cache verify\n  zsyncfs cache verify 'daily-*.iso'",
+	}
+}
+
 // pathCommand prints where the store is.
 func (f *cacheFlags) pathCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "path", Short: "Print the folder of the block store", Args: wantArgs(0, 0),
+		Example: "  du -sh \"$(zsyncfs cache path)\"",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			store, err := storeDir(f.cacheDir)
 			if err != nil {
@@ -104,13 +122,24 @@ func (f *cacheFlags) pathCommand() *cobra.Command {
 }
 
 // do has the daemon of the store do r, or does it here when there is none.
-func (f *cacheFlags) do(ctx context.Context, dir string, r daemon.CacheRequest, stderr io.Writer) (*daemon.CacheAnswer, error) {
+func (f *cacheFlags) do(ctx context.Context, dir string, r daemon.CacheRequest, stderr io.Writer) (a *daemon.CacheAnswer, err error) {
+	s := &cacheSession{dir: dir, stderr: stderr}
+	defer func() { err = errors.Join(err, s.close()) }()
+	return s.do(ctx, r)
+}
+
+// cacheSession does things with a store one after the other: by its daemon, or, when there
+// is none, with the store in this process, which is opened once.
+type cacheSession struct {
+	dir    string
+	stderr io.Writer
+	store  *blockstore.Store // nil while it is not open here
+}
+
+func (s *cacheSession) do(ctx context.Context, r daemon.CacheRequest) (*daemon.CacheAnswer, error) {
 	deadline := time.Now().Add(getPatience)
 	for {
-		a, err := daemon.NewClient(dir).Cache(ctx, r)
-		if errors.Is(err, daemon.ErrNoDaemon) {
-			a, err = cacheHere(ctx, dir, r, stderr)
-		}
+		a, err := s.try(ctx, r)
 		if !isLocked(err) || time.Now().After(deadline) {
 			return a, fromDaemon(err)
 		}
@@ -122,19 +151,81 @@ func (f *cacheFlags) do(ctx context.Context, dir string, r daemon.CacheRequest, 
 	}
 }
 
-// cacheHere does it with the store in this process.
-func cacheHere(ctx context.Context, dir string, r daemon.CacheRequest, stderr io.Writer) (a *daemon.CacheAnswer, err error) {
-	if !blockstore.Exists(dir) {
-		return &daemon.CacheAnswer{Dir: dir}, nil
+func (s *cacheSession) try(ctx context.Context, r daemon.CacheRequest) (*daemon.CacheAnswer, error) {
+	if s.store == nil {
+		a, err := daemon.NewClient(s.dir).Cache(ctx, r)
+		if !errors.Is(err, daemon.ErrNoDaemon) {
+			return a, err
+		}
+		if !blockstore.Exists(s.dir) {
+			return &daemon.CacheAnswer{Dir: s.dir}, nil
+		}
+		s.store, err = daemon.OpenStore(s.dir, func(err error) {
+			fmt.Fprintln(s.stderr, "zsyncfs: note: "+printable(err.Error()))
+		})
+		if err != nil {
+			return nil, err
+		}
 	}
-	store, err := daemon.OpenStore(dir, func(err error) {
-		fmt.Fprintln(stderr, "zsyncfs: note: "+printable(err.Error()))
-	})
+	return daemon.Cache(ctx, s.store, r)
+}
+
+func (s *cacheSession) close() error {
+	if s.store == nil {
+		return nil
+	}
+	return s.store.Close()
+}
+
+// verify checks version after version, with a bar on a terminal.
+func (f *cacheFlags) verify(cmd *cobra.Command, args []string) (err error) {
+	store, err := storeDir(f.cacheDir)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	defer func() { err = errors.Join(err, store.Close()) }()
-	return daemon.Cache(ctx, store, r)
+	ctx, out := cmd.Context(), cmd.OutOrStdout()
+	s := &cacheSession{dir: store, stderr: cmd.ErrOrStderr()}
+	defer func() { err = errors.Join(err, s.close()) }()
+	list, err := s.do(ctx, daemon.CacheRequest{Op: "ls", Match: args})
+	if err != nil {
+		return err
+	}
+	task := progress.NewTask(cmd.ErrOrStderr(), "checking")
+	defer task.End()
+	for _, e := range list.Entries {
+		task.Grow(e.Local)
+	}
+	all := &daemon.CacheAnswer{Dir: list.Dir, Limit: list.Limit}
+	for _, e := range list.Entries {
+		a, err := s.do(ctx, daemon.CacheRequest{Op: "verify", Match: []string{e.ID}})
+		if errors.Is(err, daemon.ErrNoMatch) || isNoMatch(err) {
+			task.Add(e.Local) // it is gone by now
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		all.Checked = append(all.Checked, a.Checked...)
+		if !f.json {
+			for _, r := range a.Checked {
+				task.Print(out, checkedLine(r))
+			}
+		}
+		task.Add(e.Local)
+	}
+	task.End()
+	if f.json {
+		err = report.PrintJSON(out, all)
+	} else {
+		err = printCheckedSum(out, all)
+	}
+	return errors.Join(err, damaged(all))
+}
+
+// isNoMatch says whether a daemon has answered that there is no such version.
+func isNoMatch(err error) bool {
+	var failure *daemon.Failure
+	return errors.As(err, &failure) && strings.Contains(failure.Message, daemon.ErrNoMatch.Error())
 }
 
 // damaged is an error when something was.
@@ -219,18 +310,21 @@ func printCollected(w io.Writer, a *daemon.CacheAnswer) error {
 	return err
 }
 
-func printChecked(w io.Writer, a *daemon.CacheAnswer) error {
+// checkedLine is what was found of one version.
+func checkedLine(r daemon.CacheResult) string {
+	switch {
+	case r.Error != "":
+		return fmt.Sprintf("failed   %s: %s", shownFile(r.CacheEntry), printable(r.Error))
+	case r.Damaged > 0:
+		return fmt.Sprintf("damaged  %s: %d blocks were wrong, %d are right", shownFile(r.CacheEntry), r.Damaged, r.Blocks)
+	}
+	return fmt.Sprintf("ok       %s: %s, %s", shownFile(r.CacheEntry), count(r.Blocks, "block"), r.State)
+}
+
+func printCheckedSum(w io.Writer, a *daemon.CacheAnswer) error {
 	var blocks, bad int64
 	for _, r := range a.Checked {
 		blocks, bad = blocks+r.Blocks, bad+r.Damaged
-		switch {
-		case r.Error != "":
-			fmt.Fprintf(w, "failed   %s: %s\n", shownFile(r.CacheEntry), printable(r.Error))
-		case r.Damaged > 0:
-			fmt.Fprintf(w, "damaged  %s: %d blocks were wrong, %d are right\n", shownFile(r.CacheEntry), r.Damaged, r.Blocks)
-		default:
-			fmt.Fprintf(w, "ok       %s: %s, %s\n", shownFile(r.CacheEntry), count(r.Blocks, "block"), r.State)
-		}
 	}
 	_, err := fmt.Fprintf(w, "%s, %s right, %d damaged\n", versions(len(a.Checked)), count(blocks, "block"), bad)
 	return err

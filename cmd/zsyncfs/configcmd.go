@@ -43,7 +43,7 @@ that netrc names.
 
 A daemon reads it again on SIGHUP ("systemctl reload"). What is changed for mounts while
 they are mounted: refresh, read-deadline, fill, share, verify, seed, limit-rate,
-cache-size, cache-min-free and log-level. Of other changes the log tells.`
+cache-size, cache-min-free, log-level and http. Of other changes the log tells.`
 
 func newConfigCommand() *cobra.Command {
 	cmd := &cobra.Command{

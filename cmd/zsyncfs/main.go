@@ -1,6 +1,3 @@
-// Command zsyncfs mounts remote directories of zsync control files, makes and
-// serves such directories, and downloads single files through the block store of
-// its mounts.
 package main
 
 import (

@@ -16,6 +16,7 @@ import (
 
 	"github.com/zsyncfs/zsyncfs/cmd/internal/bytesize"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/making"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/progress"
 )
 
 const controlSuffix = ".zsync"
@@ -126,7 +127,7 @@ func (flags makeFlags) options(j job) making.Options {
 }
 
 // makeOne makes the control file of j; false when it was up to date.
-func makeOne(ctx context.Context, stdout io.Writer, j job, flags makeFlags) (bool, error) {
+func makeOne(ctx context.Context, stdout io.Writer, j job, flags makeFlags, task *progress.Task) (bool, error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
@@ -148,6 +149,8 @@ func makeOne(ctx context.Context, stdout io.Writer, j job, flags makeFlags) (boo
 		return false, err
 	}
 	defer f.Close()
+	task.Grow(info.Size())
+	o.Progress = task.Add
 	write := func(w io.Writer) error {
 		_, err := making.Write(ctx, f, o, w)
 		return err

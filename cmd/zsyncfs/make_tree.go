@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+
+	"github.com/zsyncfs/zsyncfs/cmd/internal/progress"
 )
 
 // makeAll makes the control files of all that args name, flags.jobs at a time.
@@ -21,12 +23,15 @@ func makeAll(ctx context.Context, stdout, stderr io.Writer, args []string, flags
 		quiet:  flags.quiet || flags.output == "-",
 		single: len(args) == 1 && !flags.recursive,
 	}
+	if !r.quiet {
+		r.task = progress.NewTask(stderr, "making control files")
+	}
 	jobs := make(chan job)
 	var workers sync.WaitGroup
 	for range flags.jobs {
 		workers.Go(func() {
 			for j := range jobs {
-				made, err := makeOne(ctx, stdout, j, flags)
+				made, err := makeOne(ctx, stdout, j, flags, r.task)
 				r.add(j, made, err)
 			}
 		})
@@ -36,6 +41,7 @@ func makeAll(ctx context.Context, stdout, stderr io.Writer, args []string, flags
 	}
 	close(jobs)
 	workers.Wait()
+	r.task.End()
 	return r.result(ctx)
 }
 
@@ -110,6 +116,7 @@ type makeReport struct {
 	quiet          bool
 	// single: there is one file, whose failure is the command's own error.
 	single bool
+	task   *progress.Task
 
 	mu                     sync.Mutex
 	made, upToDate, failed int   // guarded by mu
@@ -127,14 +134,14 @@ func (r *makeReport) add(j job, made bool, err error) {
 		r.failed++
 		r.last = makeError(j, err)
 		if !r.single {
-			fmt.Fprintf(r.stderr, "failed      %s\n", printable(r.last.Error()))
+			r.task.Print(r.stderr, "failed      "+printable(r.last.Error()))
 		}
 	case made:
 		r.made++
-		r.line("made        %s\n", j.control)
+		r.line("made        " + printable(j.control))
 	default:
 		r.upToDate++
-		r.line("up to date  %s\n", j.control)
+		r.line("up to date  " + printable(j.control))
 	}
 }
 
@@ -145,9 +152,9 @@ func (r *makeReport) cutShort() {
 	r.cut = true
 }
 
-func (r *makeReport) line(format, path string) {
+func (r *makeReport) line(text string) {
 	if !r.quiet {
-		fmt.Fprintf(r.stdout, format, printable(path))
+		r.task.Print(r.stdout, text)
 	}
 }
 

@@ -144,7 +144,11 @@ func mountError(spec daemon.Spec, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("mount %s: %w", spec.Dir, fromDaemon(err))
+	err = fromDaemon(err)
+	if _, hint := program.Translate(err); hint == hintCredentials && spec.Access.HasCredentials(spec.Source, spec.IndexFile) {
+		err = withHint(err, "%s", hintLogin)
+	}
+	return fmt.Errorf("mount %s: %w", spec.Dir, err)
 }
 
 // clearMountPoint checks that the mount point of spec can be mounted on, and takes away

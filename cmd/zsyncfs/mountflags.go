@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -24,6 +25,7 @@ type mountFlags struct {
 	logLevel   choice
 	debug      bool
 	pprof      bool
+	http       string
 	cacheDir   string
 	indexFile  string
 
@@ -58,6 +60,7 @@ func (f *mountFlags) add(s *pflag.FlagSet) {
 	s.Var(&f.logLevel, "log-level", "what the daemon logs: info, debug (more), warn, error (less)")
 	s.BoolVar(&f.debug, "debug-fuse", false, "log every request of the kernel (with -f)")
 	s.BoolVar(&f.pprof, "pprof", false, "profiles of the daemon on its socket, CACHE-DIR/socket, at /debug/pprof/")
+	s.StringVar(&f.http, "http", "", "`ADDRESS` of the status page and of metrics, such as 127.0.0.1:8090 (default: there is none)")
 	s.StringVar(&f.cacheDir, "cache-dir", "", cacheDirHelp)
 	s.StringVar(&f.indexFile, "index-file", "", "`FILE` or URL with one control file's URL per line, instead of SOURCE")
 	s.DurationVar(&f.refresh, "refresh", time.Minute, "`AGE` after which listings and control files are asked for again")
@@ -128,6 +131,7 @@ func (f *mountFlags) spec(args []string) (daemon.Spec, error) {
 		Debug:         f.debug && f.foreground,
 		Profiles:      f.pprof,
 		NoExec:        f.noExec,
+		HTTP:          f.http,
 		Share:         []reuse.Share{reuse.ShareOrigin, reuse.ShareVerified, reuse.ShareNone}[f.share.index],
 		Fill:          []target.Fill{target.FillAhead, target.FillOff, target.FillFull}[f.fill.index],
 		Strict:        f.verify.index == 1,
@@ -171,6 +175,11 @@ func (f *mountFlags) spec(args []string) (daemon.Spec, error) {
 	}
 	if f.refresh <= 0 || f.readDeadline <= 0 {
 		return s, usageErrorf("--refresh and --read-deadline must be more than 0")
+	}
+	if f.http != "" {
+		if _, _, err := net.SplitHostPort(f.http); err != nil {
+			return s, withHint(usageErrorf("bad address for --http: %w", err), "an ADDRESS is HOST:PORT, such as 127.0.0.1:8090")
+		}
 	}
 	if err := s.Check(); err != nil {
 		return s, withCode(exitUsage, err)

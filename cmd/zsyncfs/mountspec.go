@@ -161,6 +161,9 @@ func (f *mountFlags) complete(flags *pflag.FlagSet, args []string, file *config.
 	}
 	spec, err := f.spec(args)
 	spec.MakeDir = makeDir
+	if archive != nil {
+		spec.Archive = archive.Name
+	}
 	if flags.Changed("log-level") {
 		level := f.level()
 		spec.LogLevel = &level

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/spf13/cobra"
 
 	"github.com/zsyncfs/zsyncfs/cmd/internal/config"
@@ -33,11 +35,32 @@ func newRoot() *cobra.Command {
 	root.PersistentFlags().String(configFlag, "", "configuration `FILE` (default "+config.System+" for root, ~/.config/zsyncfs/config.toml for others)")
 	root.PersistentPreRunE = settleCommand
 	root.SetFlagErrorFunc(flagError)
+	root.SetHelpCommand(newHelpCommand())
 	root.SetUsageTemplate(usageTemplate)
 	root.AddCommand(newMountCommand(), newUmountCommand(), newStatusCommand(), newDaemonCommand())
-	root.AddCommand(newGetCommand(), newPinCommand(), newDiffCommand(), newCacheCommand(), newConfigCommand(), newLogCommand(), newDuCommand())
+	root.AddCommand(newGetCommand(), newPinCommand(), newDiffCommand(), newCacheCommand(), newConfigCommand(), newLogCommand(), newDuCommand(), newDoctorCommand())
 	root.AddCommand(newMakeCommand(), newServeCommand(), newVersionCommand(), newManCommand())
 	return root
+}
+
+// newHelpCommand is --help as a command; that of cobra succeeds for what there is not.
+func newHelpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "help [COMMAND]...",
+		Short:   "Tell more about a command",
+		Example: "  zsyncfs help mount\n  zsyncfs help cache rm",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c := cmd.Root()
+			for _, name := range args {
+				i := slices.IndexFunc(c.Commands(), func(sub *cobra.Command) bool { return sub.Name() == name || sub.HasAlias(name) })
+				if i < 0 {
+					return rootArgs(c, []string{name})
+				}
+				c = c.Commands()[i]
+			}
+			return c.Help()
+		},
+	}
 }
 
 // rootArgs is called when the first word is no command's name.

@@ -5,12 +5,15 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"os/signal"
 	"runtime/debug"
 	"syscall"
 
 	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/metrics"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/page"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/service"
 )
 
@@ -81,6 +84,9 @@ func (r daemonRun) run(ctx context.Context) error {
 		Level:   r.level,
 		First:   &r.specs[0],
 		Renew:   renew,
+		Page: func(d *daemon.Daemon, address, token string) http.Handler {
+			return page.Handler(ctx, d, address, token, metrics.Handler(d))
+		},
 		Describe: func(err error) (int, string) {
 			code, hint := program.Translate(err)
 			return int(code), hint

@@ -60,7 +60,11 @@ var settings = map[string]setting{
 
 	"log-level": {},
 	"pprof":     {},
+	"http":      {},
 }
+
+// daemonSettings are for the daemon, which all archives have in common.
+var daemonSettings = []string{"cache-dir", "log-level", "http"}
 
 // notFlags are the settings of an archive that no flag has.
 var notFlags = []string{"source", "mount-point"}
@@ -240,7 +244,7 @@ func checkNames(file *config.File) error {
 				errs = append(errs, file.At(s.Position, unknownSetting(s.Name)))
 			case rule.archive && !inArchive:
 				errs = append(errs, file.At(s.Position, fmt.Errorf("%s is for one source: it belongs to a table [archive.NAME]", s.Name)))
-			case inArchive && (s.Name == "cache-dir" || s.Name == "log-level"):
+			case inArchive && slices.Contains(daemonSettings, s.Name):
 				errs = append(errs, file.At(s.Position, fmt.Errorf("%s is for all archives: it belongs before the first table", s.Name)))
 			}
 		}

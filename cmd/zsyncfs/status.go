@@ -1,143 +1,204 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"text/tabwriter"
+	"os"
+	"strings"
 	"time"
 
-	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/report"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/terminal"
+	"github.com/zsyncfs/zsyncfs/fs"
+	"golang.org/x/sys/unix"
 )
 
+const statusLong = `Shows what the daemon of a cache directory has mounted and does: for each mount the
+server and its traffic, and each file that is open with its size, how much of it is
+here, what was reused and fetched, its state, how fast it is being fetched and who
+reads it.
+
+A state is provisional while only blocks were verified, verified once the whole file
+agreed with its digest, and suspect when it did not.
+
+With MOUNTPOINT it is the daemon behind that mount, whatever its cache directory, with
+an ARCHIVE that of the configuration file's. --json prints all there is; its keys are
+stable: new ones are added, none is changed. Sizes are bytes, rates bytes a second.
+
+    pid, version, since, ending   of the daemon; pid 0: none runs
+    store                         dir, versions, data_bytes (each block once),
+                                  shared_bytes, limit, min_free, disk_bytes, free_bytes,
+                                  trouble (since, error, hint): nothing more is kept
+    mounts[]                      dir, archive, detached, source, since, entries, known,
+                                  bytes, requests, received, errors, limit_rate, rate
+    mounts[].reads                of programs: local, waited, failed, local_bytes,
+                                  waited_bytes, wait_seconds
+    mounts[].blocks               fetched_bytes, reused_bytes, verified, suspect, repaired
+    mounts[].hosts[]              host, requests, received, errors, error_kinds,
+                                  failing_since, rtt_seconds, bytes_per_second
+    mounts[].open[]               url, path, length, blocks, blocks_local, blocks_shared,
+                                  fetched, reused, rate, searching, filling, fetches,
+                                  users, readers[] (pid, program, open), state
+    mounts[].faults[]             path, error, time
+    gets[]                        source, since, step, done, total, known, length,
+                                  limit_rate`
+
 func newStatusCommand() *cobra.Command {
-	var cacheDir string
-	var asJSON bool
+	var f statusFlags
 	cmd := &cobra.Command{
-		Use:   "status",
+		Use:   "status [MOUNTPOINT|ARCHIVE]",
 		Short: "Show what is mounted, open and downloaded, and how much of it is here",
+		Long:  statusLong,
 		Example: `  zsyncfs status
+  zsyncfs status --watch
+  zsyncfs status /mnt/daily
   zsyncfs status --json | jq '.mounts[].open'`,
-		Args: wantArgs(0, 0),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			store, err := storeDir(cacheDir)
-			if err != nil {
-				return err
-			}
-			s, err := daemon.NewClient(store).Status(cmd.Context())
-			if errors.Is(err, daemon.ErrNoDaemon) {
-				s, err = &daemon.Status{Store: daemon.StoreStatus{Dir: store}, Mounts: []daemon.MountStatus{}, Gets: []daemon.GetStatus{}}, nil
-			}
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return report.PrintJSON(cmd.OutOrStdout(), s)
-			}
-			return printStatus(cmd.OutOrStdout(), s)
-		},
+		Args:              wantArgs(0, 1),
+		ValidArgsFunction: completeMounts,
+		RunE:              func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
 	}
-	cmd.Flags().StringVar(&cacheDir, "cache-dir", "", cacheDirHelp)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON; \"pid\" is 0 when no daemon runs")
+	s := cmd.Flags()
+	s.StringVar(&f.cacheDir, "cache-dir", "", cacheDirHelp)
+	s.BoolVar(&f.json, "json", false, "print JSON; with --watch an object a line")
+	s.BoolVarP(&f.watch, "watch", "w", false, "go on, until Ctrl-C")
+	s.DurationVar(&f.interval, "interval", time.Second, "how often --watch looks, a `TIME`")
 	return cmd
 }
 
-func printStatus(w io.Writer, s *daemon.Status) error {
-	if s.PID == 0 {
-		_, err := fmt.Fprintf(w, "nothing is mounted from the cache directory %s\n", s.Store.Dir)
+// statusFlags are the flags of "zsyncfs status".
+type statusFlags struct {
+	cacheDir    string
+	json, watch bool
+	interval    time.Duration
+}
+
+func (f *statusFlags) run(cmd *cobra.Command, args []string) error {
+	if f.interval < 10*time.Millisecond {
+		return usageErrorf("--interval must be at least 10ms")
+	}
+	store, err := f.store(cmd, args)
+	if err != nil {
 		return err
 	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "daemon\tpid %d, version %s, up %s\n", s.PID, s.Version, since(s.Since))
-	limit := ""
-	if s.Store.Limit > 0 {
-		limit = " of " + size(s.Store.Limit)
+	if f.watch {
+		return f.watchStore(cmd.Context(), cmd.OutOrStdout(), store)
 	}
-	fmt.Fprintf(t, "cache\t%s: %s, %s of blocks, %s shared, %s%s on disk, %s free\n", printable(s.Store.Dir),
-		versions(s.Store.Versions), size(s.Store.DataBytes), size(s.Store.SharedBytes), size(s.Store.DiskBytes), limit, size(s.Store.FreeBytes))
-	if trouble := s.Store.Trouble; trouble != nil {
-		fmt.Fprintf(t, "  trouble\tfor %s, reads go on, but nothing more is kept: %s\n", since(trouble.Since), printable(trouble.Error))
-		if trouble.Hint != "" {
-			fmt.Fprintf(t, "  hint\t%s\n", printable(trouble.Hint))
+	s, err := f.ask(cmd.Context(), store)
+	if err != nil {
+		return err
+	}
+	if f.json {
+		return report.PrintJSON(cmd.OutOrStdout(), s)
+	}
+	return printStatus(cmd.OutOrStdout(), s)
+}
+
+// store is the cache directory that is meant.
+func (f *statusFlags) store(cmd *cobra.Command, args []string) (string, error) {
+	if len(args) == 0 {
+		return storeDir(f.cacheDir)
+	}
+	dir, err := archiveMountPoint(cmd.Flags(), args[0])
+	if err != nil {
+		return "", err
+	}
+	if dir, err = mountPoint(dir); err != nil {
+		return "", err
+	}
+	kind, err := daemon.MountType(dir)
+	if err != nil {
+		return "", err
+	}
+	if kind != daemon.FSType {
+		return "", withCode(exitNotMounted, fmt.Errorf("status %s: no archive is mounted there", dir))
+	}
+	store, err := storeOf(cmd.Context(), dir)
+	if err != nil {
+		return "", fmt.Errorf("status %s: %w", dir, err)
+	}
+	return store, nil
+}
+
+// askMountPatience is how long a mount takes at most to tell its cache directory.
+const askMountPatience = 5 * time.Second
+
+// storeOf is the cache directory of the mount on dir, which the mount tells.
+func storeOf(ctx context.Context, dir string) (string, error) {
+	type answer struct {
+		store string
+		err   error
+	}
+	told := make(chan answer, 1)
+	go func() { // a mount whose daemon hangs does not answer
+		p := make([]byte, 4096)
+		n, err := unix.Getxattr(dir, fs.CacheDirAttr, p)
+		told <- answer{string(p[:max(n, 0)]), err}
+	}()
+	select {
+	case a := <-told:
+		if a.err == nil && a.store == "" {
+			a.err = errors.New("the mount is of an older zsyncfs")
+		}
+		return a.store, a.err
+	case <-time.After(askMountPatience):
+		return "", errors.New("its daemon does not answer")
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	}
+}
+
+// ask asks the daemon of store; where none runs, that is told.
+func (f *statusFlags) ask(ctx context.Context, store string) (*daemon.Status, error) {
+	s, err := daemon.NewClient(store).Status(ctx)
+	if errors.Is(err, daemon.ErrNoDaemon) {
+		return &daemon.Status{Store: daemon.StoreStatus{Dir: store}, Mounts: []daemon.MountStatus{}, Gets: []daemon.GetStatus{}}, nil
+	}
+	return s, err
+}
+
+// watchStore shows the status again and again: on a terminal in place of the last one.
+func (f *statusFlags) watchStore(ctx context.Context, w io.Writer, store string) error {
+	const home, clearBelow = "\x1b[H", "\x1b[J"
+	file, _ := w.(*os.File)
+	onTerminal := terminal.Is(file)
+	if onTerminal {
+		fmt.Fprint(w, home+clearBelow)
+	}
+	for first := true; ; first = false {
+		s, err := f.ask(ctx, store)
+		if ctx.Err() != nil {
+			return nil // that is how it is meant to end
+		}
+		if err != nil {
+			return err
+		}
+		switch {
+		case f.json:
+			err = report.PrintJSONLine(w, s)
+		case onTerminal:
+			var text bytes.Buffer
+			if err = printStatus(&text, s); err == nil {
+				_, err = fmt.Fprint(w, home+strings.ReplaceAll(text.String(), "\n", "\x1b[K\n")+clearBelow)
+			}
+		default:
+			if !first {
+				fmt.Fprintln(w)
+			}
+			fmt.Fprintf(w, "%s\n", time.Now().Format(time.DateTime))
+			err = printStatus(w, s)
+		}
+		if err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(f.interval):
 		}
 	}
-	for _, m := range s.Mounts {
-		printMount(t, m)
-	}
-	for _, g := range s.Gets {
-		printGet(t, g)
-	}
-	return t.Flush()
 }
-
-func printMount(t io.Writer, m daemon.MountStatus) {
-	dir := printable(m.Dir)
-	if m.Detached {
-		dir += " (unmounted, files still open)"
-	}
-	fmt.Fprintf(t, "\n%s\t%s\n", dir, printable(m.Source))
-	fmt.Fprintf(t, "  names\t%d, of which %d looked at (%s)\n", m.Entries, m.Known, size(m.Bytes))
-	fmt.Fprintf(t, "  network\t%s, %s received, %d failed%s\n", count(m.Requests, "request"), size(m.Received), m.Errors, limit(m.LimitRate))
-	for _, h := range m.Hosts {
-		if h.FailingSince != nil {
-			fmt.Fprintf(t, "  failing\t%s for %s\n", printable(h.Host), since(*h.FailingSince))
-		}
-	}
-	for _, a := range m.Open {
-		percent := 100.0
-		if a.Blocks > 0 {
-			percent = 100 * float64(a.BlocksLocal) / float64(a.Blocks)
-		}
-		fmt.Fprintf(t, "  open\t%s: %s, %d of %d blocks here (%.1f %%), %s reused, %s fetched, %s, %s%s\n",
-			printable(a.URL), size(a.Length), a.BlocksLocal, a.Blocks, percent, size(a.Reused), size(a.Fetched), a.State, count(int64(a.Users), "reader"), work(a))
-	}
-	for _, f := range m.Faults {
-		fmt.Fprintf(t, "  fault\t%s ago: %s: %s\n", since(f.Time), printable(f.Path), printable(f.Error))
-	}
-}
-
-func printGet(t io.Writer, g daemon.GetStatus) {
-	fmt.Fprintf(t, "\nget\t%s\n", printable(g.Source))
-	step := printable(g.Step)
-	if g.Total > 0 {
-		step += fmt.Sprintf(", %s of %s", size(g.Done), size(g.Total))
-	}
-	fmt.Fprintf(t, "  step\t%s\n  under way\t%s%s\n", step, since(g.Since), limit(g.LimitRate))
-	if g.Length > 0 {
-		fmt.Fprintf(t, "  here\t%s of %s (%.1f %%)\n", size(g.Known), size(g.Length), 100*float64(g.Known)/float64(g.Length))
-	}
-}
-
-// limit is what is said of a limited rate; "" when there is none.
-func limit(rate int64) string {
-	if rate <= 0 {
-		return ""
-	}
-	return fmt.Sprintf(", at most %s/s", size(rate))
-}
-
-// work is what goes on with a beside its readers.
-func work(a daemon.ArtifactStatus) string {
-	switch {
-	case a.Searching:
-		return ", looking for blocks that are here"
-	case a.Filling:
-		return ", being completed"
-	}
-	return ""
-}
-
-// count is a number of things.
-func count(n int64, thing string) string {
-	if n != 1 {
-		thing += "s"
-	}
-	return fmt.Sprintf("%d %s", n, thing)
-}
-
-func size(n int64) string { return humanize.IBytes(uint64(max(n, 0))) }
-
-func since(t time.Time) string { return time.Since(t).Round(time.Second).String() }

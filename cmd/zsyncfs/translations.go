@@ -25,6 +25,7 @@ import (
 const (
 	hintDirectory   = "the URL must be a directory listing with .zsync files, or one .zsync file; --index-file takes a list of such URLs, one per line"
 	hintCredentials = "the server wants to know who asks: see --user, --netrc, --header and --cert"
+	hintLogin       = "the server does not accept the login that it was given: check name and password; a login goes to the host that was typed only"
 	hintPublisher   = "the fault is the publisher's: a good control file is made with \"zsyncfs make FILE\""
 	hintMismatch    = "the control file and the file on the server do not belong together"
 	hintConnection  = "check the URL, and whether the server can be reached from here"

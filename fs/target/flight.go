@@ -150,6 +150,7 @@ func (t *Target) fly(f *flight, runs []format.BlockRange) error {
 // Errors: blockstore.ErrOtherContent; nobody gets such bytes.
 func (t *Target) deliver(f *flight, first format.BlockID, data []byte) error {
 	t.fetched.Add(int64(len(data)))
+	t.totals.fetched.Add(int64(len(data)))
 	start := t.geometry.Offset(first)
 	came := t.geometry.Covering(format.Range{Start: start, End: start + int64(len(data))})
 	known, _ := t.version.Known(came.Start, came.End)

@@ -29,6 +29,7 @@ type Pool struct {
 	client  *zsyncclient.Client
 	options atomic.Pointer[Options]
 	drops   sync.WaitGroup // targets being closed in the background
+	totals  totals
 
 	mu      sync.Mutex
 	entries map[poolKey]*entry          // guarded by mu
@@ -137,6 +138,7 @@ func (p *Pool) open(key poolKey, e *entry, ctl *zsyncclient.Control) {
 		p.mu.Unlock()
 		return
 	}
+	e.target.totals = &p.totals
 	e.target.release = func() { p.release(key, e) }
 	e.target.suspected = func() { p.rest(key.version) }
 	e.target.abandoned = func() { p.abandon(key, e) }

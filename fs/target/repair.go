@@ -54,6 +54,7 @@ func (t *Target) beginRepair(cause error) bool {
 	}
 	t.repair = &repair{done: make(chan struct{})}
 	t.mu.Unlock()
+	t.totals.repaired.Add(1)
 	t.options.Warn(t.where(), fmt.Errorf("%w; some blocks match by chance, so all that did not come from the server are fetched", cause))
 	if err := t.store.MetaPut(t.neverReuse(), []byte{1}); err != nil {
 		t.options.Warn(t.where(), fmt.Errorf("note that nothing may be reused: %w", err))

@@ -145,6 +145,7 @@ func (t *Target) runSearch(s *search) error {
 	o.Near = s.nearest
 	o.Found = func(bytes int64) {
 		t.reused.Add(bytes)
+		t.totals.reused.Add(bytes)
 		s.announce()
 	}
 	err = reuse.New(o).Find(t.ctx)

@@ -87,6 +87,7 @@ type Target struct {
 	cancel context.CancelCauseFunc
 	work   sync.WaitGroup // flights, slices, verification
 
+	totals  *totals
 	fetched atomic.Int64 // bytes of blocks that arrived from sources
 	reused  atomic.Int64 // bytes of blocks that were found here
 	search  atomic.Pointer[search]
@@ -147,6 +148,7 @@ func newTarget(store *blockstore.Store, client *zsyncclient.Client, ctl *zsynccl
 		nowhere:  roomless,
 		roomless: roomless,
 		suspect:  version.State() == blockstore.Suspect,
+		totals:   new(totals),
 		verified: make(chan struct{}),
 	}
 	t.source.SetLocal(version)

@@ -123,6 +123,7 @@ func (t *Target) conclude(err error) error {
 		t.options.Warn(t.where(), fmt.Errorf("record the state: %w", serr))
 	}
 	if err == nil {
+		t.totals.verified.Add(1)
 		return nil
 	}
 	err = fmt.Errorf("%w: %w", ErrSuspect, err)
@@ -131,6 +132,7 @@ func (t *Target) conclude(err error) error {
 	t.suspect = true
 	t.mu.Unlock()
 	if first {
+		t.totals.suspect.Add(1)
 		t.suspected()
 		t.options.Warn(t.where(), err)
 		t.options.Changed(t)

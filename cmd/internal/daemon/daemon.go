@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,6 +43,8 @@ type Options struct {
 	Renew func(Asked) (Spec, error)
 	// Describe gives the exit code and the hint that belong to an error.
 	Describe func(error) (code int, hint string)
+	// Page is the status page at an address, whose actions want token; nil: there is none.
+	Page func(d *Daemon, address, token string) http.Handler
 }
 
 // Daemon owns a store and its mounts. Safe for concurrent use.
@@ -58,7 +61,9 @@ type Daemon struct {
 
 	first *early // for the mount that the daemon was started for
 
-	reloading sync.Mutex // held while mounts are changed; taken before mu
+	page      page
+	sampling  sync.WaitGroup // the goroutine that takes samples
+	reloading sync.Mutex     // held while mounts are changed; taken before mu
 
 	mu     sync.Mutex
 	mounts map[string]*mounted // guarded by mu; by mount point, nil while one is being mounted
@@ -99,6 +104,7 @@ func New(o Options) (*Daemon, error) {
 		first.close()
 		return nil, errors.Join(err, store.Close())
 	}
+	d.sampling.Go(d.sample)
 	return d, nil
 }
 
@@ -112,7 +118,7 @@ func (d *Daemon) Mount(ctx context.Context, spec Spec) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(d.ctx, func() { cancel(ErrEnding) })()
-	d.limit(&spec)
+	d.share(&spec)
 	if spec.Profiles {
 		d.profiles.Store(true)
 	}
@@ -298,7 +304,9 @@ func (d *Daemon) Close() error {
 	d.mu.Unlock()
 	d.cancel()
 	d.first.close()
+	d.page.close()
 	d.socket.close()
+	d.sampling.Wait()
 	done := make(chan error, 1)
 	go func() { done <- d.store.Close() }()
 	select {

@@ -36,6 +36,7 @@ type mounted struct {
 	archive *archive.Archive
 	single  bool // the source is one control file
 	pool    *target.Pool
+	history history
 	fs      atomic.Pointer[fs.FS] // archive and pool may report changes before it is set
 	mount   *fs.Mount
 
@@ -95,6 +96,7 @@ func (m *mounted) build(ctx context.Context, store *blockstore.Store, log *slog.
 		GID:          m.spec.GID,
 		Umask:        m.spec.Umask,
 		NoExec:       m.spec.NoExec,
+		CacheDir:     store.Dir(),
 		StackDepth:   depth,
 		Debug:        m.spec.Debug,
 		Log:          func(path string, err error) { log.Error(err.Error(), "path", path) },

@@ -57,7 +57,7 @@ func (d *Daemon) Reload() error {
 		return err
 	}
 	for _, c := range changes {
-		d.limit(&c.spec)
+		d.share(&c.spec)
 		d.keepSeedsOutOfMounts(&c.spec)
 		for _, name := range c.m.change(c.spec) {
 			d.options.Log.Warn(name+" has changed, which takes an unmount and another mount", "mount", c.m.spec.Dir)
@@ -73,8 +73,9 @@ func (d *Daemon) mountedNow() map[*mounted]string {
 	return places
 }
 
-// limit puts the limits of the store and of the log in force that spec says.
-func (d *Daemon) limit(spec *Spec) {
+// share puts in force what spec says of the daemon: limits of the store, what is logged,
+// and where the status page is.
+func (d *Daemon) share(spec *Spec) {
 	if spec.CacheSize != nil || spec.CacheMinFree != nil {
 		if err := SetLimits(d.store, spec.CacheSize, spec.CacheMinFree); err != nil {
 			d.options.Log.Warn(err.Error(), "mount", spec.Dir)
@@ -82,6 +83,11 @@ func (d *Daemon) limit(spec *Spec) {
 	}
 	if spec.LogLevel != nil && d.options.Level != nil {
 		d.options.Level.Set(*spec.LogLevel)
+	}
+	if spec.HTTP != "" {
+		if err := d.Listen(spec.HTTP); err != nil {
+			d.options.Log.Error("status page: "+err.Error(), "mount", spec.Dir)
+		}
 	}
 }
 

@@ -18,6 +18,8 @@ type Spec struct {
 	Source string
 	// IndexFile is the path or URL of a list of control files' URLs.
 	IndexFile string
+	// Archive is its name in the configuration file; "" when it has none.
+	Archive string
 	// Dir is the mount point.
 	Dir string
 	// MakeDir says that the mount point is to be made where it is not there. Whoever
@@ -46,6 +48,8 @@ type Spec struct {
 
 	// NoExec has the kernel run no program of the mount.
 	NoExec bool
+	// HTTP is the address of the status page; "": it stays where it is.
+	HTTP string
 	// LogLevel is how much the daemon logs from now on; nil: as before.
 	LogLevel *slog.Level
 	// Asked is how it was asked for; nil: nobody knows.

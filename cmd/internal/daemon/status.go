@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/zsyncfs/zsyncfs/blockstore"
+	"github.com/zsyncfs/zsyncfs/fs"
 	"github.com/zsyncfs/zsyncfs/fs/archive"
-	"github.com/zsyncfs/zsyncfs/fs/target"
 	"github.com/zsyncfs/zsyncfs/zsyncclient"
 )
 
@@ -18,7 +18,8 @@ type Status struct {
 	PID     int           `json:"pid"`
 	Version string        `json:"version"`
 	Since   time.Time     `json:"since"`
-	Ending  bool          `json:"ending"` // nothing keeps it: its last mount has gone
+	Ending  bool          `json:"ending"`         // nothing keeps it: its last mount has gone
+	Page    string        `json:"page,omitempty"` // URL of the status page
 	Store   StoreStatus   `json:"store"`
 	Mounts  []MountStatus `json:"mounts"` // sorted by Dir
 	Gets    []GetStatus   `json:"gets"`   // the oldest first
@@ -49,7 +50,8 @@ type TroubleStatus struct {
 // MountStatus is one mount. Sizes are bytes.
 type MountStatus struct {
 	Dir       string           `json:"dir"`
-	Detached  bool             `json:"detached"` // unmounted, with files still open
+	Archive   string           `json:"archive,omitempty"` // its name in the configuration file
+	Detached  bool             `json:"detached"`          // unmounted, with files still open
 	Source    string           `json:"source"`
 	Since     time.Time        `json:"since"`
 	Entries   int64            `json:"entries"`    // names known so far
@@ -62,6 +64,40 @@ type MountStatus struct {
 	Open      []ArtifactStatus `json:"open"`       // artifacts that are open, sorted by URL
 	Faults    []FaultStatus    `json:"faults"`     // the latest faults, oldest first
 	LimitRate int64            `json:"limit_rate"` // bytes/s; 0: none
+	Reads     ReadStatus       `json:"reads"`
+	Blocks    BlockStatus      `json:"blocks"`
+	// Rate is what was received over the last seconds, in bytes/s.
+	Rate float64 `json:"rate"`
+}
+
+// ReadStatus are the reads of programs that reached the daemon since the mount was made.
+// What the kernel answers itself (its page cache, passthrough) is not among them.
+type ReadStatus struct {
+	Local       int64   `json:"local"`        // answered at once from what was here
+	Waited      int64   `json:"waited"`       // had to wait for a server or a search
+	Failed      int64   `json:"failed"`       // of both
+	LocalBytes  int64   `json:"local_bytes"`  // given at once
+	WaitedBytes int64   `json:"waited_bytes"` // given after a wait
+	WaitSeconds float64 `json:"wait_seconds"` // of all that waited, added up
+
+	wait fs.Histogram
+}
+
+// BlockStatus is where blocks came from since the mount was made, and what the digests of
+// whole files said.
+type BlockStatus struct {
+	FetchedBytes int64 `json:"fetched_bytes"` // of blocks that were fetched
+	ReusedBytes  int64 `json:"reused_bytes"`  // of blocks found in other versions and seeds
+	Verified     int64 `json:"verified"`      // files whose digest agreed
+	Suspect      int64 `json:"suspect"`       // files whose digest did not
+	Repaired     int64 `json:"repaired"`      // files whose reused blocks were fetched for that
+}
+
+// ReaderStatus is a program that has an artifact open.
+type ReaderStatus struct {
+	PID     int    `json:"pid"`     // 0: unknown
+	Program string `json:"program"` // "" for one that has ended, having given its file away
+	Open    int    `json:"open"`    // how often
 }
 
 // HostStatus is one host that the mount talks to.
@@ -73,6 +109,8 @@ type HostStatus struct {
 	FailingSince   *time.Time `json:"failing_since,omitempty"`
 	RTTSeconds     float64    `json:"rtt_seconds"`
 	BytesPerSecond float64    `json:"bytes_per_second"`
+	// ErrorKinds are the Errors by kind, without those that there were none of.
+	ErrorKinds map[string]int64 `json:"error_kinds,omitempty"`
 }
 
 // ArtifactStatus is one artifact that is open, or was a moment ago.
@@ -89,6 +127,10 @@ type ArtifactStatus struct {
 	Fetches     int    `json:"fetches"`       // under way
 	Users       int    `json:"users"`         // handles
 	State       string `json:"state"`
+	Path        string `json:"path,omitempty"` // of the file in the mount; absent while nobody has it open
+	// Rate is what was fetched over the last seconds, in bytes/s.
+	Rate    float64        `json:"rate"`
+	Readers []ReaderStatus `json:"readers"`
 }
 
 // FaultStatus is something that went wrong.
@@ -105,6 +147,7 @@ func (d *Daemon) Status() *Status {
 		PID:     os.Getpid(),
 		Version: d.options.Version,
 		Since:   d.started,
+		Page:    d.page.url(),
 		Store: StoreStatus{
 			Dir:         d.options.Store,
 			Versions:    st.Versions,
@@ -166,9 +209,10 @@ func (s *MountStatus) unused() bool {
 }
 
 func (m *mounted) status() MountStatus {
-	a, c := m.archive.Stats(), m.client.Stats()
-	return MountStatus{
+	a, c, blocks := m.archive.Stats(), m.client.Stats(), m.pool.Totals()
+	s := MountStatus{
 		Dir:       m.spec.Dir,
+		Archive:   m.spec.Archive,
 		Source:    m.name(),
 		Since:     m.since,
 		Entries:   int64(a.Entries),
@@ -178,10 +222,25 @@ func (m *mounted) status() MountStatus {
 		Received:  c.BytesReceived,
 		Errors:    c.Errors,
 		Hosts:     hostStatus(c.Hosts),
-		Open:      artifactStatus(m.pool.Stats()),
 		Faults:    faultStatus(a.Faults),
 		LimitRate: m.now.Load().LimitRate,
+		Rate:      m.history.rate(),
+		Blocks: BlockStatus{
+			FetchedBytes: blocks.Fetched, ReusedBytes: blocks.Reused,
+			Verified: blocks.Verified, Suspect: blocks.Suspect, Repaired: blocks.Repaired,
+		},
 	}
+	var readers []fs.Reader
+	if f := m.fs.Load(); f != nil {
+		reads := f.Stats()
+		readers = reads.Readers
+		s.Reads = ReadStatus{
+			Local: reads.Local, Waited: reads.Waited, Failed: reads.Failed, LocalBytes: reads.LocalBytes,
+			WaitedBytes: reads.WaitedBytes, WaitSeconds: reads.Wait.Sum.Seconds(), wait: reads.Wait,
+		}
+	}
+	s.Open = m.artifactStatus(readers)
+	return s
 }
 
 func hostStatus(hosts []zsyncclient.HostStats) []HostStatus {
@@ -190,6 +249,14 @@ func hostStatus(hosts []zsyncclient.HostStats) []HostStatus {
 		s := HostStatus{
 			Host: h.Host, Requests: h.Requests, Received: h.BytesReceived, Errors: h.Errors,
 			RTTSeconds: h.RTT.Seconds(), BytesPerSecond: h.BytesPerSecond,
+		}
+		for _, kind := range zsyncclient.ErrorKinds() {
+			if n := h.Kinds[kind]; n > 0 {
+				if s.ErrorKinds == nil {
+					s.ErrorKinds = map[string]int64{}
+				}
+				s.ErrorKinds[kind.String()] = n
+			}
 		}
 		if !h.FailingSince.IsZero() {
 			s.FailingSince = &h.FailingSince
@@ -200,14 +267,21 @@ func hostStatus(hosts []zsyncclient.HostStats) []HostStatus {
 	return out
 }
 
-func artifactStatus(open []target.Stats) []ArtifactStatus {
+// artifactStatus are the artifacts that are open, with the programs that have them.
+func (m *mounted) artifactStatus(all []fs.Reader) []ArtifactStatus {
+	readers, paths := readersOf(all)
 	out := []ArtifactStatus{}
-	for _, t := range open {
-		out = append(out, ArtifactStatus{
+	for _, t := range m.pool.Stats() {
+		a := ArtifactStatus{
 			URL: t.URL, Length: t.Length, Blocks: t.Blocks, BlocksLocal: t.Local,
 			Shared: t.Shared, Reused: t.Reused, Searching: t.Searching, Filling: t.Filling,
 			Fetched: t.Fetched, Fetches: t.Flights, Users: t.Users, State: t.State,
-		})
+			Path: paths[t.URL], Rate: m.history.rateOf(t.URL), Readers: readers[t.URL],
+		}
+		if a.Readers == nil {
+			a.Readers = []ReaderStatus{}
+		}
+		out = append(out, a)
 	}
 	slices.SortFunc(out, func(a, b ArtifactStatus) int { return strings.Compare(a.URL, b.URL) })
 	return out

@@ -12,7 +12,7 @@ const logName = "daemon.log"
 
 // beside are what else than the store lies in its folder: the files of a daemon, and
 // the control files that "zsyncfs serve" makes, which are under the default one.
-var beside = []string{logName, logName + ".1", socketName, "controls"}
+var beside = []string{logName, logName + ".1", socketName, "controls", tokenName, tokenName + ".new"}
 
 // LogPath is the log of a daemon in the background of the store in dir.
 func LogPath(dir string) string { return filepath.Join(dir, logName) }

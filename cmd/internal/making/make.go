@@ -32,6 +32,9 @@ type Options struct {
 	// URLs are where the target will be, relative to the control file's own URL
 	// or absolute. Default: RelativeURL of Filename.
 	URLs []string
+	// Progress is told of bytes of the target as they are read, from one goroutine at a
+	// time. nil: nobody wants to know.
+	Progress func(n int64)
 }
 
 // Write reads f from its start and writes its control file to w, after the
@@ -48,11 +51,25 @@ func Write(ctx context.Context, f *os.File, o Options, w io.Writer) (Fingerprint
 	if err != nil {
 		return Fingerprint{}, err
 	}
-	if err := Feed(ctx, b, f, before); err != nil {
+	if err := Feed(ctx, told{b, o.Progress}, f, before); err != nil {
 		return Fingerprint{}, err
 	}
 	_, err = b.WriteTo(w)
 	return before, err
+}
+
+// told is a writer that tells of what is written.
+type told struct {
+	io.Writer
+	tell func(n int64)
+}
+
+func (t told) Write(p []byte) (int, error) {
+	n, err := t.Writer.Write(p)
+	if t.tell != nil {
+		t.tell(int64(n))
+	}
+	return n, err
 }
 
 func fingerprint(f *os.File) (Fingerprint, error) {

@@ -1,0 +1,78 @@
+package doctor
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/zsyncfs/zsyncfs/zsyncclient"
+)
+
+const server = "server"
+
+// Server looks at what is at u: a directory of control files, or one of them.
+func (r *Report) Server(ctx context.Context, c *zsyncclient.Client, u *url.URL) {
+	if strings.HasSuffix(u.Path, ".zsync") {
+		r.control(ctx, c, u)
+		return
+	}
+	began := time.Now()
+	list, _, err := c.List(ctx, u, zsyncclient.Validators{})
+	if err != nil {
+		r.bad(server, "the URL must be a directory listing that names .zsync files, or one .zsync file; where there is no listing, --index-file of \"zsyncfs mount\" takes a list of URLs", "%w", err)
+		return
+	}
+	r.ok(server, "it answers with a listing, in %v", time.Since(began).Round(time.Millisecond))
+	switch {
+	case len(list.Files) > 0:
+		r.ok(server, "the listing has %d control files and %d directories", len(list.Files), len(list.Dirs))
+	case len(list.Dirs) > 0:
+		r.note(server, "look at one of them: zsyncfs doctor "+list.Dirs[0].URL, "the listing has no control files, but %d directories", len(list.Dirs))
+		return
+	default:
+		r.bad(server, "publish control files beside the files: zsyncfs make -r DIR", "the listing has no control files (NAME.zsync) and no directories")
+		return
+	}
+	first, err := url.Parse(list.Files[0].URL)
+	if err != nil {
+		r.bad(server, "", "the listing leads to no URL: %w", err)
+		return
+	}
+	r.control(ctx, c, first)
+}
+
+// answerOf looks at the headers of a reply for what mounts rely on.
+func (r *Report) answerOf(about string, asked *url.URL, reply *zsyncclient.Reply) {
+	if final := reply.Final; final != nil && final.String() != withoutUser(asked).String() {
+		switch {
+		case final.Host != asked.Host:
+			r.note(about, "a login goes to the host that was typed and not on with a redirect; mount the place that it leads to, where one is needed", "it is redirected to another host, %s", zsyncclient.Redact(final))
+		default:
+			r.note(about, "naming that place saves a round trip now and then", "it is redirected to %s", zsyncclient.Redact(final))
+		}
+	}
+	etag, modified := reply.Header.Get("ETag"), reply.Header.Get("Last-Modified")
+	switch {
+	case etag != "" && !strings.HasPrefix(etag, "W/"):
+		r.ok(about, "it has a strong ETag: that it was replaced is noticed with certainty")
+	case modified != "":
+		r.note(about, "nginx: etag on;   Apache: FileETag MTime Size", "it has no strong ETag, and is told from another one by Last-Modified, which counts seconds")
+	default:
+		r.note(about, "nginx: etag on;   Apache: FileETag MTime Size", "it has neither ETag nor Last-Modified: each look at it costs a download of its beginning")
+	}
+}
+
+func withoutUser(u *url.URL) *url.URL {
+	v := *u
+	v.User = nil
+	return &v
+}
+
+// header is a request's header of one line.
+func header(name, value string) http.Header {
+	h := http.Header{}
+	h.Set(name, value)
+	return h
+}

@@ -1,0 +1,145 @@
+package page
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
+)
+
+// Cells of a block map: in the overview, and of one artifact by itself.
+const (
+	smallColumns, smallRows = 96, 4
+	largeColumns, largeRows = 128, 32
+)
+
+// view is what the overview shows.
+type view struct {
+	*daemon.Status
+	Mounts      []mountView
+	Versions    []versionView
+	VersionsErr string
+	Acts        []oneAct
+	Trusted     bool
+	LoginFailed bool
+	TokenFile   string
+	StoreUsed   int // percent of the limit
+}
+
+type mountView struct {
+	daemon.MountStatus
+	ID       string // of its element
+	Files    []fileView
+	Curves   curves
+	HitShare string
+}
+
+type fileView struct {
+	daemon.ArtifactStatus
+	ID     string
+	Name   string
+	Page   string // URL of the page that shows it larger
+	Map    blockMap
+	HasMap bool
+	Here   string // how much of it is here
+}
+
+// versionView is one version in the store.
+type versionView struct {
+	daemon.CacheEntry
+	Name  string
+	Here  string
+	Width int // of its bar: its part of the largest, in percent
+}
+
+func (s *server) view(r *http.Request) *view {
+	st := s.source.Status()
+	v := &view{Status: st, Acts: s.acts.all(), Trusted: s.trusted(r), TokenFile: daemon.TokenPath(st.Store.Dir)}
+	if st.Store.Limit > 0 {
+		v.StoreUsed = int(min(100*st.Store.DiskBytes/st.Store.Limit, 100))
+	}
+	for i, m := range st.Mounts {
+		v.Mounts = append(v.Mounts, s.mountView(i, m))
+	}
+	v.Versions, v.VersionsErr = s.versions(r)
+	return v
+}
+
+func (s *server) mountView(i int, m daemon.MountStatus) mountView {
+	v := mountView{MountStatus: m, ID: "mount-" + number(i), Curves: newCurves(s.source.History(m.Dir))}
+	if all := m.Reads.LocalBytes + m.Reads.WaitedBytes; all > 0 {
+		v.HitShare = percent(m.Reads.LocalBytes, all)
+	}
+	for k, a := range m.Open {
+		v.Files = append(v.Files, s.fileView(v.ID+"-"+number(k), m.Dir, a, smallColumns, smallRows))
+	}
+	return v
+}
+
+func (s *server) fileView(id, dir string, a daemon.ArtifactStatus, columns, rows int) fileView {
+	f := fileView{
+		ArtifactStatus: a, ID: id, Name: a.Path, Here: percent(a.BlocksLocal, a.Blocks),
+		Page: "/artifact?" + url.Values{"mount": {dir}, "url": {a.URL}}.Encode(),
+	}
+	if f.Name == "" {
+		f.Name = versionName(a.URL)
+	}
+	if m, ok := s.source.Map(dir, a.URL, columns*rows); ok {
+		f.Map, f.HasMap = newBlockMap(m, rows), true
+	}
+	return f
+}
+
+// versions are those of the store, the largest first.
+func (s *server) versions(r *http.Request) (out []versionView, fault string) {
+	a, err := s.source.DoCache(r.Context(), daemon.CacheRequest{Op: "ls"})
+	if err != nil {
+		return nil, err.Error()
+	}
+	slices.SortStableFunc(a.Entries, func(x, y daemon.CacheEntry) int { return int(min(max(y.Disk-x.Disk, -1), 1)) })
+	var largest int64 = 1
+	if len(a.Entries) > 0 {
+		largest = max(a.Entries[0].Disk, 1)
+	}
+	for _, e := range a.Entries {
+		name := strings.TrimSuffix(e.URL, ".zsync")
+		if name == "" {
+			name = "(unknown)"
+		}
+		if e.Local == 0 && e.Length > 0 {
+			e.State = "empty" // whatever it was before
+		}
+		out = append(out, versionView{CacheEntry: e, Name: text(name), Here: percent(e.Local, e.Length), Width: int(100 * e.Disk / largest)})
+	}
+	return out, ""
+}
+
+// artifactView is what the page of one artifact shows.
+type artifactView struct {
+	Mount, URL string
+	File       *fileView // nil: it is not open
+	Since      time.Time
+	Trusted    bool
+	Status     *daemon.Status
+}
+
+func (s *server) artifactView(r *http.Request, dir, control string) (*artifactView, bool) {
+	st := s.source.Status()
+	v := &artifactView{Mount: dir, URL: control, Trusted: s.trusted(r), Status: st}
+	for _, m := range st.Mounts {
+		for _, a := range m.Open {
+			if m.Dir == dir && a.URL == control {
+				f := s.fileView("file", dir, a, largeColumns, largeRows)
+				v.File = &f
+				return v, true
+			}
+		}
+	}
+	return v, false
+}
+
+func number(i int) string { return strconv.Itoa(i) }

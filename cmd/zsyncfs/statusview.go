@@ -1,0 +1,165 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
+)
+
+func printStatus(w io.Writer, s *daemon.Status) error {
+	if s.PID == 0 {
+		_, err := fmt.Fprintf(w, "nothing is mounted from the cache directory %s\n", s.Store.Dir)
+		return err
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "daemon\tpid %d, version %s, up %s\n", s.PID, s.Version, since(s.Since))
+	if s.Page != "" {
+		fmt.Fprintf(t, "page\t%s, whose actions want the token in %s\n", s.Page, printable(daemon.TokenPath(s.Store.Dir)))
+	}
+	limit := ""
+	if s.Store.Limit > 0 {
+		limit = " of " + size(s.Store.Limit)
+	}
+	fmt.Fprintf(t, "cache\t%s: %s, %s of blocks, %s shared, %s%s on disk, %s free\n", printable(s.Store.Dir),
+		versions(s.Store.Versions), size(s.Store.DataBytes), size(s.Store.SharedBytes), size(s.Store.DiskBytes), limit, size(s.Store.FreeBytes))
+	if trouble := s.Store.Trouble; trouble != nil {
+		fmt.Fprintf(t, "  trouble\tfor %s, reads go on, but nothing more is kept: %s\n", since(trouble.Since), printable(trouble.Error))
+		if trouble.Hint != "" {
+			fmt.Fprintf(t, "  hint\t%s\n", printable(trouble.Hint))
+		}
+	}
+	for _, m := range s.Mounts {
+		printMount(t, m)
+	}
+	for _, g := range s.Gets {
+		printGet(t, g)
+	}
+	return t.Flush()
+}
+
+func printMount(t io.Writer, m daemon.MountStatus) {
+	dir := printable(m.Dir)
+	if m.Detached {
+		dir += " (unmounted, files still open)"
+	}
+	name := ""
+	if m.Archive != "" {
+		name = fmt.Sprintf(" (archive %s)", m.Archive)
+	}
+	fmt.Fprintf(t, "\n%s\t%s%s\n", dir, printable(m.Source), name)
+	fmt.Fprintf(t, "  names\t%d, of which %d looked at (%s)\n", m.Entries, m.Known, size(m.Bytes))
+	fmt.Fprintf(t, "  network\t%s, %s received%s, %d failed%s\n", count(m.Requests, "request"), size(m.Received), now(m.Rate), m.Errors, limit(m.LimitRate))
+	printReads(t, m)
+	for _, h := range m.Hosts {
+		if h.FailingSince != nil {
+			fmt.Fprintf(t, "  failing\t%s for %s\n", printable(h.Host), since(*h.FailingSince))
+		}
+	}
+	for _, a := range m.Open {
+		printArtifact(t, a)
+	}
+	for _, f := range m.Faults {
+		fmt.Fprintf(t, "  fault\t%s ago: %s: %s\n", since(f.Time), printable(f.Path), printable(f.Error))
+	}
+}
+
+// printReads says how reads were answered, if there were any.
+func printReads(t io.Writer, m daemon.MountStatus) {
+	r := m.Reads
+	if r.Local+r.Waited == 0 {
+		return
+	}
+	text := fmt.Sprintf("%d answered at once (%s)", r.Local, size(r.LocalBytes))
+	if r.Waited > 0 {
+		mean := time.Duration(r.WaitSeconds / float64(r.Waited) * float64(time.Second))
+		text += fmt.Sprintf(", %d after a wait (%s, %v on the mean)", r.Waited, size(r.WaitedBytes), mean.Round(100*time.Microsecond))
+	}
+	if r.Failed > 0 {
+		text += fmt.Sprintf(", %d failed", r.Failed)
+	}
+	fmt.Fprintf(t, "  reads\t%s\n", text)
+}
+
+func printArtifact(t io.Writer, a daemon.ArtifactStatus) {
+	percent := 100.0
+	if a.Blocks > 0 {
+		percent = 100 * float64(a.BlocksLocal) / float64(a.Blocks)
+	}
+	fmt.Fprintf(t, "  open\t%s: %s, %d of %d blocks here (%.1f %%), %s reused, %s fetched%s, %s, %s%s%s\n",
+		printable(a.URL), size(a.Length), a.BlocksLocal, a.Blocks, percent, size(a.Reused), size(a.Fetched), now(a.Rate), a.State,
+		count(int64(a.Users), "reader"), programs(a.Readers), work(a))
+}
+
+// programs names those that have an artifact open, as far as they are known.
+func programs(readers []daemon.ReaderStatus) string {
+	var names []string
+	for _, r := range readers {
+		if r.Program != "" {
+			names = append(names, fmt.Sprintf("%s %d", printable(r.Program), r.PID))
+		}
+	}
+	const most = 5
+	if len(names) > most {
+		names = append(names[:most], fmt.Sprintf("%d more", len(names)-most))
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(names, ", ") + ")"
+}
+
+// now is what is said of a rate; "" when nothing moves.
+func now(rate float64) string {
+	if rate < 1 {
+		return ""
+	}
+	return fmt.Sprintf(" (now %s/s)", size(int64(rate)))
+}
+
+func printGet(t io.Writer, g daemon.GetStatus) {
+	fmt.Fprintf(t, "\nget\t%s\n", printable(g.Source))
+	step := printable(g.Step)
+	if g.Total > 0 {
+		step += fmt.Sprintf(", %s of %s", size(g.Done), size(g.Total))
+	}
+	fmt.Fprintf(t, "  step\t%s\n  under way\t%s%s\n", step, since(g.Since), limit(g.LimitRate))
+	if g.Length > 0 {
+		fmt.Fprintf(t, "  here\t%s of %s (%.1f %%)\n", size(g.Known), size(g.Length), 100*float64(g.Known)/float64(g.Length))
+	}
+}
+
+// limit is what is said of a limited rate; "" when there is none.
+func limit(rate int64) string {
+	if rate <= 0 {
+		return ""
+	}
+	return fmt.Sprintf(", at most %s/s", size(rate))
+}
+
+// work is what goes on with a beside its readers.
+func work(a daemon.ArtifactStatus) string {
+	switch {
+	case a.Searching:
+		return ", looking for blocks that are here"
+	case a.Filling:
+		return ", being completed"
+	}
+	return ""
+}
+
+// count is a number of things.
+func count(n int64, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprintf("%d %s", n, thing)
+}
+
+func size(n int64) string { return humanize.IBytes(uint64(max(n, 0))) }
+
+func since(t time.Time) string { return time.Since(t).Round(time.Second).String() }
