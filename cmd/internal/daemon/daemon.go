@@ -306,9 +306,11 @@ func (d *Daemon) Close() error {
 	d.first.close()
 	d.page.close()
 	d.socket.close()
-	d.sampling.Wait()
 	done := make(chan error, 1)
-	go func() { done <- d.store.Close() }()
+	go func() {
+		d.sampling.Wait()
+		done <- d.store.Close()
+	}()
 	select {
 	case err := <-done:
 		return err
