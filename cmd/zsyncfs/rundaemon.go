@@ -136,6 +136,10 @@ func (r daemonRun) watch(ctx context.Context, d *daemon.Daemon, ended <-chan str
 	service.Ready("serving " + count(int64(len(r.specs)), "mount"))
 	beat := service.NewWatchdog()
 	defer beat.Stop()
+	// A reload may wait long for a server; meanwhile the watchdog is told, and what comes
+	// waits in hup.
+	var reloaded chan struct{} // nil while there is none under way
+	wanted := hup
 	for {
 		select {
 		case <-ctx.Done():
@@ -148,10 +152,16 @@ func (r daemonRun) watch(ctx context.Context, d *daemon.Daemon, ended <-chan str
 			if d.Alive() {
 				beat.Tell()
 			}
-		case <-hup:
+		case <-wanted:
 			service.Reloading()
-			r.reload(ctx, d)
+			reloaded, wanted = make(chan struct{}), nil
+			go func(done chan struct{}) {
+				defer close(done)
+				r.reload(ctx, d)
+			}(reloaded)
+		case <-reloaded:
 			service.Ready("")
+			reloaded, wanted = nil, hup
 		}
 	}
 }
