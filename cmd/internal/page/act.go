@@ -110,8 +110,13 @@ func (a *acts) begin(action, name string, do func(context.Context) (string, erro
 	if running >= actsAtOnce {
 		return errBusy
 	}
-	a.list = slices.Insert(a.list, 0, one)
-	a.list = a.list[:min(len(a.list), actsKept)]
+	ended := 0
+	a.list = slices.DeleteFunc(slices.Insert(a.list, 0, one), func(o *oneAct) bool {
+		if !o.Ended.IsZero() {
+			ended++
+		}
+		return ended > actsKept && !o.Ended.IsZero()
+	})
 	go func() {
 		result, err := do(a.ctx)
 		a.mu.Lock()

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -288,6 +289,39 @@ func TestManyActions(t *testing.T) {
 	close(f.hold)
 	if refused != 3 {
 		t.Errorf("%d were refused, want 3", refused)
+	}
+}
+
+// TestManyShortActions: those that have ended do not push out of sight what is under way.
+func TestManyShortActions(t *testing.T) {
+	a := acts{ctx: t.Context()}
+	hold := make(chan struct{})
+	defer close(hold)
+	for range actsAtOnce - 1 {
+		if err := a.begin("pin", "long", func(context.Context) (string, error) { <-hold; return "", nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 3 * actsKept {
+		done := make(chan struct{})
+		if err := a.begin("verify", "short", func(context.Context) (string, error) { close(done); return "", nil }); err != nil {
+			t.Fatal(err)
+		}
+		<-done
+		for !slices.ContainsFunc(a.all(), func(o oneAct) bool { return o.Name == "short" && !o.Ended.IsZero() }) || a.all()[0].Ended.IsZero() {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	long, short := 0, 0
+	for _, o := range a.all() {
+		if o.Name == "long" {
+			long++
+		} else {
+			short++
+		}
+	}
+	if long != actsAtOnce-1 || short < actsKept || short > actsKept+1 {
+		t.Errorf("%d under way and %d that ended are shown", long, short)
 	}
 }
 
