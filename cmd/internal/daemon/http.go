@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -47,10 +48,26 @@ func (d *Daemon) Listen(address string) error {
 		return fmt.Errorf("token of the page: %w", err)
 	}
 	l, err := net.Listen("tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) && p.server != nil { // by this page, perhaps
+		old := p.address
+		p.shut()
+		if l, err = net.Listen("tcp", address); err != nil {
+			if back, berr := net.Listen("tcp", old); berr == nil {
+				d.serve(back, old, token)
+			}
+		}
+	}
 	if err != nil {
 		return err
 	}
 	p.shut()
+	d.serve(l, address, token)
+	return nil
+}
+
+// serve serves the page on l, which listens on address. d.page.mu is held.
+func (d *Daemon) serve(l net.Listener, address, token string) {
+	p := &d.page
 	p.address, p.listener = address, l
 	p.server = &http.Server{
 		Handler:           d.options.Page(d, l.Addr().String(), token),
@@ -63,7 +80,6 @@ func (d *Daemon) Listen(address string) error {
 	server := p.server
 	p.serving.Go(func() { server.Serve(l) })
 	d.options.Log.Info("status page", "url", "http://"+l.Addr().String()+"/")
-	return nil
 }
 
 // shut ends the server. p.mu is held.
