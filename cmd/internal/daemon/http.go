@@ -13,6 +13,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/net/netutil"
 )
 
 // tokenName is the file in the store's folder that has the token of the page's actions.
@@ -20,6 +22,10 @@ const tokenName = "http-token"
 
 // TokenPath is the file of the token of the store in dir.
 func TokenPath(dir string) string { return filepath.Join(dir, tokenName) }
+
+// pageConns is how many connections the page has at most: others who connect and say
+// nothing leave descriptors for the mounts.
+const pageConns = 64
 
 // page is the server of the status page and of metrics. Safe for concurrent use.
 type page struct {
@@ -78,7 +84,8 @@ func (d *Daemon) serve(l net.Listener, address, token string) {
 		MaxHeaderBytes:    64 << 10,
 	}
 	server := p.server
-	p.serving.Go(func() { server.Serve(l) })
+	bounded := netutil.LimitListener(l, pageConns)
+	p.serving.Go(func() { server.Serve(bounded) })
 	d.options.Log.Info("status page", "url", "http://"+l.Addr().String()+"/")
 }
 

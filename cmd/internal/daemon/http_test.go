@@ -4,8 +4,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
+	"time"
 )
 
 // newPaged is a daemon with a page that is empty.
@@ -77,4 +79,35 @@ func TestUnshare(t *testing.T) {
 		t.Errorf("what nobody says any more stays: %s, %v", d.page.url(), level)
 	}
 	delete(d.mounts, "/one")
+}
+
+// TestPageConnections: who connects and says nothing takes a few descriptors only.
+func TestPageConnections(t *testing.T) {
+	d := newPaged(t, nil)
+	if err := d.Listen("127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	address := strings.Trim(strings.TrimPrefix(d.page.url(), "http:"), "/")
+	before := descriptors(t)
+	for range 4 * pageConns {
+		c, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+	}
+	time.Sleep(200 * time.Millisecond) // the server takes those that it takes
+	if n := descriptors(t) - before - 4*pageConns; n > pageConns+5 {
+		t.Errorf("the server has %d connections", n)
+	}
+}
+
+// descriptors is how many this process has.
+func descriptors(t *testing.T) int {
+	t.Helper()
+	all, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(all)
 }

@@ -3,6 +3,7 @@ package page
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -24,12 +25,24 @@ const (
 
 // fakeDaemon is a daemon with one mount.
 type fakeDaemon struct {
+	many  bool // versions and open files
 	mu    sync.Mutex
 	acted []string      // guarded by mu
 	hold  chan struct{} // actions wait for it; nil: they do not
 }
 
 func (f *fakeDaemon) Status() *daemon.Status {
+	s := f.one()
+	for i := range 3 * mostFiles {
+		if f.many {
+			s.Mounts[0].Open = append(s.Mounts[0].Open, daemon.ArtifactStatus{URL: fmt.Sprintf("http://h/%d.zsync", i), Users: i / (3*mostFiles - 1)})
+		}
+	}
+	return s
+}
+
+// one is a status with one file open.
+func (f *fakeDaemon) one() *daemon.Status {
 	return &daemon.Status{PID: 7, Version: "1.2" + foul, Since: time.Now(),
 		Store: daemon.StoreStatus{Dir: "/c" + foul, Limit: 1000, DiskBytes: 250, Trouble: &daemon.TroubleStatus{Error: "no room" + foul, Hint: "make room"}},
 		Mounts: []daemon.MountStatus{{Dir: "/mnt/" + foul, Source: "http://h/" + foul, Archive: "daily",
@@ -56,6 +69,9 @@ func (f *fakeDaemon) Map(dir, url string, cells int) (target.Map, bool) {
 }
 
 func (f *fakeDaemon) DoCache(context.Context, daemon.CacheRequest) (*daemon.CacheAnswer, error) {
+	if f.many {
+		return &daemon.CacheAnswer{Entries: make([]daemon.CacheEntry, mostVersions+7)}, nil
+	}
 	return &daemon.CacheAnswer{Entries: []daemon.CacheEntry{
 		{ID: "0123456789abcdef", URL: "http://h/tiny" + foul + ".zsync", Length: 10, Local: 5, Disk: 10, State: "provisional", Used: time.Now()},
 		{ID: "fedcba9876543210", URL: "http://h/greatest.zsync", Length: 10, Local: 10, Disk: 100, State: "verified", Used: time.Now(), Pinned: true},
@@ -272,6 +288,22 @@ func TestActions(t *testing.T) {
 	}
 	if w := ask(h, "POST", "/login", url.Values{"token": {"wrong"}}, nil); w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "That is not the token.") || len(w.Result().Cookies()) != 0 {
 		t.Errorf("%d: %s", w.Code, w.Body)
+	}
+}
+
+// TestManyOfAll: of many versions and open files the largest and those in use are shown,
+// and how many more there are.
+func TestManyOfAll(t *testing.T) {
+	body := ask(newHandler(t, &fakeDaemon{many: true}), "GET", "/", nil, nil).Body.String()
+	for want, n := range map[string]int{
+		"<article": mostFiles, `<th scope="row">`: mostVersions, "101 more are open": 1, "7 more, all smaller": 1,
+	} {
+		if got := strings.Count(body, want); got != n {
+			t.Errorf("%q is there %d times, want %d", want, got, n)
+		}
+	}
+	if !strings.Contains(body, "%2F149.zsync") {
+		t.Error("the file that is in use is not shown")
 	}
 }
 
