@@ -147,3 +147,35 @@ func TestReloadOfSilentServer(t *testing.T) {
 		}
 	}
 }
+
+// TestReloadWhileMounting: SIGHUP before all is mounted ends nothing.
+func TestReloadWhileMounting(t *testing.T) {
+	t.Parallel()
+	needMount(t)
+	dir := folder(t)
+	publishIn(t, dir, "t.img", fixture.Random(300_000, 1))
+	s := serve(t, dir)
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer silent.Close()
+	first := folder(t)
+	path := filepath.Join(folder(t), "config.toml")
+	must(t, os.WriteFile(path, []byte("[archive.first]\nsource = '"+s.URL("/")+"'\nmount-point = '"+first+"'\n"+
+		"[archive.second]\nsource = 'http://"+silent.Addr().String()+"/'\nmount-point = '"+folder(t)+"'\n"), 0o600))
+	m := daemon.New(t, daemon.Options{Binary: binary(t), Dir: first, Environment: []string{"ZSYNCFS_CONFIG=" + path}})
+	cmd := m.Command("mount", "-f", "--all", "--cache-dir="+m.CacheDir)
+	must(t, cmd.Start())
+	eventually(t, "the first is mounted", func() error {
+		if !daemon.Mounted(first) {
+			return errors.New("it is not")
+		}
+		return nil
+	})
+	must(t, cmd.Process.Signal(syscall.SIGHUP))
+	time.Sleep(time.Second)
+	must(t, cmd.Process.Signal(syscall.SIGTERM))
+	_ = cmd.Wait()
+	if state := cmd.ProcessState; !state.Exited() {
+		t.Errorf("it ended by a signal: %v", state)
+	}
+}
