@@ -234,8 +234,8 @@ func TestActions(t *testing.T) {
 		want   int
 	}{
 		"no token":           {verify, nil, http.StatusForbidden},
-		"a wrong token":      {verify, func(r *http.Request) { r.AddCookie(&http.Cookie{Name: cookieName, Value: "x"}) }, http.StatusForbidden},
-		"the token as it is": {verify, func(r *http.Request) { r.AddCookie(&http.Cookie{Name: cookieName, Value: testToken}) }, http.StatusForbidden},
+		"a wrong token":      {verify, func(r *http.Request) { r.AddCookie(&http.Cookie{Name: cookiePrefix + "8090", Value: "x"}) }, http.StatusForbidden},
+		"the token as it is": {verify, func(r *http.Request) { r.AddCookie(&http.Cookie{Name: cookiePrefix + "8090", Value: testToken}) }, http.StatusForbidden},
 		"another site": {verify, func(r *http.Request) {
 			with(r)
 			r.Header.Set("Origin", "http://evil.example")
@@ -397,5 +397,23 @@ func TestNewCurves(t *testing.T) {
 	c := newCurves(samples)
 	if c.Most != "4.0 MiB/s" || c.ReceivedNow != "1.0 MiB/s" || c.Hit != "75 %" || !strings.HasSuffix(c.Received, " 300.0,45.0") || !strings.HasSuffix(c.Given, " 300.0,0.0") {
 		t.Errorf("%+v", c)
+	}
+}
+
+// TestTwoPages: a login to one page leaves that of another on this machine as it is.
+func TestTwoPages(t *testing.T) {
+	login := url.Values{"token": {testToken}}
+	names := map[string]bool{}
+	for _, at := range []string{"127.0.0.1:8090", "[::1]:8091"} {
+		r := httptest.NewRequest("POST", "http://"+at+"/login", strings.NewReader(login.Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		w := httptest.NewRecorder()
+		Handler(t.Context(), &fakeDaemon{}, at, testToken, http.NotFoundHandler()).ServeHTTP(w, r)
+		for _, c := range w.Result().Cookies() {
+			names[c.Name] = true
+		}
+	}
+	if !names["zsyncfs-token-8090"] || !names["zsyncfs-token-8091"] {
+		t.Errorf("%v", names)
 	}
 }
