@@ -65,11 +65,11 @@ func (c *Client) Close() {
 // AddOrigin: one more URL that the user typed (a line of an index file).
 func (c *Client) AddOrigin(u *url.URL) { c.creds.add(u, true) }
 
-// SetLimitRate has another Options.LimitRate hold, for answers that begin from now on.
+// SetLimitRate has another Options.LimitRate hold, also for answers under way.
 func (c *Client) SetLimitRate(rate int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.limit.Store(newLimiter(rate))
+	c.limit.Swap(newLimiter(rate)).retire()
 	for _, h := range c.hosts {
 		h.limited.Store(rate > 0)
 	}

@@ -2,6 +2,7 @@ package zsyncclient
 
 import (
 	"context"
+	"errors"
 	"math"
 	"slices"
 	"sync"
@@ -23,9 +24,10 @@ const (
 // foreground ones first, to those of one priority in turn, a piece to each. Safe
 // for concurrent use.
 type limiter struct {
-	rate  float64 // bytes/s
-	piece int     // the most for one turn, in bytes
-	burst float64 // the most that is saved up, in bytes; a piece or more
+	rate  float64       // bytes/s
+	piece int           // the most for one turn, in bytes
+	burst float64       // the most that is saved up, in bytes; a piece or more
+	over  chan struct{} // closed by retire
 
 	mu    sync.Mutex
 	have  float64     // bytes to share out, less than 0 when some are owed; guarded by mu
@@ -45,17 +47,28 @@ func newLimiter(rate int64) *limiter {
 	if rate <= 0 {
 		return nil
 	}
-	l := &limiter{rate: float64(rate), at: time.Now()}
+	l := &limiter{rate: float64(rate), at: time.Now(), over: make(chan struct{})}
 	l.piece = int(min(max(rate/piecesEach, 1), maxPiece))
 	l.burst = max(l.rate*savedUp.Seconds(), float64(l.piece))
 	l.have = l.burst
 	return l
 }
 
+// errRetired says that another limiter holds.
+var errRetired = errors.New("another rate holds")
+
+// retire has those who wait ask another limiter, and all that come later. It is called
+// once.
+func (l *limiter) retire() {
+	if l != nil {
+		close(l.over)
+	}
+}
+
 // take waits until n bytes may be read, at most want (which is more than 0). What
 // was not read of them is given back.
 //
-// Errors: ctx's.
+// Errors: ctx's; errRetired.
 func (l *limiter) take(ctx context.Context, pri Priority, want int) (n int, err error) {
 	t := &turn{want: min(want, l.piece), come: make(chan struct{})}
 	l.mu.Lock()
@@ -66,6 +79,9 @@ func (l *limiter) take(ctx context.Context, pri Priority, want int) (n int, err 
 	case <-t.come:
 		return t.want, nil
 	case <-ctx.Done():
+		err = ctx.Err()
+	case <-l.over:
+		err = errRetired
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -75,7 +91,7 @@ func (l *limiter) take(ctx context.Context, pri Priority, want int) (n int, err 
 		l.have += float64(t.want)
 	}
 	l.share()
-	return 0, ctx.Err()
+	return 0, err
 }
 
 // giveBack gives n bytes back that take gave, or, when n is less than 0, takes

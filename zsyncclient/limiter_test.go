@@ -351,3 +351,27 @@ func TestLimitRateHTTP2(t *testing.T) {
 		t.Errorf("read %d bytes of %d that were sent, %v", n, sent.Load(), err)
 	}
 }
+
+// Another limit holds for bodies that wait for the one before, too.
+func TestSetLimitRateWhileBodiesWait(t *testing.T) {
+	f := newFixture(t, fixtureOptions{client: func(o *Options) { o.LimitRate = 1000 }})
+	time.AfterFunc(300*time.Millisecond, func() { f.c.SetLimitRate(0) })
+	start := time.Now()
+	if err := f.fetch(shortly(t, 20*time.Second), f.source(), f.all()); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(start); took < 300*time.Millisecond {
+		t.Errorf("took %v", took)
+	}
+	const rate = 200_000
+	time.AfterFunc(10*time.Millisecond, func() { f.c.SetLimitRate(rate) })
+	f.c.SetLimitRate(500)
+	start, received := time.Now(), f.c.Stats().BytesReceived
+	if err := f.fetch(shortly(t, 20*time.Second), f.source(), f.all()); err != nil {
+		t.Fatal(err)
+	}
+	n := f.c.Stats().BytesReceived - received
+	if took, least := time.Since(start), float64(n-drainLeast)/rate-savedUp.Seconds(); took.Seconds() < least {
+		t.Errorf("%d bytes in %v, want %.2f s or more", n, took, least)
+	}
+}

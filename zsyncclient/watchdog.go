@@ -38,7 +38,8 @@ type body struct {
 	timer  *time.Timer
 	stall  time.Duration
 	visit  *visit
-	limit  *limiter // nil: none
+	limits *atomic.Pointer[limiter] // the Client's
+	limit  *limiter                 // of limits, when it was looked at last; nil: none
 
 	patience time.Duration // what is left of the stall timeout; full at progress
 	arrived  int           // bytes since then
@@ -55,7 +56,7 @@ type body struct {
 }
 
 func newBody(c *Client, caller context.Context, v *visit) *body {
-	b := &body{caller: caller, stall: c.opt.StallTimeout, visit: v, limit: c.limit.Load()}
+	b := &body{caller: caller, stall: c.opt.StallTimeout, visit: v, limits: &c.limit, limit: c.limit.Load()}
 	b.ctx, b.cancel = context.WithCancelCause(caller)
 	b.stop = context.AfterFunc(c.ctx, func() { b.cancel(ErrClosed) })
 	b.timer = time.AfterFunc(b.stall, func() { b.cancel(ErrStalled) })
@@ -125,6 +126,7 @@ func (b *body) borrow(p []byte) (int, error) {
 	if b.left >= 0 {
 		want = min(want, b.left) // what does not come is not kept from the others
 	}
+	b.limit = b.limits.Load()
 	if b.limit == nil || b.drained || want == 0 {
 		return 0, nil
 	}
@@ -135,6 +137,9 @@ func (b *body) borrow(p []byte) (int, error) {
 	began := time.Now()
 	n, err := b.limit.take(b.ctx, pri, int(want))
 	b.waited += time.Since(began)
+	if errors.Is(err, errRetired) {
+		return b.borrow(p)
+	}
 	if err != nil {
 		return 0, b.cause(err)
 	}

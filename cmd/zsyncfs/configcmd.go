@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/access"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/config"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
 )
@@ -255,8 +256,12 @@ func showArchives(w io.Writer, file *config.File) error {
 	return err
 }
 
-// shownSource is a source without its login and query.
+// shownSource is a source without its login and query; nothing of a URL with a login that
+// is none, since it does not tell where that ends.
 func shownSource(source string) string {
+	if _, err := access.ParseURL(source); err != nil && strings.Contains(source, "://") && strings.Contains(source, "@") {
+		return "(not a URL)"
+	}
 	return (&daemon.Spec{Source: source}).Name()
 }
 
@@ -311,16 +316,19 @@ func saidBy(file *config.File, list []config.Setting, name string) string {
 }
 
 func shownValue(f *pflag.Flag) string {
-	text := f.Value.String()
-	if list, ok := f.Value.(pflag.SliceValue); ok {
-		text = strings.Join(list.GetSlice(), ", ")
-	}
 	if slices.Contains(secretSettings, f.Name) && f.Changed {
 		return "(secret)"
 	}
-	if f.Name == "mirror" || f.Name == "index-file" {
-		text = shownSource(text)
+	texts := []string{f.Value.String()}
+	if list, ok := f.Value.(pflag.SliceValue); ok {
+		texts = list.GetSlice()
 	}
+	if f.Name == "mirror" || f.Name == "index-file" {
+		for i, text := range texts {
+			texts[i] = shownSource(text)
+		}
+	}
+	text := strings.Join(texts, ", ")
 	if text == "-1" { // a number that was not given
 		return "-"
 	}

@@ -74,6 +74,7 @@ func TestMountWords(t *testing.T) {
 		"frobnicate":  `there is no option "frobnicate"; mount.zsyncfs(8) lists them`,
 		"refresh":     "option refresh wants a value: refresh=",
 		"header=A: b": "everybody can read /etc/fstab",
+		"user=me:pw":  "everybody can read /etc/fstab",
 		"foreground":  "mount(8) waits",
 		"remount,ro":  "unmount and mount again",
 	} {

@@ -38,6 +38,8 @@ func mountWords(options string, sloppy bool) ([]string, error) {
 	for _, option := range splitOptions(options) {
 		name, value, valued := strings.Cut(option, "=")
 		switch {
+		case name == "user" && strings.Contains(value, ":"): // and not who may mount
+			return nil, fmt.Errorf("option user: everybody can read /etc/fstab: put the password into a netrc file, or the configuration file")
 		case name == "" || slices.Contains(kernelWords, name) || strings.HasPrefix(strings.ToLower(name), "x-"):
 			continue
 		case name == "remount":

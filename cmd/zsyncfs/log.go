@@ -111,7 +111,8 @@ func followLog(ctx context.Context, w io.Writer, path string, f **os.File) error
 	if *f != nil {
 		r = bufio.NewReader(*f)
 	}
-	part := "" // of a line
+	part := ""        // of a line
+	var next *os.File // the one to go on with
 	for {
 		for r != nil {
 			text, err := r.ReadString('\n')
@@ -124,11 +125,16 @@ func followLog(ctx context.Context, w io.Writer, path string, f **os.File) error
 			}
 			part = ""
 		}
-		if next := newerLog(path, *f); next != nil {
+		if next == nil {
+			// What the daemon wrote before it went on elsewhere is read first.
+			if next = newerLog(path, *f); next != nil {
+				continue
+			}
+		} else {
 			if *f != nil {
 				(*f).Close()
 			}
-			*f, r, part = next, bufio.NewReader(next), ""
+			*f, r, part, next = next, bufio.NewReader(next), "", nil
 			continue
 		}
 		select {
@@ -147,7 +153,8 @@ func newerLog(path string, f *os.File) *os.File {
 	}
 	if f != nil {
 		was, err := f.Stat()
-		if err == nil && os.SameFile(was, now) {
+		at, aerr := f.Seek(0, io.SeekCurrent)
+		if err == nil && os.SameFile(was, now) && (aerr != nil || was.Size() >= at) {
 			return nil
 		}
 	}

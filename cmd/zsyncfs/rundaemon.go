@@ -95,13 +95,16 @@ func (r daemonRun) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	hup := make(chan os.Signal, 1) // one that comes while mounts are made waits
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
 	err = r.mountAll(ctx, d)
 	r.mounted(err)
 	ended := make(chan struct{})
 	watching := make(chan struct{})
 	go func() {
 		defer close(watching)
-		r.watch(ctx, d, ended)
+		r.watch(ctx, d, hup, ended)
 	}()
 	serr := d.Serve(ctx)
 	close(ended)
@@ -128,14 +131,16 @@ func (r daemonRun) mountAll(ctx context.Context, d *daemon.Daemon) error {
 	return nil
 }
 
-// watch tells systemd how the daemon is, and reloads the configuration on SIGHUP.
-func (r daemonRun) watch(ctx context.Context, d *daemon.Daemon, ended <-chan struct{}) {
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
+// watch tells systemd how the daemon is, and reloads the configuration on SIGHUP,
+// which comes over hup.
+func (r daemonRun) watch(ctx context.Context, d *daemon.Daemon, hup <-chan os.Signal, ended <-chan struct{}) {
 	service.Ready("serving " + count(int64(len(r.specs)), "mount"))
 	beat := service.NewWatchdog()
 	defer beat.Stop()
+	// A reload may wait long for a server; meanwhile the watchdog is told, and what comes
+	// waits in hup.
+	var reloaded chan struct{} // nil while there is none under way
+	wanted := hup
 	for {
 		select {
 		case <-ctx.Done():
@@ -148,10 +153,16 @@ func (r daemonRun) watch(ctx context.Context, d *daemon.Daemon, ended <-chan str
 			if d.Alive() {
 				beat.Tell()
 			}
-		case <-hup:
+		case <-wanted:
 			service.Reloading()
-			r.reload(ctx, d)
+			reloaded, wanted = make(chan struct{}), nil
+			go func(done chan struct{}) {
+				defer close(done)
+				r.reload(ctx, d)
+			}(reloaded)
+		case <-reloaded:
 			service.Ready("")
+			reloaded, wanted = nil, hup
 		}
 	}
 }

@@ -69,3 +69,20 @@ func TestPrintTrouble(t *testing.T) {
 		t.Errorf("%q does not end with %q", got, want)
 	}
 }
+
+// TestPrintHostileStatus: root may ask the daemon of anybody, whose words act on no terminal.
+func TestPrintHostileStatus(t *testing.T) {
+	const foul = "\x1b[31m"
+	var out strings.Builder
+	for _, pid := range []int{0, 1} {
+		s := &daemon.Status{PID: pid, Version: foul, Page: foul, Store: daemon.StoreStatus{Dir: foul}, Mounts: []daemon.MountStatus{{
+			Dir: foul, Archive: foul, Source: foul, Open: []daemon.ArtifactStatus{{URL: foul, State: foul}},
+		}}}
+		if err := printStatus(&out, s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if strings.Contains(out.String(), "\x1b") {
+		t.Errorf("%q", out.String())
+	}
+}

@@ -13,13 +13,13 @@ import (
 
 func printStatus(w io.Writer, s *daemon.Status) error {
 	if s.PID == 0 {
-		_, err := fmt.Fprintf(w, "nothing is mounted from the cache directory %s\n", s.Store.Dir)
+		_, err := fmt.Fprintf(w, "nothing is mounted from the cache directory %s\n", printable(s.Store.Dir))
 		return err
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "daemon\tpid %d, version %s, up %s\n", s.PID, s.Version, since(s.Since))
+	fmt.Fprintf(t, "daemon\tpid %d, version %s, up %s\n", s.PID, printable(s.Version), since(s.Since))
 	if s.Page != "" {
-		fmt.Fprintf(t, "page\t%s, whose actions want the token in %s\n", s.Page, printable(daemon.TokenPath(s.Store.Dir)))
+		fmt.Fprintf(t, "page\t%s, whose actions want the token in %s\n", printable(s.Page), printable(daemon.TokenPath(s.Store.Dir)))
 	}
 	limit := ""
 	if s.Store.Limit > 0 {
@@ -49,7 +49,7 @@ func printMount(t io.Writer, m daemon.MountStatus) {
 	}
 	name := ""
 	if m.Archive != "" {
-		name = fmt.Sprintf(" (archive %s)", m.Archive)
+		name = fmt.Sprintf(" (archive %s)", printable(m.Archive))
 	}
 	fmt.Fprintf(t, "\n%s\t%s%s\n", dir, printable(m.Source), name)
 	fmt.Fprintf(t, "  names\t%d, of which %d looked at (%s)\n", m.Entries, m.Known, size(m.Bytes))
@@ -91,7 +91,7 @@ func printArtifact(t io.Writer, a daemon.ArtifactStatus) {
 		percent = 100 * float64(a.BlocksLocal) / float64(a.Blocks)
 	}
 	fmt.Fprintf(t, "  open\t%s: %s, %d of %d blocks here (%.1f %%), %s reused, %s fetched%s, %s, %s%s%s\n",
-		printable(a.URL), size(a.Length), a.BlocksLocal, a.Blocks, percent, size(a.Reused), size(a.Fetched), now(a.Rate), a.State,
+		printable(a.URL), size(a.Length), a.BlocksLocal, a.Blocks, percent, size(a.Reused), size(a.Fetched), now(a.Rate), printable(a.State),
 		count(int64(a.Users), "reader"), programs(a.Readers), work(a))
 }
 

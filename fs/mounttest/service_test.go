@@ -102,3 +102,80 @@ func TestService(t *testing.T) {
 		t.Errorf("it ended with %v", err)
 	}
 }
+
+// TestReloadOfSilentServer: while a reload waits for the server of an archive that is new,
+// the daemon goes on to say that it lives.
+func TestReloadOfSilentServer(t *testing.T) {
+	t.Parallel()
+	needMount(t)
+	dir := folder(t)
+	publishIn(t, dir, "t.img", fixture.Random(300_000, 1))
+	s := serve(t, dir)
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer silent.Close()
+	listening := newManager(t)
+	first, second := folder(t), folder(t)
+	path := filepath.Join(folder(t), "config.toml")
+	archive := func(name, source, mnt string) string {
+		return "[archive." + name + "]\nsource = '" + source + "'\nmount-point = '" + mnt + "'\n"
+	}
+	must(t, os.WriteFile(path, []byte(archive("first", s.URL("/"), first)), 0o600))
+	m := daemon.New(t, daemon.Options{Binary: binary(t), Dir: first, Environment: []string{
+		"ZSYNCFS_CONFIG=" + path, "NOTIFY_SOCKET=" + listening.path, "WATCHDOG_USEC=300000",
+	}})
+	cmd := m.Command("mount", "-f", "--all", "--cache-dir="+m.CacheDir)
+	must(t, cmd.Start())
+	defer func() {
+		must(t, cmd.Process.Signal(syscall.SIGTERM))
+		must(t, cmd.Wait())
+	}()
+	if got, _ := listening.hear(); !strings.HasPrefix(got, "READY=1") {
+		t.Fatalf("after the mount: %q", got)
+	}
+	both := archive("first", s.URL("/"), first) + archive("second", "http://"+silent.Addr().String()+"/", second)
+	must(t, os.WriteFile(path, []byte(both), 0o600))
+	must(t, cmd.Process.Signal(syscall.SIGHUP))
+	if got, _ := listening.hear(); !strings.HasPrefix(got, "RELOADING=1") {
+		t.Fatalf("on SIGHUP: %q", got)
+	}
+	p := make([]byte, 4096)
+	for range 5 {
+		must(t, listening.conn.SetReadDeadline(time.Now().Add(5*time.Second)))
+		if n, err := listening.conn.Read(p); err != nil || string(p[:n]) != "WATCHDOG=1" {
+			t.Fatalf("while it reloads: %q, %v", p[:n], err)
+		}
+	}
+}
+
+// TestReloadWhileMounting: SIGHUP before all is mounted ends nothing.
+func TestReloadWhileMounting(t *testing.T) {
+	t.Parallel()
+	needMount(t)
+	dir := folder(t)
+	publishIn(t, dir, "t.img", fixture.Random(300_000, 1))
+	s := serve(t, dir)
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer silent.Close()
+	first := folder(t)
+	path := filepath.Join(folder(t), "config.toml")
+	must(t, os.WriteFile(path, []byte("[archive.first]\nsource = '"+s.URL("/")+"'\nmount-point = '"+first+"'\n"+
+		"[archive.second]\nsource = 'http://"+silent.Addr().String()+"/'\nmount-point = '"+folder(t)+"'\n"), 0o600))
+	m := daemon.New(t, daemon.Options{Binary: binary(t), Dir: first, Environment: []string{"ZSYNCFS_CONFIG=" + path}})
+	cmd := m.Command("mount", "-f", "--all", "--cache-dir="+m.CacheDir)
+	must(t, cmd.Start())
+	eventually(t, "the first is mounted", func() error {
+		if !daemon.Mounted(first) {
+			return errors.New("it is not")
+		}
+		return nil
+	})
+	must(t, cmd.Process.Signal(syscall.SIGHUP))
+	time.Sleep(time.Second)
+	must(t, cmd.Process.Signal(syscall.SIGTERM))
+	_ = cmd.Wait()
+	if state := cmd.ProcessState; !state.Exited() {
+		t.Errorf("it ended by a signal: %v", state)
+	}
+}

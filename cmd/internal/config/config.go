@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"regexp"
 
 	"github.com/pelletier/go-toml/v2"
+	"golang.org/x/sys/unix"
 )
 
 // sizeLimit is the largest file, in bytes.
@@ -97,7 +99,7 @@ func Read(path string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	in, err := os.Open(path)
+	in, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0) // a pipe is not waited for
 	if err != nil {
 		return nil, err
 	}
@@ -106,8 +108,11 @@ func Read(path string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if info.IsDir() {
+	switch {
+	case info.IsDir():
 		return nil, fmt.Errorf("%s is a directory, not a configuration file", path)
+	case info.Mode()&os.ModeNamedPipe != 0: // it is read more than once
+		return nil, fmt.Errorf("%s is a pipe, not a configuration file", path)
 	}
 	text, err := io.ReadAll(io.LimitReader(in, sizeLimit+1))
 	if err != nil {
@@ -116,7 +121,7 @@ func Read(path string) (*File, error) {
 	if len(text) > sizeLimit {
 		return nil, fmt.Errorf("%s is larger than %d bytes, which no configuration is", path, sizeLimit)
 	}
-	f, err := Parse(path, text)
+	f, err := Parse(path, bytes.TrimPrefix(text, []byte("\ufeff"))) // some editors begin files so
 	if f != nil {
 		f.Open = info.Mode().Perm()&0o077 != 0
 	}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -152,4 +153,23 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestReadStrangeFiles: a pipe that nobody writes to is not waited for, and what editors
+// put before the text is left out.
+func TestReadStrangeFiles(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Read(path); err == nil || !strings.Contains(err.Error(), "is a pipe") {
+		t.Error(err)
+	}
+	path = filepath.Join(t.TempDir(), "mark")
+	if err := os.WriteFile(path, []byte("\ufeffrefresh = \"5m\"\r\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if f, err := Read(path); err != nil || len(f.Settings) != 1 {
+		t.Errorf("%+v, %v", f, err)
+	}
 }

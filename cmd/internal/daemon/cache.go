@@ -197,6 +197,9 @@ func (a *CacheAnswer) verify(ctx context.Context, store *blockstore.Store, chose
 		}
 		r := CacheResult{CacheEntry: e}
 		audit, err := checkVersion(ctx, store, e.ID)
+		if err != nil && ctx.Err() != nil { // it was cut short, and nothing is wrong
+			return context.Cause(ctx)
+		}
 		if err != nil {
 			r.Error = err.Error()
 		}

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -58,10 +59,25 @@ func NewClient(dir string) *Client {
 	return &Client{store: dir, http: &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}
 }
 
-// Status asks for a snapshot. Errors: ErrNoDaemon.
+// statusPatience is how long a daemon takes at most to say how it is.
+const statusPatience = 10 * time.Second
+
+// ErrNoAnswer says that a daemon hangs, or was stopped.
+var ErrNoAnswer = errors.New("the daemon of this cache directory does not answer")
+
+// Status asks for a snapshot. Errors: ErrNoDaemon; ErrNoAnswer.
 func (c *Client) Status(ctx context.Context) (*Status, error) {
+	return c.statusWithin(ctx, statusPatience)
+}
+
+func (c *Client) statusWithin(ctx context.Context, patience time.Duration) (*Status, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, ErrNoAnswer)
+	defer cancel()
 	var s Status
 	if err := c.call(ctx, http.MethodGet, "/v1/status", nil, &s); err != nil {
+		if errors.Is(context.Cause(ctx), ErrNoAnswer) {
+			return nil, ErrNoAnswer
+		}
 		return nil, err
 	}
 	return &s, nil

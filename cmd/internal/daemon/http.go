@@ -11,7 +11,10 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
+
+	"golang.org/x/net/netutil"
 )
 
 // tokenName is the file in the store's folder that has the token of the page's actions.
@@ -19,6 +22,10 @@ const tokenName = "http-token"
 
 // TokenPath is the file of the token of the store in dir.
 func TokenPath(dir string) string { return filepath.Join(dir, tokenName) }
+
+// pageConns is how many connections the page has at most: others who connect and say
+// nothing leave descriptors for the mounts.
+const pageConns = 64
 
 // page is the server of the status page and of metrics. Safe for concurrent use.
 type page struct {
@@ -47,10 +54,26 @@ func (d *Daemon) Listen(address string) error {
 		return fmt.Errorf("token of the page: %w", err)
 	}
 	l, err := net.Listen("tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) && p.server != nil { // by this page, perhaps
+		old := p.address
+		p.shut()
+		if l, err = net.Listen("tcp", address); err != nil {
+			if back, berr := net.Listen("tcp", old); berr == nil {
+				d.serve(back, old, token)
+			}
+		}
+	}
 	if err != nil {
 		return err
 	}
 	p.shut()
+	d.serve(l, address, token)
+	return nil
+}
+
+// serve serves the page on l, which listens on address. d.page.mu is held.
+func (d *Daemon) serve(l net.Listener, address, token string) {
+	p := &d.page
 	p.address, p.listener = address, l
 	p.server = &http.Server{
 		Handler:           d.options.Page(d, l.Addr().String(), token),
@@ -61,9 +84,9 @@ func (d *Daemon) Listen(address string) error {
 		MaxHeaderBytes:    64 << 10,
 	}
 	server := p.server
-	p.serving.Go(func() { server.Serve(l) })
+	bounded := netutil.LimitListener(l, pageConns)
+	p.serving.Go(func() { server.Serve(bounded) })
 	d.options.Log.Info("status page", "url", "http://"+l.Addr().String()+"/")
-	return nil
 }
 
 // shut ends the server. p.mu is held.

@@ -36,11 +36,15 @@ func (d *Daemon) mountAt(dir string) *mounted {
 	return d.mounts[dir]
 }
 
-// DoCache does r with the daemon's store. Errors: as Cache; ErrEnding.
+// DoCache does r with the daemon's store, until the daemon ends, which a check of much
+// would keep from closing the store. Errors: as Cache; ErrEnding.
 func (d *Daemon) DoCache(ctx context.Context, r CacheRequest) (*CacheAnswer, error) {
 	if d.Status().Ending {
-		return nil, ErrEnding
+		return nil, ErrEnding // what its files still hold would be called in use
 	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(d.ctx, func() { cancel(ErrEnding) })()
 	return Cache(ctx, d.store, r)
 }
 

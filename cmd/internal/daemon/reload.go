@@ -3,6 +3,7 @@ package daemon
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"reflect"
 	"slices"
 	"strings"
@@ -56,13 +57,16 @@ func (d *Daemon) Reload() error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
+	var before []*Spec
 	for _, c := range changes {
+		before = append(before, c.m.now.Load())
 		d.share(&c.spec)
 		d.keepSeedsOutOfMounts(&c.spec)
 		for _, name := range c.m.change(c.spec) {
 			d.options.Log.Warn(name+" has changed, which takes an unmount and another mount", "mount", c.m.spec.Dir)
 		}
 	}
+	d.unshare(before)
 	d.options.Log.Info("configuration reloaded", "mounts", len(changes))
 	return nil
 }
@@ -88,6 +92,24 @@ func (d *Daemon) share(spec *Spec) {
 		if err := d.Listen(spec.HTTP); err != nil {
 			d.options.Log.Error("status page: "+err.Error(), "mount", spec.Dir)
 		}
+	}
+}
+
+// unshare puts out of force what some specs said of the daemon that are not in force any
+// more, unless a mount says it still. The limits of the store stay, which it keeps itself.
+func (d *Daemon) unshare(before []*Spec) {
+	var now []*Spec
+	for m := range d.mountedNow() {
+		now = append(now, m.now.Load())
+	}
+	page := func(s *Spec) bool { return s.HTTP != "" }
+	if slices.ContainsFunc(before, page) && !slices.ContainsFunc(now, page) {
+		_ = d.Listen("") // nothing that can fail
+		d.options.Log.Info("the status page has ended")
+	}
+	level := func(s *Spec) bool { return s.LogLevel != nil }
+	if slices.ContainsFunc(before, level) && !slices.ContainsFunc(now, level) && d.options.Level != nil {
+		d.options.Level.Set(slog.LevelInfo)
 	}
 }
 

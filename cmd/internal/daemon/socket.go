@@ -158,12 +158,11 @@ func (s *socket) cache(w http.ResponseWriter, r *http.Request) {
 	if !readRequest(w, r, &request) {
 		return
 	}
-	if s.daemon.Status().Ending {
-		// What its files still hold would be called in use.
+	answer, err := s.daemon.DoCache(r.Context(), request)
+	if errors.Is(err, ErrEnding) {
 		reply(w, http.StatusConflict, Failure{Message: ErrEnding.Error(), Code: 1, Ending: true})
 		return
 	}
-	answer, err := Cache(r.Context(), s.daemon.store, request)
 	if err != nil {
 		code, hint := s.daemon.options.Describe(err)
 		reply(w, http.StatusConflict, Failure{Message: err.Error(), Hint: hint, Code: code})

@@ -12,8 +12,25 @@ import (
 
 const server = "server"
 
+// patience is how long a server may take for all that it is asked.
+const patience = time.Minute
+
 // Server looks at what is at u: a directory of control files, or one of them.
 func (r *Report) Server(ctx context.Context, c *zsyncclient.Client, u *url.URL) {
+	r.within(ctx, patience, func(ctx context.Context) { r.server(ctx, c, u) })
+}
+
+// within does look, which has so much time.
+func (r *Report) within(ctx context.Context, d time.Duration, look func(context.Context)) {
+	limited, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	look(limited)
+	if limited.Err() != nil && ctx.Err() == nil {
+		r.bad(server, "programs that read from a mount of it would wait as long, or get errors", "what is asked of it takes more than %v: %w", d, limited.Err())
+	}
+}
+
+func (r *Report) server(ctx context.Context, c *zsyncclient.Client, u *url.URL) {
 	if strings.HasSuffix(u.Path, ".zsync") {
 		r.control(ctx, c, u)
 		return

@@ -2,12 +2,14 @@ package metrics
 
 import (
 	"net/http"
+	"unicode/utf8"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/report"
 )
 
 // source is a daemon.
@@ -84,13 +86,14 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 }
 
 func collectMount(out chan<- prometheus.Metric, m *daemon.MountStatus) {
+	dir := label(m.Dir)
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
-		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, append([]string{m.Dir}, labels...)...)
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, append([]string{dir}, labels...)...)
 	}
 	counter := func(d *prometheus.Desc, v int64, labels ...string) {
-		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), append([]string{m.Dir}, labels...)...)
+		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), append([]string{dir}, labels...)...)
 	}
-	gauge(mounts, 1, m.Archive, m.Source)
+	gauge(mounts, 1, m.Archive, label(m.Source))
 	gauge(entries, float64(m.Entries))
 	gauge(limitRates, float64(m.LimitRate))
 	counter(reads, m.Reads.Local, "local")
@@ -104,7 +107,7 @@ func collectMount(out chan<- prometheus.Metric, m *daemon.MountStatus) {
 	counter(verified, m.Blocks.Suspect, "suspect")
 	counter(verified, m.Blocks.Repaired, "repaired")
 	buckets, count := m.Reads.WaitBuckets()
-	out <- prometheus.MustNewConstHistogram(wait, count, m.Reads.WaitSeconds, buckets, m.Dir)
+	out <- prometheus.MustNewConstHistogram(wait, count, m.Reads.WaitSeconds, buckets, dir)
 	var users, flights int
 	for _, a := range m.Open {
 		if a.Users > 0 {
@@ -115,14 +118,24 @@ func collectMount(out chan<- prometheus.Metric, m *daemon.MountStatus) {
 	gauge(openFiles, float64(users))
 	gauge(fetches, float64(flights))
 	for _, h := range m.Hosts {
-		counter(requests, h.Requests, h.Host)
-		counter(received, h.Received, h.Host)
-		gauge(failing, truth(h.FailingSince != nil), h.Host)
-		gauge(rtt, h.RTTSeconds, h.Host)
+		host := label(h.Host)
+		counter(requests, h.Requests, host)
+		counter(received, h.Received, host)
+		gauge(failing, truth(h.FailingSince != nil), host)
+		gauge(rtt, h.RTTSeconds, host)
 		for kind, n := range h.ErrorKinds {
-			counter(failures, n, h.Host, kind)
+			counter(failures, n, host, kind)
 		}
 	}
+}
+
+// label is s as Prometheus takes it: control files name hosts, and users folders, with
+// bytes that are no UTF-8.
+func label(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	return report.Printable(s)
 }
 
 func truth(b bool) float64 {

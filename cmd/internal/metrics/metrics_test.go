@@ -65,3 +65,15 @@ func TestHandler(t *testing.T) {
 		t.Error("reads without a mount")
 	}
 }
+
+// TestStrangeNames: a control file may name a host, and a user a folder, with bytes that
+// are no text, which must not end the daemon.
+func TestStrangeNames(t *testing.T) {
+	scrape(t, daemon.Status{Mounts: []daemon.MountStatus{{
+		Dir: "/mnt/\xff", Source: "/list\xfe", Archive: "a",
+		Hosts: []daemon.HostStatus{
+			{Host: "\xff:80", ErrorKinds: map[string]int64{"name": 1}},
+			{Host: "\xfe:80", ErrorKinds: map[string]int64{"name": 1}},
+		},
+	}}})
+}

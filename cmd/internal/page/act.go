@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	cookieName = "zsyncfs-token"
-	cookieAge  = 12 * time.Hour
+	cookiePrefix = "zsyncfs-token-"
+	cookieAge    = 12 * time.Hour
 	// actsKept is how many actions are shown that have ended.
 	actsKept = 10
 	// actsAtOnce bounds the actions under way.
@@ -35,7 +35,7 @@ func (s *server) trusted(r *http.Request) bool {
 	if bearer, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
 		return same(bearer, s.token)
 	}
-	c, err := r.Cookie(cookieName)
+	c, err := r.Cookie(s.cookie)
 	return err == nil && same(c.Value, s.proof())
 }
 
@@ -48,14 +48,14 @@ func (s *server) login(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	http.SetCookie(w, &http.Cookie{
-		Name: cookieName, Value: s.proof(), Path: "/", MaxAge: int(cookieAge.Seconds()),
+		Name: s.cookie, Value: s.proof(), Path: "/", MaxAge: int(cookieAge.Seconds()),
 		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil,
 	})
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
 func (s *server) logout(w http.ResponseWriter, r *http.Request) {
-	http.SetCookie(w, &http.Cookie{Name: cookieName, Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteStrictMode})
+	http.SetCookie(w, &http.Cookie{Name: s.cookie, Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteStrictMode})
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
@@ -110,8 +110,13 @@ func (a *acts) begin(action, name string, do func(context.Context) (string, erro
 	if running >= actsAtOnce {
 		return errBusy
 	}
-	a.list = slices.Insert(a.list, 0, one)
-	a.list = a.list[:min(len(a.list), actsKept)]
+	ended := 0
+	a.list = slices.DeleteFunc(slices.Insert(a.list, 0, one), func(o *oneAct) bool {
+		if !o.Ended.IsZero() {
+			ended++
+		}
+		return ended > actsKept && !o.Ended.IsZero()
+	})
 	go func() {
 		result, err := do(a.ctx)
 		a.mu.Lock()

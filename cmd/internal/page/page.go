@@ -6,6 +6,7 @@ import (
 	"embed"
 	"html/template"
 	"net/http"
+	"strings"
 
 	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
 	"github.com/zsyncfs/zsyncfs/fs/target"
@@ -27,6 +28,7 @@ type source interface {
 type server struct {
 	source  source
 	token   string
+	cookie  string // its name: browsers tell servers of one host apart by names only
 	metrics http.Handler
 	acts    acts
 }
@@ -34,7 +36,8 @@ type server struct {
 // Handler is the page of d, which listens on address, HOST:PORT. Its actions want token.
 // metrics answers at /metrics. What was asked for goes on when ctx has not ended.
 func Handler(ctx context.Context, d source, address, token string, metrics http.Handler) http.Handler {
-	s := &server{source: d, token: token, metrics: metrics, acts: acts{ctx: ctx}}
+	port := address[strings.LastIndexByte(address, ':')+1:]
+	s := &server{source: d, token: token, cookie: cookiePrefix + port, metrics: metrics, acts: acts{ctx: ctx}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.overview)
 	mux.HandleFunc("GET /artifact", s.artifact)

@@ -3,9 +3,11 @@ package page
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -23,12 +25,24 @@ const (
 
 // fakeDaemon is a daemon with one mount.
 type fakeDaemon struct {
+	many  bool // versions and open files
 	mu    sync.Mutex
 	acted []string      // guarded by mu
 	hold  chan struct{} // actions wait for it; nil: they do not
 }
 
 func (f *fakeDaemon) Status() *daemon.Status {
+	s := f.one()
+	for i := range 3 * mostFiles {
+		if f.many {
+			s.Mounts[0].Open = append(s.Mounts[0].Open, daemon.ArtifactStatus{URL: fmt.Sprintf("http://h/%d.zsync", i), Users: i / (3*mostFiles - 1)})
+		}
+	}
+	return s
+}
+
+// one is a status with one file open.
+func (f *fakeDaemon) one() *daemon.Status {
 	return &daemon.Status{PID: 7, Version: "1.2" + foul, Since: time.Now(),
 		Store: daemon.StoreStatus{Dir: "/c" + foul, Limit: 1000, DiskBytes: 250, Trouble: &daemon.TroubleStatus{Error: "no room" + foul, Hint: "make room"}},
 		Mounts: []daemon.MountStatus{{Dir: "/mnt/" + foul, Source: "http://h/" + foul, Archive: "daily",
@@ -55,6 +69,9 @@ func (f *fakeDaemon) Map(dir, url string, cells int) (target.Map, bool) {
 }
 
 func (f *fakeDaemon) DoCache(context.Context, daemon.CacheRequest) (*daemon.CacheAnswer, error) {
+	if f.many {
+		return &daemon.CacheAnswer{Entries: make([]daemon.CacheEntry, mostVersions+7)}, nil
+	}
 	return &daemon.CacheAnswer{Entries: []daemon.CacheEntry{
 		{ID: "0123456789abcdef", URL: "http://h/tiny" + foul + ".zsync", Length: 10, Local: 5, Disk: 10, State: "provisional", Used: time.Now()},
 		{ID: "fedcba9876543210", URL: "http://h/greatest.zsync", Length: 10, Local: 10, Disk: 100, State: "verified", Used: time.Now(), Pinned: true},
@@ -217,8 +234,8 @@ func TestActions(t *testing.T) {
 		want   int
 	}{
 		"no token":           {verify, nil, http.StatusForbidden},
-		"a wrong token":      {verify, func(r *http.Request) { r.AddCookie(&http.Cookie{Name: cookieName, Value: "x"}) }, http.StatusForbidden},
-		"the token as it is": {verify, func(r *http.Request) { r.AddCookie(&http.Cookie{Name: cookieName, Value: testToken}) }, http.StatusForbidden},
+		"a wrong token":      {verify, func(r *http.Request) { r.AddCookie(&http.Cookie{Name: cookiePrefix + "8090", Value: "x"}) }, http.StatusForbidden},
+		"the token as it is": {verify, func(r *http.Request) { r.AddCookie(&http.Cookie{Name: cookiePrefix + "8090", Value: testToken}) }, http.StatusForbidden},
 		"another site": {verify, func(r *http.Request) {
 			with(r)
 			r.Header.Set("Origin", "http://evil.example")
@@ -274,6 +291,22 @@ func TestActions(t *testing.T) {
 	}
 }
 
+// TestManyOfAll: of many versions and open files the largest and those in use are shown,
+// and how many more there are.
+func TestManyOfAll(t *testing.T) {
+	body := ask(newHandler(t, &fakeDaemon{many: true}), "GET", "/", nil, nil).Body.String()
+	for want, n := range map[string]int{
+		"<article": mostFiles, `<th scope="row">`: mostVersions, "101 more are open": 1, "7 more, all smaller": 1,
+	} {
+		if got := strings.Count(body, want); got != n {
+			t.Errorf("%q is there %d times, want %d", want, got, n)
+		}
+	}
+	if !strings.Contains(body, "%2F149.zsync") {
+		t.Error("the file that is in use is not shown")
+	}
+}
+
 // TestManyActions: some are under way at once, and no more.
 func TestManyActions(t *testing.T) {
 	f := &fakeDaemon{hold: make(chan struct{})}
@@ -288,6 +321,39 @@ func TestManyActions(t *testing.T) {
 	close(f.hold)
 	if refused != 3 {
 		t.Errorf("%d were refused, want 3", refused)
+	}
+}
+
+// TestManyShortActions: those that have ended do not push out of sight what is under way.
+func TestManyShortActions(t *testing.T) {
+	a := acts{ctx: t.Context()}
+	hold := make(chan struct{})
+	defer close(hold)
+	for range actsAtOnce - 1 {
+		if err := a.begin("pin", "long", func(context.Context) (string, error) { <-hold; return "", nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 3 * actsKept {
+		done := make(chan struct{})
+		if err := a.begin("verify", "short", func(context.Context) (string, error) { close(done); return "", nil }); err != nil {
+			t.Fatal(err)
+		}
+		<-done
+		for !slices.ContainsFunc(a.all(), func(o oneAct) bool { return o.Name == "short" && !o.Ended.IsZero() }) || a.all()[0].Ended.IsZero() {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	long, short := 0, 0
+	for _, o := range a.all() {
+		if o.Name == "long" {
+			long++
+		} else {
+			short++
+		}
+	}
+	if long != actsAtOnce-1 || short < actsKept || short > actsKept+1 {
+		t.Errorf("%d under way and %d that ended are shown", long, short)
 	}
 }
 
@@ -331,5 +397,23 @@ func TestNewCurves(t *testing.T) {
 	c := newCurves(samples)
 	if c.Most != "4.0 MiB/s" || c.ReceivedNow != "1.0 MiB/s" || c.Hit != "75 %" || !strings.HasSuffix(c.Received, " 300.0,45.0") || !strings.HasSuffix(c.Given, " 300.0,0.0") {
 		t.Errorf("%+v", c)
+	}
+}
+
+// TestTwoPages: a login to one page leaves that of another on this machine as it is.
+func TestTwoPages(t *testing.T) {
+	login := url.Values{"token": {testToken}}
+	names := map[string]bool{}
+	for _, at := range []string{"127.0.0.1:8090", "[::1]:8091"} {
+		r := httptest.NewRequest("POST", "http://"+at+"/login", strings.NewReader(login.Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		w := httptest.NewRecorder()
+		Handler(t.Context(), &fakeDaemon{}, at, testToken, http.NotFoundHandler()).ServeHTTP(w, r)
+		for _, c := range w.Result().Cookies() {
+			names[c.Name] = true
+		}
+	}
+	if !names["zsyncfs-token-8090"] || !names["zsyncfs-token-8091"] {
+		t.Errorf("%v", names)
 	}
 }

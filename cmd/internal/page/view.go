@@ -17,23 +17,29 @@ const (
 	largeColumns, largeRows = 128, 32
 )
 
+// The overview shows no more versions, and no more open files of a mount, than these: it is
+// made and sent every second.
+const mostVersions, mostFiles = 200, 50
+
 // view is what the overview shows.
 type view struct {
 	*daemon.Status
-	Mounts      []mountView
-	Versions    []versionView
-	VersionsErr string
-	Acts        []oneAct
-	Trusted     bool
-	LoginFailed bool
-	TokenFile   string
-	StoreUsed   int // percent of the limit
+	Mounts       []mountView
+	Versions     []versionView // the largest
+	MoreVersions int           // how many there are beside
+	VersionsErr  string
+	Acts         []oneAct
+	Trusted      bool
+	LoginFailed  bool
+	TokenFile    string
+	StoreUsed    int // percent of the limit
 }
 
 type mountView struct {
 	daemon.MountStatus
-	ID       string // of its element
-	Files    []fileView
+	ID       string     // of its element
+	Files    []fileView // those that are used first
+	More     int        // open files that are not shown
 	Curves   curves
 	HitShare string
 }
@@ -65,7 +71,7 @@ func (s *server) view(r *http.Request) *view {
 	for i, m := range st.Mounts {
 		v.Mounts = append(v.Mounts, s.mountView(i, m))
 	}
-	v.Versions, v.VersionsErr = s.versions(r)
+	v.Versions, v.MoreVersions, v.VersionsErr = s.versions(r)
 	return v
 }
 
@@ -74,7 +80,12 @@ func (s *server) mountView(i int, m daemon.MountStatus) mountView {
 	if all := m.Reads.LocalBytes + m.Reads.WaitedBytes; all > 0 {
 		v.HitShare = percent(m.Reads.LocalBytes, all)
 	}
-	for k, a := range m.Open {
+	open := m.Open
+	if n := len(open); n > mostFiles {
+		slices.SortStableFunc(open, func(x, y daemon.ArtifactStatus) int { return y.Users - x.Users })
+		open, v.More = open[:mostFiles], n-mostFiles
+	}
+	for k, a := range open {
 		v.Files = append(v.Files, s.fileView(v.ID+"-"+number(k), m.Dir, a, smallColumns, smallRows))
 	}
 	return v
@@ -94,18 +105,19 @@ func (s *server) fileView(id, dir string, a daemon.ArtifactStatus, columns, rows
 	return f
 }
 
-// versions are those of the store, the largest first.
-func (s *server) versions(r *http.Request) (out []versionView, fault string) {
+// versions are the largest ones of the store, that first, and how many more it has.
+func (s *server) versions(r *http.Request) (out []versionView, more int, fault string) {
 	a, err := s.source.DoCache(r.Context(), daemon.CacheRequest{Op: "ls"})
 	if err != nil {
-		return nil, err.Error()
+		return nil, 0, err.Error()
 	}
 	slices.SortStableFunc(a.Entries, func(x, y daemon.CacheEntry) int { return int(min(max(y.Disk-x.Disk, -1), 1)) })
 	var largest int64 = 1
 	if len(a.Entries) > 0 {
 		largest = max(a.Entries[0].Disk, 1)
 	}
-	for _, e := range a.Entries {
+	more = max(len(a.Entries)-mostVersions, 0)
+	for _, e := range a.Entries[:len(a.Entries)-more] {
 		name := strings.TrimSuffix(e.URL, ".zsync")
 		if name == "" {
 			name = "(unknown)"
@@ -115,7 +127,7 @@ func (s *server) versions(r *http.Request) (out []versionView, fault string) {
 		}
 		out = append(out, versionView{CacheEntry: e, Name: text(name), Here: percent(e.Local, e.Length), Width: int(100 * e.Disk / largest)})
 	}
-	return out, ""
+	return out, more, ""
 }
 
 // artifactView is what the page of one artifact shows.

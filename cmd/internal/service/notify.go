@@ -2,6 +2,8 @@ package service
 
 import (
 	"fmt"
+	"net"
+	"os"
 	"strings"
 	"time"
 
@@ -31,8 +33,24 @@ func Reloading() {
 	tell(daemon.SdNotifyReloading, fmt.Sprintf("MONOTONIC_USEC=%d", now.Nano()/1000))
 }
 
+// tellPatience is how long a manager that does not read is waited for.
+const tellPatience = time.Second
+
 // tell sends lines. Who does not listen misses nothing that the daemon needs.
-func tell(lines ...string) { _, _ = daemon.SdNotify(false, strings.Join(lines, "\n")) }
+func tell(lines ...string) {
+	path := os.Getenv("NOTIFY_SOCKET")
+	if path == "" {
+		return
+	}
+	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	if conn.SetWriteDeadline(time.Now().Add(tellPatience)) == nil {
+		_, _ = conn.Write([]byte(strings.Join(lines, "\n")))
+	}
+}
 
 // Watchdog asks for signs of life, as often as the service manager wants them.
 type Watchdog struct {

@@ -53,6 +53,25 @@ func TestNotify(t *testing.T) {
 	}
 }
 
+// TestNobodyReads: a manager that does not read keeps nobody waiting for long.
+func TestNobodyReads(t *testing.T) {
+	listen(t)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for told := time.Duration(0); told < tellPatience/2; { // until its queue is full
+			began := time.Now()
+			Ready("")
+			told = time.Since(began)
+		}
+	}()
+	select {
+	case <-ended:
+	case <-time.After(20 * time.Second):
+		t.Fatal("it waits for ever")
+	}
+}
+
 func TestWatchdog(t *testing.T) {
 	c := listen(t)
 	t.Setenv("WATCHDOG_USEC", "30000")
