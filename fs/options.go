@@ -17,7 +17,7 @@ type Options struct {
 	AllowOther bool
 	// UID and GID own everything; nil means the process's own.
 	UID, GID *uint32
-	// Umask is taken off 0444 for files and 0555 for directories. Default 0.
+	// Umask is taken off 0444 for files, and 0555 for AppImages and directories. Default 0.
 	Umask uint32
 	// CacheDir is shown as an attribute of the root, by which commands find the daemon.
 	CacheDir string
