@@ -75,6 +75,7 @@ func newMountCommand() *cobra.Command {
 		ValidArgsFunction: completeArchives,
 	}
 	f.add(cmd.Flags())
+	completeWords(cmd)
 	cmd.Flags().BoolVar(&f.all, "all", false, "mount all archives of the configuration file")
 	return cmd
 }
