@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -93,6 +96,7 @@ func mountEach(ctx context.Context, stderr io.Writer, specs []daemon.Spec, store
 			continue
 		}
 		noteEmpty(stderr, spec)
+		notePage(ctx, stderr, spec, store)
 	}
 	return someOf(len(specs), errs)
 }
@@ -215,6 +219,32 @@ func noteEmpty(stderr io.Writer, spec daemon.Spec) {
 	if names, err := os.ReadDir(spec.Dir); err == nil && len(names) == 0 {
 		fmt.Fprintln(stderr, "zsyncfs: note: mounted, but the source lists no .zsync files and no directories")
 	}
+}
+
+// notePage tells a user whose status page could not be served where it was wanted: the
+// mount goes on without it.
+func notePage(ctx context.Context, stderr io.Writer, spec daemon.Spec, store string) {
+	if spec.HTTP == "" {
+		return
+	}
+	if s, err := daemon.NewClient(store).Status(ctx); err == nil && !servedAt(s.Page, spec.HTTP) {
+		fmt.Fprintf(stderr, "zsyncfs: note: mounted, but the status page cannot be served at %s: \"zsyncfs log\" says why\n", printable(spec.HTTP))
+	}
+}
+
+// servedAt says whether page, a URL or nothing, may be what was asked for by address.
+// Hosts are not compared, since a page tells the address of its host's name.
+func servedAt(page, address string) bool {
+	u, err := url.Parse(page)
+	if err != nil || page == "" {
+		return false
+	}
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	number, err := net.LookupPort("tcp", port)
+	return err == nil && (number == 0 || u.Port() == strconv.Itoa(number))
 }
 
 // cacheDirHelp is what the help of every command says of --cache-dir.
