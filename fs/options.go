@@ -21,6 +21,8 @@ type Options struct {
 	Umask uint32
 	// CacheDir is shown as an attribute of the root, by which commands find the daemon.
 	CacheDir string
+	// At is a path by which mount(2) reaches the mount point; default: its own.
+	At string
 	// NoExec has the kernel run no program of the mount.
 	NoExec bool
 	// StackDepth lets the kernel read complete, verified versions from the block

@@ -131,7 +131,13 @@ func untilUnlocked(ctx context.Context, do func() error) error {
 // starts. A daemon that dies meanwhile leaves no dead mount behind: the mount
 // point was free before.
 func mountInBackground(ctx context.Context, spec daemon.Spec, store string) error {
-	err := daemon.NewClient(store).Mount(ctx, spec)
+	at, release, err := daemon.OpenAutomount(spec.Dir)
+	if err != nil {
+		return withCode(exitMount, err)
+	}
+	defer release()
+	spec.At = at
+	err = daemon.NewClient(store).Mount(ctx, spec)
 	if errors.Is(err, daemon.ErrNoDaemon) {
 		if err := clearDead(spec.Dir); err != nil {
 			return err
@@ -207,8 +213,11 @@ func clearDead(dir string) error {
 
 // isDead says whether the process behind the file system at dir has ended.
 // Statfs asks the file system itself: the kernel answers stat from what it
-// remembers, for a dead one too.
+// remembers, for a dead one too. An automount is not asked: it would be mounted.
 func isDead(dir string) bool {
+	if automount, err := daemon.IsAutomount(dir); err != nil || automount {
+		return false
+	}
 	var fsys unix.Statfs_t
 	err := unix.Statfs(dir, &fsys)
 	return errors.Is(err, syscall.ENOTCONN) || errors.Is(err, syscall.ECONNABORTED) // it ended while it was asked
