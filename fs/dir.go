@@ -49,7 +49,7 @@ func (d *dirNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (
 		return nil, d.fault(ctx, "look up", name, err)
 	}
 	out.SetEntryTimeout(d.fs.entryTimeout(entry.File.Fresh()))
-	d.fs.fileAttr(ctl, &out.Attr)
+	d.fs.fileAttr(name, ctl, &out.Attr)
 	return d.version(ctx, name, entry.File, ctl), 0
 }
 

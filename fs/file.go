@@ -66,7 +66,7 @@ func (n *fileNode) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, u
 
 // Getattr answers from the header.
 func (n *fileNode) Getattr(_ context.Context, _ fusefs.FileHandle, out *fuse.AttrOut) syscall.Errno {
-	n.fs.fileAttr(n.kept.control(), &out.Attr)
+	n.fs.fileAttr(n.file.Path(), n.kept.control(), &out.Attr)
 	out.SetTimeout(attrTimeout)
 	return 0
 }

@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"net/http"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -42,9 +44,18 @@ func modified(ctl *zsyncclient.Control) time.Time {
 	return time.Unix(0, 0)
 }
 
-// fileAttr fills out for the artifact of ctl.
-func (f *FS) fileAttr(ctl *zsyncclient.Control, out *fuse.Attr) {
-	out.Mode = fuse.S_IFREG | 0o444&^f.options.Umask
+// fileMode is the permissions of the artifact at path. Control files tell none, so what
+// is a program is known by its name.
+func fileMode(path string) uint32 {
+	if strings.EqualFold(filepath.Ext(path), ".appimage") {
+		return 0o555
+	}
+	return 0o444
+}
+
+// fileAttr fills out for the artifact of ctl at path.
+func (f *FS) fileAttr(path string, ctl *zsyncclient.Control, out *fuse.Attr) {
+	out.Mode = fuse.S_IFREG | fileMode(path)&^f.options.Umask
 	out.Nlink = 1
 	out.Size = uint64(ctl.Header.Length)
 	out.Blocks = (out.Size + 511) / 512

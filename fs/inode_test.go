@@ -39,6 +39,17 @@ func TestInodeNumbersFollowPathAndVersion(t *testing.T) {
 	}
 }
 
+func TestAppImagesArePrograms(t *testing.T) {
+	for path, want := range map[string]uint32{
+		"disk.img": 0o444, "AppImage": 0o444, "My.AppImage.txt": 0o444,
+		"My-x86_64.AppImage": 0o555, "d/my.appimage": 0o555,
+	} {
+		if got := fileMode(path); got != want {
+			t.Errorf("%s: %o, want %o", path, got, want)
+		}
+	}
+}
+
 func TestModified(t *testing.T) {
 	at := time.Date(2024, 2, 3, 4, 5, 6, 0, time.UTC)
 	ctl := control("x")

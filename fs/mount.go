@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -85,7 +86,7 @@ func (f *FS) connectDirect(dir string) (*fuse.Server, error) {
 	if f.options.NoExec {
 		flags |= unix.MS_NOEXEC
 	}
-	if err := unix.Mount(source, dir, "fuse."+fsName, flags, strings.Join(options, ",")); err != nil {
+	if err := unix.Mount(source, cmp.Or(f.options.At, dir), "fuse."+fsName, flags, strings.Join(options, ",")); err != nil {
 		return nil, errors.Join(fmt.Errorf("mount: %w", err), unix.Close(fd))
 	}
 	return f.serverOf(fd, dir)

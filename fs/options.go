@@ -17,10 +17,12 @@ type Options struct {
 	AllowOther bool
 	// UID and GID own everything; nil means the process's own.
 	UID, GID *uint32
-	// Umask is taken off 0444 for files and 0555 for directories. Default 0.
+	// Umask is taken off 0444 for files, and 0555 for AppImages and directories. Default 0.
 	Umask uint32
 	// CacheDir is shown as an attribute of the root, by which commands find the daemon.
 	CacheDir string
+	// At is a path by which mount(2) reaches the mount point; default: its own.
+	At string
 	// NoExec has the kernel run no program of the mount.
 	NoExec bool
 	// StackDepth lets the kernel read complete, verified versions from the block

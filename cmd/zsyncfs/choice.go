@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/bytesize"
 )
 
@@ -34,6 +36,16 @@ func (c *choice) Set(text string) error {
 	}
 	c.index = i
 	return nil
+}
+
+// completeWords has the flags of cmd that are choices completed.
+func completeWords(cmd *cobra.Command) {
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if c, ok := f.Value.(*choice); ok {
+			// It fails for a flag that there is not, or was given words before.
+			_ = cmd.RegisterFlagCompletionFunc(f.Name, cobra.FixedCompletions(c.words, cobra.ShellCompDirectiveNoFileComp))
+		}
+	})
 }
 
 // optionalSize is a number of bytes that may not have been given.

@@ -48,6 +48,7 @@ func newDoctorCommand() *cobra.Command {
 				return err
 			}
 			r.Cache(store)
+			addRemedies(&r)
 			if asJSON {
 				err = report.PrintJSON(cmd.OutOrStdout(), r.Findings)
 			} else {
@@ -90,6 +91,16 @@ func lookAtServer(cmd *cobra.Command, r *doctor.Report, flags accessFlags, arg s
 		}
 	}
 	return nil
+}
+
+// addRemedies gives what is bad, and of which the doctor knows no remedy, the hint that
+// other commands have for it.
+func addRemedies(r *doctor.Report) {
+	for i := range r.Findings {
+		if f := &r.Findings[i]; f.Err != nil && f.Remedy == "" {
+			_, f.Remedy = program.Translate(f.Err)
+		}
+	}
 }
 
 // printFindings prints what was found, by what it is about.

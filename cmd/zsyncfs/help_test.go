@@ -36,3 +36,38 @@ func TestHelp(t *testing.T) {
 	}
 	visit(newRoot())
 }
+
+// TestCompletion: flags that take a word, and what "help" is about, are completed.
+func TestCompletion(t *testing.T) {
+	for args, want := range map[string]string{
+		"mount --fill":      "sequential off full :4",
+		"mount --log-level": "info debug warn error :4",
+		"help cache":        "gc ls path rm verify :4",
+		"help nosuch":       ":4",
+	} {
+		var out, errors strings.Builder
+		execute(t.Context(), append(append([]string{"__complete"}, strings.Fields(args)...), ""), &out, &errors)
+		if got := strings.Join(strings.Fields(out.String()), " "); got != want {
+			t.Errorf("%s: %q, want %q", args, got, want)
+		}
+	}
+}
+
+// TestDefaults: the help and the manual pages tell what a flag is when it is not given,
+// where that is something.
+func TestDefaults(t *testing.T) {
+	var help, errors strings.Builder
+	execute(t.Context(), []string{"mount", "--help"}, &help, &errors)
+	if !strings.Contains(help.String(), "(default 30s)") || strings.Contains(help.String(), "(default -1)") {
+		t.Error(help.String())
+	}
+	var page strings.Builder
+	if err := helperPage().Write(&page); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"(default 30s)", "(default sequential)", "(default auto)"} {
+		if !strings.Contains(page.String(), want) {
+			t.Errorf("mount.zsyncfs(8) has no %s", want)
+		}
+	}
+}

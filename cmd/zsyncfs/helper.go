@@ -49,6 +49,10 @@ func isHelperCall(argv0 string, args []string) bool {
 		(access.IsURL(args[0]) || filepath.IsAbs(args[1]) && !isCommand(args[0]))
 }
 
+func helperUsageLine(name string) string {
+	return "usage: " + name + " SOURCE DIR [-sfnv] [-o OPTIONS]"
+}
+
 // parseHelper reads the arguments of a helper.
 func parseHelper(name string, args []string) (*helper, error) {
 	h := &helper{name: name}
@@ -63,11 +67,11 @@ func parseHelper(name string, args []string) (*helper, error) {
 	options := flags.StringArrayP("options", "o", nil, "")
 	kind := flags.StringP("types", "t", "", "")
 	if err := flags.Parse(args); err != nil {
-		return nil, fmt.Errorf("%w; usage: %s SOURCE DIR [-sfnv] [-o OPTIONS]", err, name)
+		return nil, fmt.Errorf("%w; %s", err, helperUsageLine(name))
 	}
 	switch rest := flags.Args(); {
 	case len(rest) != 2:
-		return nil, fmt.Errorf("SOURCE and DIR are wanted, %s given; usage: %s SOURCE DIR [-sfnv] [-o OPTIONS]", were(len(rest)), name)
+		return nil, fmt.Errorf("SOURCE and DIR are wanted, %s given; %s", were(len(rest)), helperUsageLine(name))
 	case *namespace != "":
 		return nil, errors.New("-N: mounting in another namespace is left to nsenter(1)")
 	case *kind != "" && !slices.Contains([]string{"zsyncfs", "fuse.zsyncfs"}, *kind):
@@ -83,6 +87,10 @@ func parseHelper(name string, args []string) (*helper, error) {
 func runHelper(ctx context.Context, argv0 string, args []string, stdout, stderr io.Writer) int {
 	name := filepath.Base(argv0)
 	h, err := parseHelper(name, args)
+	if errors.Is(err, pflag.ErrHelp) {
+		fmt.Fprintf(stdout, "%s\nmount.zsyncfs(8) lists the options\n", helperUsageLine(name))
+		return 0
+	}
 	var words []string
 	if err == nil {
 		words, err = mountWords(h.options, h.sloppy)

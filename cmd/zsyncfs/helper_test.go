@@ -54,6 +54,16 @@ func TestParseHelper(t *testing.T) {
 	}
 }
 
+func TestHelperHelp(t *testing.T) {
+	var out, errors strings.Builder
+	if code := runHelper(t.Context(), "/sbin/mount.zsyncfs", []string{"--help"}, &out, &errors); code != 0 || errors.String() != "" {
+		t.Errorf("exit code %d: %s", code, errors.String())
+	}
+	if want := "usage: mount.zsyncfs SOURCE DIR"; !strings.HasPrefix(out.String(), want) {
+		t.Errorf("%q does not begin with %q", out.String(), want)
+	}
+}
+
 func TestMountWords(t *testing.T) {
 	for options, want := range map[string][]string{
 		"": nil,

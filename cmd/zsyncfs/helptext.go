@@ -39,10 +39,11 @@ Global flags:
 `
 
 // flagUsages is the list of flags, without the "[=true|false]" that pflag puts
-// behind every switch.
+// behind every switch, and without the -1 of numbers that were not given.
 func flagUsages(flags *pflag.FlagSet) string {
 	const noise = "[=true|false]"
 	text := strings.ReplaceAll(flags.FlagUsages(), noise, strings.Repeat(" ", len(noise)))
+	text = strings.ReplaceAll(text, " (default -1)", "")
 	return strings.TrimRight(text, "\n")
 }
 

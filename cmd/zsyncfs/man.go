@@ -215,11 +215,11 @@ func helperPage() *manpage.Page {
 		if notOptions[name] != "" || slices.Contains(kernelWords, name) || flag.Hidden {
 			continue
 		}
-		value, usage := pflag.UnquoteUsage(flag)
+		value, usage := manpage.Usage(flag)
 		if value != "" && flag.Value.Type() != "bool" {
 			name += "=" + value
 		}
-		fmt.Fprintf(&list, "  %s  %s\n", name, strings.ReplaceAll(usage, "\n", " "))
+		fmt.Fprintf(&list, "  %s  %s\n", name, usage)
 	}
 	page.More = []manpage.Chapter{
 		{Title: "Options of the helper", Text: "  -s  leave out options that there are not\n  -f  check everything, and mount nothing\n  -n  ignored\n  -v  say what was mounted\n"},

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -75,6 +78,7 @@ func newMountCommand() *cobra.Command {
 		ValidArgsFunction: completeArchives,
 	}
 	f.add(cmd.Flags())
+	completeWords(cmd)
 	cmd.Flags().BoolVar(&f.all, "all", false, "mount all archives of the configuration file")
 	return cmd
 }
@@ -92,6 +96,7 @@ func mountEach(ctx context.Context, stderr io.Writer, specs []daemon.Spec, store
 			continue
 		}
 		noteEmpty(stderr, spec)
+		notePage(ctx, stderr, spec, store)
 	}
 	return someOf(len(specs), errs)
 }
@@ -126,7 +131,13 @@ func untilUnlocked(ctx context.Context, do func() error) error {
 // starts. A daemon that dies meanwhile leaves no dead mount behind: the mount
 // point was free before.
 func mountInBackground(ctx context.Context, spec daemon.Spec, store string) error {
-	err := daemon.NewClient(store).Mount(ctx, spec)
+	at, release, err := daemon.OpenAutomount(spec.Dir)
+	if err != nil {
+		return withCode(exitMount, err)
+	}
+	defer release()
+	spec.At = at
+	err = daemon.NewClient(store).Mount(ctx, spec)
 	if errors.Is(err, daemon.ErrNoDaemon) {
 		if err := clearDead(spec.Dir); err != nil {
 			return err
@@ -202,8 +213,11 @@ func clearDead(dir string) error {
 
 // isDead says whether the process behind the file system at dir has ended.
 // Statfs asks the file system itself: the kernel answers stat from what it
-// remembers, for a dead one too.
+// remembers, for a dead one too. An automount is not asked: it would be mounted.
 func isDead(dir string) bool {
+	if automount, err := daemon.IsAutomount(dir); err != nil || automount {
+		return false
+	}
 	var fsys unix.Statfs_t
 	err := unix.Statfs(dir, &fsys)
 	return errors.Is(err, syscall.ENOTCONN) || errors.Is(err, syscall.ECONNABORTED) // it ended while it was asked
@@ -214,6 +228,32 @@ func noteEmpty(stderr io.Writer, spec daemon.Spec) {
 	if names, err := os.ReadDir(spec.Dir); err == nil && len(names) == 0 {
 		fmt.Fprintln(stderr, "zsyncfs: note: mounted, but the source lists no .zsync files and no directories")
 	}
+}
+
+// notePage tells a user whose status page could not be served where it was wanted: the
+// mount goes on without it.
+func notePage(ctx context.Context, stderr io.Writer, spec daemon.Spec, store string) {
+	if spec.HTTP == "" {
+		return
+	}
+	if s, err := daemon.NewClient(store).Status(ctx); err == nil && !servedAt(s.Page, spec.HTTP) {
+		fmt.Fprintf(stderr, "zsyncfs: note: mounted, but the status page cannot be served at %s: \"zsyncfs log\" says why\n", printable(spec.HTTP))
+	}
+}
+
+// servedAt says whether page, a URL or nothing, may be what was asked for by address.
+// Hosts are not compared, since a page tells the address of its host's name.
+func servedAt(page, address string) bool {
+	u, err := url.Parse(page)
+	if err != nil || page == "" {
+		return false
+	}
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	number, err := net.LookupPort("tcp", port)
+	return err == nil && (number == 0 || u.Port() == strconv.Itoa(number))
 }
 
 // cacheDirHelp is what the help of every command says of --cache-dir.

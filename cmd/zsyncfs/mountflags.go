@@ -80,7 +80,7 @@ func (f *mountFlags) add(s *pflag.FlagSet) {
 	s.Var(&f.verify, "verify", "when the digest of a whole file is checked: lazy (once all of it is here), strict (before its first byte is served)")
 	f.passthrough = choice{words: []string{"auto", "off"}}
 	s.Var(&f.passthrough, "passthrough", "whether the kernel reads complete, verified files by itself: auto (where it can: mounted by root), off")
-	s.Var(&f.cacheSize, "cache-size", "largest `SIZE` of the block store, such as 20G; 0: none (default a fifth of the free disk)")
+	s.Var(&f.cacheSize, "cache-size", "largest `SIZE` of the block store, such as 20G; 0: none; kept until another is said (default a fifth of the free disk)")
 	s.Var(&f.minFree, "cache-min-free", "what the block store leaves free on the disk, a `SIZE` (default a twentieth of the free disk, at most 1G)")
 	f.access.add(s)
 }

@@ -50,17 +50,42 @@ func newHelpCommand() *cobra.Command {
 		Short:   "Tell more about a command",
 		Example: "  zsyncfs help mount\n  zsyncfs help cache rm",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c := cmd.Root()
-			for _, name := range args {
-				i := slices.IndexFunc(c.Commands(), func(sub *cobra.Command) bool { return sub.Name() == name || sub.HasAlias(name) })
-				if i < 0 {
-					return rootArgs(c, []string{name})
-				}
-				c = c.Commands()[i]
+			c, err := commandAt(cmd.Root(), args)
+			if err != nil {
+				return err
 			}
 			return c.Help()
 		},
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			c, err := commandAt(cmd.Root(), args)
+			if err != nil {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return availableNames(c), cobra.ShellCompDirectiveNoFileComp
+		},
 	}
+}
+
+// commandAt is the command that names lead to from c.
+func commandAt(c *cobra.Command, names []string) (*cobra.Command, error) {
+	for _, name := range names {
+		i := slices.IndexFunc(c.Commands(), func(sub *cobra.Command) bool { return sub.Name() == name || sub.HasAlias(name) })
+		if i < 0 {
+			return nil, rootArgs(c, []string{name})
+		}
+		c = c.Commands()[i]
+	}
+	return c, nil
+}
+
+// availableNames are those of the commands right below c that are for users.
+func availableNames(c *cobra.Command) (names []string) {
+	for _, sub := range c.Commands() {
+		if sub.IsAvailableCommand() {
+			names = append(names, sub.Name())
+		}
+	}
+	return names
 }
 
 // rootArgs is called when the first word is no command's name.
@@ -68,14 +93,8 @@ func rootArgs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	var names []string
-	for _, c := range cmd.Commands() {
-		if c.IsAvailableCommand() {
-			names = append(names, c.Name())
-		}
-	}
 	hint := "\"" + cmd.CommandPath() + " --help\" lists the commands"
-	if near := report.Nearest(args[0], names); near != "" {
+	if near := report.Nearest(args[0], availableNames(cmd)); near != "" {
 		hint = "did you mean \"" + cmd.CommandPath() + " " + near + "\"?"
 	}
 	return withHint(usageErrorf("unknown command %q", args[0]), "%s", hint)

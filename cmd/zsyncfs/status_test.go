@@ -86,3 +86,22 @@ func TestPrintHostileStatus(t *testing.T) {
 		t.Errorf("%q", out.String())
 	}
 }
+
+func TestServedAt(t *testing.T) {
+	for _, tt := range []struct {
+		page, address string
+		want          bool
+	}{
+		{"http://127.0.0.1:8090/", "127.0.0.1:8090", true},
+		{"http://127.0.0.1:8090/", "localhost:8090", true},
+		{"http://[::]:80/", ":http", true},
+		{"http://127.0.0.1:40001/", "127.0.0.1:0", true},
+		{"http://127.0.0.1:8090/", "127.0.0.1:8091", false},
+		{"", "127.0.0.1:8090", false},
+		{"", "127.0.0.1:0", false},
+	} {
+		if got := servedAt(tt.page, tt.address); got != tt.want {
+			t.Errorf("%q at %q: %v", tt.page, tt.address, got)
+		}
+	}
+}

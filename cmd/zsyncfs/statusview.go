@@ -13,7 +13,7 @@ import (
 
 func printStatus(w io.Writer, s *daemon.Status) error {
 	if s.PID == 0 {
-		_, err := fmt.Fprintf(w, "nothing is mounted from the cache directory %s\n", printable(s.Store.Dir))
+		_, err := fmt.Fprintf(w, "nothing is mounted from the cache directory %s\n%s", printable(s.Store.Dir), elsewhere())
 		return err
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -40,6 +40,16 @@ func printStatus(w io.Writer, s *daemon.Status) error {
 		printGet(t, g)
 	}
 	return t.Flush()
+}
+
+// elsewhere tells of mounts of other cache directories: of services that have their own,
+// and of other users.
+func elsewhere() string {
+	dirs, err := daemon.MountPoints()
+	if err != nil || len(dirs) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("from others: %s (\"zsyncfs status MOUNTPOINT\" asks the daemon of one)\n", printable(strings.Join(dirs, ", ")))
 }
 
 func printMount(t io.Writer, m daemon.MountStatus) {

@@ -61,6 +61,18 @@ func TestDoctorFit(t *testing.T) {
 	}
 }
 
+// TestDoctorUnreachable: who cannot reach a server is not told of listings.
+func TestDoctorUnreachable(t *testing.T) {
+	t.Parallel()
+	needMount(t)
+	for _, url := range []string{"http://127.0.0.1:1/", "http://127.0.0.1:1/t.img.zsync"} {
+		findings, code := diagnose(t, url)
+		if code != 3 || !has(findings, "server", "bad", "connection refused") || !strings.Contains(findings[0].Remedy, "can be reached") {
+			t.Errorf("%s: exit code %d: %+v", url, code, findings)
+		}
+	}
+}
+
 // TestDoctorServers: what a server cannot do, or something before it does, is told.
 func TestDoctorServers(t *testing.T) {
 	t.Parallel()

@@ -324,3 +324,17 @@ func TestAllowOther(t *testing.T) {
 		}
 	}
 }
+
+// TestStatusElsewhere: who asks about a cache directory that has no mounts is told of
+// those that others have.
+func TestStatusElsewhere(t *testing.T) {
+	t.Parallel()
+	needMount(t)
+	dir := folder(t)
+	publishIn(t, dir, "t.img", fixture.Random(10_000, 1))
+	m := mount(t, serve(t, dir).URL("/"))
+	r := daemon.Command(t, m.Command("status", "--cache-dir", filepath.Join(t.TempDir(), "other")))
+	if r.Code != 0 || !strings.HasPrefix(r.Output, "nothing is mounted from") || !strings.Contains(r.Output, m.Dir) {
+		t.Error(r)
+	}
+}

@@ -53,6 +53,20 @@ func mountWithPage(t *testing.T, source string, flags ...string) *paged {
 	return &paged{m, s.Page, strings.TrimSpace(string(token))}
 }
 
+// TestPageTaken: a page whose address is taken keeps no mount back, and is told of.
+func TestPageTaken(t *testing.T) {
+	t.Parallel()
+	needMount(t)
+	dir := folder(t)
+	publishIn(t, dir, "t.img", fixture.Random(10_000, 1))
+	s := serve(t, dir)
+	m := daemon.New(t, daemon.Options{Binary: binary(t), Source: s.URL("/"), Flags: []string{"--http=" + strings.Trim(strings.TrimPrefix(s.URL("/"), "http://"), "/")}})
+	r := m.Try()
+	if r.Code != 0 || !strings.Contains(r.Errors, "the status page cannot be served at 127.0.0.1:") {
+		t.Error(r)
+	}
+}
+
 // browser is a Chromium without a window, and what went wrong in it.
 type browser struct {
 	t   *testing.T

@@ -97,6 +97,7 @@ func (m *mounted) build(ctx context.Context, store *blockstore.Store, log *slog.
 		Umask:        m.spec.Umask,
 		NoExec:       m.spec.NoExec,
 		CacheDir:     store.Dir(),
+		At:           m.spec.At,
 		StackDepth:   depth,
 		Debug:        m.spec.Debug,
 		Log:          func(path string, err error) { log.Error(err.Error(), "path", path) },

@@ -22,6 +22,9 @@ type Spec struct {
 	Archive string
 	// Dir is the mount point.
 	Dir string
+	// At is a path of the mount point that whoever asks has opened, in /proc; "": none
+	// is needed. See OpenAutomount.
+	At string `json:",omitempty"`
 	// MakeDir says that the mount point is to be made where it is not there. Whoever
 	// asks for the mount does that, with his own rights.
 	MakeDir bool

@@ -2,12 +2,14 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
 	"github.com/zsyncfs/zsyncfs/zsyncclient"
+	"github.com/zsyncfs/zsyncfs/zsyncclient/listing"
 )
 
 const server = "server"
@@ -38,7 +40,7 @@ func (r *Report) server(ctx context.Context, c *zsyncclient.Client, u *url.URL) 
 	began := time.Now()
 	list, _, err := c.List(ctx, u, zsyncclient.Validators{})
 	if err != nil {
-		r.bad(server, "the URL must be a directory listing that names .zsync files, or one .zsync file; where there is no listing, --index-file of \"zsyncfs mount\" takes a list of URLs", "%w", err)
+		r.bad(server, listingRemedy(err), "%w", err)
 		return
 	}
 	r.ok(server, "it answers with a listing, in %v", time.Since(began).Round(time.Millisecond))
@@ -58,6 +60,16 @@ func (r *Report) server(ctx context.Context, c *zsyncclient.Client, u *url.URL) 
 		return
 	}
 	r.control(ctx, c, first)
+}
+
+// listingRemedy is what to do about a listing that could not be had; "" where that is no
+// matter of listings.
+func listingRemedy(err error) string {
+	var status *zsyncclient.StatusError
+	if errors.As(err, &status) && status.Code != http.StatusUnauthorized || errors.Is(err, listing.ErrFormat) || errors.Is(err, listing.ErrNotListing) {
+		return "the URL must be a directory listing that names .zsync files, or one .zsync file; where there is no listing, --index-file of \"zsyncfs mount\" takes a list of URLs"
+	}
+	return ""
 }
 
 // answerOf looks at the headers of a reply for what mounts rely on.

@@ -135,18 +135,24 @@ func (r *roff) flags(set *pflag.FlagSet) {
 		if f.Shorthand != "" {
 			name = "-" + f.Shorthand + ", " + name
 		}
-		value, usage := pflag.UnquoteUsage(f)
+		value, usage := Usage(f)
 		r.raw(".TP")
 		if value != "" && f.Value.Type() != "bool" {
 			r.raw(`\fB` + escape(name) + `\fR \fI` + escape(value) + `\fR`)
 		} else {
 			r.bold(name)
 		}
-		if def := shownDefault(f); def != "" {
-			usage += " (default " + def + ")"
-		}
-		r.line(strings.ReplaceAll(usage, "\n", " "))
+		r.line(usage)
 	})
+}
+
+// Usage is the placeholder of a flag's value, and its text on one line, with its default.
+func Usage(f *pflag.Flag) (value, text string) {
+	value, text = pflag.UnquoteUsage(f)
+	if def := shownDefault(f); def != "" {
+		text += " (default " + def + ")"
+	}
+	return value, strings.ReplaceAll(text, "\n", " ")
 }
 
 // shownDefault is the default of a flag; "" where there is none, or its text has it.
@@ -155,7 +161,7 @@ func shownDefault(f *pflag.Flag) string {
 	case "", "0", "false", "[]", "-1", "0s":
 		return ""
 	}
-	if strings.Contains(f.Usage, "(default") || f.Value.Type() == "WORD" {
+	if strings.Contains(f.Usage, "(default") {
 		return ""
 	}
 	return f.DefValue
