@@ -218,7 +218,12 @@ func TestPage(t *testing.T) {
 	b.until("what is reused is shown", cells("disk-2.img", "shared0")+` > 100 && document.body.innerText.includes("reused from disk-1.img")`)
 	b.look("overview")
 
+	b.do(chromedp.SendKeys("#token", "wrong\r"))
+	b.until("a wrong token is told", `document.body.innerText.includes("That is not the token.")`)
 	b.do(chromedp.SendKeys("#token", m.token+"\r"), chromedp.WaitVisible("#logout"))
+	if cookies := b.string("document.cookie"); cookies != "" {
+		t.Errorf("there is a cookie, which other ports would see: %s", cookies)
+	}
 	b.until("who has the token sees actions", `document.querySelectorAll("#versions button[value=evict]").length === 3`)
 	row := `[...document.querySelectorAll("#versions tbody tr")].find((r) => r.innerText.includes("other.img"))`
 	b.do(chromedp.Evaluate(row+`.querySelector("button[value=verify]").click()`, nil))

@@ -2,9 +2,7 @@ package page
 
 import (
 	"context"
-	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/hex"
 	"errors"
 	"net/http"
 	"slices"
@@ -14,49 +12,16 @@ import (
 )
 
 const (
-	cookiePrefix = "zsyncfs-token-"
-	cookieAge    = 12 * time.Hour
 	// actsKept is how many actions are shown that have ended.
 	actsKept = 10
 	// actsAtOnce bounds the actions under way.
 	actsAtOnce = 4
 )
 
-// proof is what a cookie has of the token: who reads it has not the token itself.
-func (s *server) proof() string {
-	sum := sha256.Sum256([]byte("zsyncfs page " + s.token))
-	return hex.EncodeToString(sum[:])
-}
-
-func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
-
 // trusted says whether a request carries the token.
 func (s *server) trusted(r *http.Request) bool {
-	if bearer, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
-		return same(bearer, s.token)
-	}
-	c, err := r.Cookie(s.cookie)
-	return err == nil && same(c.Value, s.proof())
-}
-
-func (s *server) login(w http.ResponseWriter, r *http.Request) {
-	if !same(strings.TrimSpace(r.PostFormValue("token")), s.token) {
-		w.WriteHeader(http.StatusForbidden)
-		view := s.view(r)
-		view.LoginFailed = true
-		s.render(w, "overview.html", view)
-		return
-	}
-	http.SetCookie(w, &http.Cookie{
-		Name: s.cookie, Value: s.proof(), Path: "/", MaxAge: int(cookieAge.Seconds()),
-		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil,
-	})
-	http.Redirect(w, r, "/", http.StatusSeeOther)
-}
-
-func (s *server) logout(w http.ResponseWriter, r *http.Request) {
-	http.SetCookie(w, &http.Cookie{Name: s.cookie, Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteStrictMode})
-	http.Redirect(w, r, "/", http.StatusSeeOther)
+	bearer, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	return ok && subtle.ConstantTimeCompare([]byte(bearer), []byte(s.token)) == 1
 }
 
 // act begins an action; the page shows what comes of it.

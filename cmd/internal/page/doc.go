@@ -12,10 +12,10 @@
 //
 // Whoever can connect to the address sees the page: it is for loopback. A page of another
 // site in the same browser cannot read it, and cannot have it do anything: the Host must
-// be one that leads here (names are refused, against DNS rebinding), requests that change
-// something must come from this origin and carry the token, in a cookie that no script
-// sees and that is sent by this page only (SameSite=Strict), or as a bearer token. The
-// content policy permits what is embedded, and nothing else.
+// be one that leads here (names are refused, against DNS rebinding), and requests that
+// change something must carry the token as a bearer token, which the script keeps for its
+// tab and its origin: a cookie would go to other ports of the host as well. The content
+// policy permits what is embedded, and nothing else.
 //
 // It imports package daemon for its snapshots, and no other state of it. Safe for
 // concurrent use.

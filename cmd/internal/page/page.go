@@ -6,7 +6,6 @@ import (
 	"embed"
 	"html/template"
 	"net/http"
-	"strings"
 
 	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
 	"github.com/zsyncfs/zsyncfs/fs/target"
@@ -28,7 +27,6 @@ type source interface {
 type server struct {
 	source  source
 	token   string
-	cookie  string // its name: browsers tell servers of one host apart by names only
 	metrics http.Handler
 	acts    acts
 }
@@ -36,8 +34,7 @@ type server struct {
 // Handler is the page of d, which listens on address, HOST:PORT. Its actions want token.
 // metrics answers at /metrics. What was asked for goes on when ctx has not ended.
 func Handler(ctx context.Context, d source, address, token string, metrics http.Handler) http.Handler {
-	port := address[strings.LastIndexByte(address, ':')+1:]
-	s := &server{source: d, token: token, cookie: cookiePrefix + port, metrics: metrics, acts: acts{ctx: ctx}}
+	s := &server{source: d, token: token, metrics: metrics, acts: acts{ctx: ctx}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.overview)
 	mux.HandleFunc("GET /artifact", s.artifact)
@@ -45,8 +42,6 @@ func Handler(ctx context.Context, d source, address, token string, metrics http.
 	mux.HandleFunc("GET /page.js", asset("assets/page.js", "text/javascript; charset=utf-8"))
 	mux.HandleFunc("GET /icon.svg", asset("assets/icon.svg", "image/svg+xml"))
 	mux.Handle("GET /metrics", metrics)
-	mux.HandleFunc("POST /login", s.login)
-	mux.HandleFunc("POST /logout", s.logout)
 	mux.HandleFunc("POST /act", s.act)
 	return guarded(address, mux)
 }

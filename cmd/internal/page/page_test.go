@@ -207,35 +207,25 @@ func TestHost(t *testing.T) {
 	}
 }
 
-// login returns the cookie of who has entered the token.
-func login(t *testing.T, h http.Handler) *http.Cookie {
-	t.Helper()
-	w := ask(h, "POST", "/login", url.Values{"token": {" " + testToken + "\n"}}, nil)
-	cookies := w.Result().Cookies()
-	if w.Code != http.StatusSeeOther || len(cookies) != 1 {
-		t.Fatalf("%d, %v", w.Code, cookies)
-	}
-	c := cookies[0]
-	if !c.HttpOnly || c.SameSite != http.SameSiteStrictMode || strings.Contains(c.Value, testToken) {
-		t.Errorf("%+v", c)
-	}
-	return c
+// bearer is a request with a token.
+func bearer(token string) func(*http.Request) {
+	return func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+token) }
 }
 
 func TestActions(t *testing.T) {
 	f := &fakeDaemon{}
 	h := newHandler(t, f)
 	verify := url.Values{"action": {"verify"}, "which": {"0123456789abcdef"}, "name": {"small" + foul}}
-	cookie := login(t, h)
-	with := func(r *http.Request) { r.AddCookie(cookie) }
+	with := bearer(testToken)
 	for name, tt := range map[string]struct {
 		form   url.Values
 		change func(*http.Request)
 		want   int
 	}{
-		"no token":           {verify, nil, http.StatusForbidden},
-		"a wrong token":      {verify, func(r *http.Request) { r.AddCookie(&http.Cookie{Name: cookiePrefix + "8090", Value: "x"}) }, http.StatusForbidden},
-		"the token as it is": {verify, func(r *http.Request) { r.AddCookie(&http.Cookie{Name: cookiePrefix + "8090", Value: testToken}) }, http.StatusForbidden},
+		"no token":      {verify, nil, http.StatusForbidden},
+		"a wrong token": {verify, bearer(testToken + "x"), http.StatusForbidden},
+		"a part of it":  {verify, bearer(testToken[:5]), http.StatusForbidden},
+		"a cookie":      {verify, func(r *http.Request) { r.AddCookie(&http.Cookie{Name: "token", Value: testToken}) }, http.StatusForbidden},
 		"another site": {verify, func(r *http.Request) {
 			with(r)
 			r.Header.Set("Origin", "http://evil.example")
@@ -286,9 +276,6 @@ func TestActions(t *testing.T) {
 			t.Fatalf("the results are not shown: %s", body)
 		}
 	}
-	if w := ask(h, "POST", "/login", url.Values{"token": {"wrong"}}, nil); w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "That is not the token.") || len(w.Result().Cookies()) != 0 {
-		t.Errorf("%d: %s", w.Code, w.Body)
-	}
 }
 
 // TestManyOfAll: of many versions and open files the largest and those in use are shown,
@@ -311,7 +298,7 @@ func TestManyOfAll(t *testing.T) {
 func TestManyActions(t *testing.T) {
 	f := &fakeDaemon{hold: make(chan struct{})}
 	h := newHandler(t, f)
-	bearer := func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+testToken) }
+	bearer := bearer(testToken)
 	refused := 0
 	for range actsAtOnce + 3 {
 		if ask(h, "POST", "/act", url.Values{"action": {"verify"}, "which": {"x"}}, bearer).Code == http.StatusTooManyRequests {
@@ -397,23 +384,5 @@ func TestNewCurves(t *testing.T) {
 	c := newCurves(samples)
 	if c.Most != "4.0 MiB/s" || c.ReceivedNow != "1.0 MiB/s" || c.Hit != "75 %" || !strings.HasSuffix(c.Received, " 300.0,45.0") || !strings.HasSuffix(c.Given, " 300.0,0.0") {
 		t.Errorf("%+v", c)
-	}
-}
-
-// TestTwoPages: a login to one page leaves that of another on this machine as it is.
-func TestTwoPages(t *testing.T) {
-	login := url.Values{"token": {testToken}}
-	names := map[string]bool{}
-	for _, at := range []string{"127.0.0.1:8090", "[::1]:8091"} {
-		r := httptest.NewRequest("POST", "http://"+at+"/login", strings.NewReader(login.Encode()))
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		w := httptest.NewRecorder()
-		Handler(t.Context(), &fakeDaemon{}, at, testToken, http.NotFoundHandler()).ServeHTTP(w, r)
-		for _, c := range w.Result().Cookies() {
-			names[c.Name] = true
-		}
-	}
-	if !names["zsyncfs-token-8090"] || !names["zsyncfs-token-8091"] {
-		t.Errorf("%v", names)
 	}
 }

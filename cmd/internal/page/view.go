@@ -30,7 +30,6 @@ type view struct {
 	VersionsErr  string
 	Acts         []oneAct
 	Trusted      bool
-	LoginFailed  bool
 	TokenFile    string
 	StoreUsed    int // percent of the limit
 }
