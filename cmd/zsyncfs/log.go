@@ -34,7 +34,8 @@ func newLogCommand() *cobra.Command {
 		Example: `  zsyncfs log
   zsyncfs log -n 1000 | grep level=ERROR
   zsyncfs log --follow`,
-		Args: wantArgs(0, 0),
+		Annotations: map[string]string{lookOnly: ""},
+		Args:        wantArgs(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			store, err := storeDir(cacheDir)
 			if err != nil {

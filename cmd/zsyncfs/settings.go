@@ -269,6 +269,10 @@ func unknownSetting(name string) error {
 	return fmt.Errorf("there is no setting %q; did you mean %q?", name, near)
 }
 
+// lookOnly marks commands that are wanted just when the configuration is broken: they go on
+// without it.
+const lookOnly = "look-only"
+
 // ownSettings marks commands that ask for their settings themselves.
 const ownSettings = "own-settings"
 
@@ -282,13 +286,18 @@ func settleCommand(cmd *cobra.Command, _ []string) error {
 		return nil // it has no settings, and works with a file that is broken too
 	}
 	file, err := readConfig(cmd.Flags())
+	if err == nil && file != nil {
+		if err = checkNames(file); err != nil {
+			err = configError(err)
+		}
+	}
+	var broken *config.Error
+	if _, goOn := cmd.Annotations[lookOnly]; goOn && errors.As(err, &broken) {
+		fmt.Fprintf(cmd.ErrOrStderr(), "zsyncfs: note: going on without the configuration: %s\n", printable(err.Error()))
+		file, err = nil, nil
+	}
 	if err != nil {
 		return err
-	}
-	if file != nil {
-		if err := checkNames(file); err != nil {
-			return configError(err)
-		}
 	}
 	if err := settle(cmd.Flags(), file, nil); err != nil {
 		return configError(err)

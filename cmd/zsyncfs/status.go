@@ -58,6 +58,7 @@ func newStatusCommand() *cobra.Command {
   zsyncfs status --watch
   zsyncfs status /mnt/daily
   zsyncfs status --json | jq '.mounts[].open'`,
+		Annotations:       map[string]string{lookOnly: ""},
 		Args:              wantArgs(0, 1),
 		ValidArgsFunction: completeMounts,
 		RunE:              func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
