@@ -18,32 +18,23 @@ func (v *Version) Cells(n int) []Cell {
 	t := v.table
 	n = int(min(int64(max(n, 1)), t.blocks))
 	cells := make([]Cell, n)
-	start := func(i int) int64 { return t.blocks * int64(i) / int64(n) }
 	for i := range cells {
-		cells[i].Blocks = start(i+1) - start(i)
-		cells[i].Own = t.own.countIn(start(i), start(i+1))
+		part := t.geometry.Part(i, n)
+		cells[i].Blocks = part.Count()
+		cells[i].Own = t.own.countIn(int64(part.Start), int64(part.End))
 	}
 	for _, s := range t.shared {
-		for b := int64(s.blocks.Start); b < int64(s.blocks.End); {
-			i := cellOf(b, t.blocks, n)
-			end := min(start(i+1), int64(s.blocks.End))
+		for b := s.blocks.Start; b < s.blocks.End; {
+			i := t.geometry.PartOf(b, n)
+			end := min(t.geometry.Part(i, n).End, s.blocks.End)
 			if cells[i].Shared == nil {
 				cells[i].Shared = map[Key]int64{}
 			}
-			cells[i].Shared[s.segment.key] += end - b
+			cells[i].Shared[s.segment.key] += int64(end - b)
 			b = end
 		}
 	}
 	return cells
-}
-
-// cellOf is the cell that block b is in, of n that all blocks are divided into.
-func cellOf(b, blocks int64, n int) int {
-	i := int(b * int64(n) / blocks)
-	for i+1 < n && blocks*int64(i+1)/int64(n) <= b {
-		i++
-	}
-	return i
 }
 
 // countIn is how many bits of [start, end) are set.

@@ -36,31 +36,13 @@ func TestCountIn(t *testing.T) {
 	}
 }
 
-// TestCellOf: each block is in the cell whose bounds have it.
-func TestCellOf(t *testing.T) {
-	for _, blocks := range []int64{1, 2, 7, 1000, 1<<27 - 1} {
-		for _, n := range []int{1, 2, 3, 7, 400} {
-			n := int(min(int64(n), blocks))
-			for _, b := range []int64{0, 1, blocks / 3, blocks / 2, blocks - 2, blocks - 1} {
-				if b < 0 || b >= blocks {
-					continue
-				}
-				i := cellOf(b, blocks, n)
-				if start, end := blocks*int64(i)/int64(n), blocks*int64(i+1)/int64(n); b < start || b >= end {
-					t.Errorf("block %d of %d is in cell %d of %d, which is [%d, %d)", b, blocks, i, n, start, end)
-				}
-			}
-		}
-	}
-}
-
 // TestCells: what a version has of its own and of another is counted where it lies.
 func TestCells(t *testing.T) {
 	v, other := newBitset(100), newBitset(100)
 	v.set(0, 30)
 	seg := &segment{key: Key{1}}
 	version := &Version{}
-	version.table = &table{blocks: 100, own: v, here: other, checked: newBitset(100), apart: true,
+	version.table = &table{geometry: format.Geometry{Length: 100 << 10, BlockSize: 1 << 10}, blocks: 100, own: v, here: other, checked: newBitset(100), apart: true,
 		shared: []shared{{blocks: format.BlockRange{Start: 45, End: 80}, segment: seg}}}
 	cells := version.Cells(10)
 	for i, want := range []struct{ own, shared int64 }{{10, 0}, {10, 0}, {10, 0}, {0, 0}, {0, 5}, {0, 10}, {0, 10}, {0, 10}, {0, 0}, {0, 0}} {

@@ -94,3 +94,24 @@ func (g Geometry) Bytes(r BlockRange) Range {
 	}
 	return Range{Start: g.Offset(r.Start), End: min(g.Offset(r.End), g.Length)}
 }
+
+// Part is the i-th (from 0) of n parts of all blocks, which are as equal as can be. n is at
+// least 1, and at most 1<<20.
+func (g Geometry) Part(i, n int) BlockRange {
+	// Blocks times n may be more than an int64 holds.
+	whole, rest := g.BlockCount()/int64(n), g.BlockCount()%int64(n)
+	start := func(i int64) BlockID { return BlockID(whole*i + rest*i/int64(n)) }
+	return BlockRange{Start: start(int64(i)), End: start(int64(i) + 1)}
+}
+
+// PartOf is which of n parts has block id, by Part. It must be one of the target's.
+func (g Geometry) PartOf(id BlockID, n int) int {
+	i := min(int(float64(id)/float64(g.BlockCount())*float64(n)), n-1) // or one beside it
+	for i > 0 && g.Part(i, n).Start > id {
+		i--
+	}
+	for i < n-1 && g.Part(i, n).End <= id {
+		i++
+	}
+	return i
+}

@@ -84,3 +84,36 @@ func TestGeometryValidate(t *testing.T) {
 		t.Error("the empty target")
 	}
 }
+
+// Parts lie one behind the other, are equal but for one block, and each block is in the part
+// that has it.
+func TestGeometryParts(t *testing.T) {
+	for _, blocks := range []int64{1, 2, 7, 1000, 1<<27 - 1, 1 << 52} {
+		g := Geometry{Length: blocks, BlockSize: 1}
+		if blocks > 1<<27 {
+			g = Geometry{Length: blocks * 512, BlockSize: 512}
+		}
+		for _, n := range []int{1, 2, 3, 7, 400, 1 << 20} {
+			if int64(n) > blocks {
+				continue
+			}
+			for _, i := range []int{0, n / 3, n / 2, n - 1} {
+				p := g.Part(i, n)
+				if c := p.Count(); c < blocks/int64(n) || c > blocks/int64(n)+1 {
+					t.Errorf("part %d of %d of %d blocks has %d", i, n, blocks, c)
+				}
+				if i+1 < n && g.Part(i+1, n).Start != p.End {
+					t.Errorf("after part %d of %d comes %v", i, n, g.Part(i+1, n))
+				}
+				for _, id := range []BlockID{p.Start, p.End - 1} {
+					if got := g.PartOf(id, n); got != i {
+						t.Errorf("block %d of %d is in part %d of %d, want %d", id, blocks, got, n, i)
+					}
+				}
+			}
+			if first, last := g.Part(0, n), g.Part(n-1, n); first.Start != 0 || int64(last.End) != blocks {
+				t.Errorf("%d parts of %d blocks are [%d, %d)", n, blocks, first.Start, last.End)
+			}
+		}
+	}
+}

@@ -1,6 +1,8 @@
 package target
 
 import (
+	"bytes"
+	"maps"
 	"slices"
 
 	"github.com/zsyncfs/zsyncfs/blockstore"
@@ -57,7 +59,9 @@ func (t *Target) layout(n int) Map {
 	var keys []blockstore.Key
 	for _, c := range t.version.Cells(n) {
 		out := Cell{Blocks: c.Blocks, Own: c.Own}
-		for key, count := range c.Shared {
+		// In the same order each time: who looks tells versions by their index.
+		byName := func(a, b blockstore.Key) int { return bytes.Compare(a[:], b[:]) }
+		for _, key := range slices.SortedFunc(maps.Keys(c.Shared), byName) {
 			i := slices.Index(keys, key)
 			if i < 0 {
 				i = len(keys)
@@ -68,7 +72,7 @@ func (t *Target) layout(n int) Map {
 			for len(out.Shared) <= i {
 				out.Shared = append(out.Shared, 0)
 			}
-			out.Shared[i] += count
+			out.Shared[i] += c.Shared[key]
 		}
 		m.Cells = append(m.Cells, out)
 	}
@@ -78,21 +82,14 @@ func (t *Target) layout(n int) Map {
 
 // markComing counts the blocks that are being fetched.
 func (t *Target) markComing(cells []Cell) {
-	total, n := t.geometry.BlockCount(), int64(len(cells))
-	if n == 0 {
-		return
-	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, f := range t.flights {
 		for _, r := range f.runs {
-			for b := int64(r.Start); b < int64(r.End); {
-				i := min(b*n/total, n-1)
-				for total*(i+1)/n <= b {
-					i++
-				}
-				end := min(total*(i+1)/n, int64(r.End))
-				cells[i].Coming += end - b
+			for b := r.Start; b < r.End; {
+				i := t.geometry.PartOf(b, len(cells))
+				end := min(t.geometry.Part(i, len(cells)).End, r.End)
+				cells[i].Coming += int64(end - b)
 				b = end
 			}
 		}
