@@ -16,8 +16,6 @@ type Stats struct {
 	LocalBytes, WaitedBytes int64
 	// Wait is how long the Waited reads took.
 	Wait Histogram
-	// Readers are the programs that have files open, by path.
-	Readers []Reader
 }
 
 // Histogram counts durations by upper bounds.
@@ -28,7 +26,7 @@ type Histogram struct {
 }
 
 // waitBounds are from a server next door to the read deadline.
-var waitBounds = []time.Duration{
+var waitBounds = [...]time.Duration{
 	time.Millisecond, 2500 * time.Microsecond, 5 * time.Millisecond, 10 * time.Millisecond, 25 * time.Millisecond,
 	50 * time.Millisecond, 100 * time.Millisecond, 250 * time.Millisecond, 500 * time.Millisecond,
 	time.Second, 2500 * time.Millisecond, 5 * time.Second, 10 * time.Second, 30 * time.Second,
@@ -38,8 +36,8 @@ var waitBounds = []time.Duration{
 type counts struct {
 	local, waited, failed   atomic.Int64
 	localBytes, waitedBytes atomic.Int64
-	wait                    [15]atomic.Int64 // by waitBounds
-	waitSum                 atomic.Int64     // ns
+	wait                    [len(waitBounds) + 1]atomic.Int64 // as Histogram.Counts
+	waitSum                 atomic.Int64                      // ns
 }
 
 // readLocal notes a read that did not wait.
@@ -51,7 +49,7 @@ func (c *counts) readLocal(n int) {
 // readWaited notes a read that waited since began.
 func (c *counts) readWaited(n int, began time.Time) {
 	took := time.Since(began)
-	i, _ := slices.BinarySearch(waitBounds, took)
+	i, _ := slices.BinarySearch(waitBounds[:], took)
 	c.wait[i].Add(1)
 	c.waitSum.Add(int64(took))
 	c.waited.Add(1)
@@ -64,8 +62,7 @@ func (f *FS) Stats() Stats {
 	s := Stats{
 		Local: c.local.Load(), Waited: c.waited.Load(), Failed: c.failed.Load(),
 		LocalBytes: c.localBytes.Load(), WaitedBytes: c.waitedBytes.Load(),
-		Wait:    Histogram{Bounds: waitBounds, Sum: time.Duration(c.waitSum.Load())},
-		Readers: f.readers(),
+		Wait: Histogram{Bounds: waitBounds[:], Sum: time.Duration(c.waitSum.Load())},
 	}
 	for i := range c.wait {
 		s.Wait.Counts = append(s.Wait.Counts, c.wait[i].Load())

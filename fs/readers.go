@@ -14,8 +14,9 @@ type Reader struct {
 	Open int    // how often it has it open
 }
 
-// readers are the programs that have files open, by path and number.
-func (f *FS) readers() []Reader {
+// Readers are the programs that have files open, by path and number. Safe for concurrent
+// use.
+func (f *FS) Readers() []Reader {
 	f.mu.Lock()
 	out := make([]Reader, 0, len(f.handles))
 	for r, n := range f.handles {

@@ -12,8 +12,6 @@ type Reply struct {
 	Code   int
 	Header http.Header
 	Final  *url.URL // where the redirects led
-	Length int64    // Content-Length; -1: unknown
-	Body   []byte   // its first bytes
 }
 
 // Probe asks for u once, with these headers, and reads at most limit bytes of the body: for
@@ -25,13 +23,11 @@ func (c *Client) Probe(ctx context.Context, u *url.URL, header http.Header, limi
 	if err != nil {
 		return nil, err
 	}
-	r := &Reply{Code: a.code, Header: a.header, Final: a.final, Length: a.length}
-	r.Body, err = io.ReadAll(io.LimitReader(a.body, limit))
-	if err != nil {
-		return r, a.body.broke(err)
+	if _, err := io.Copy(io.Discard, io.LimitReader(a.body, limit)); err != nil {
+		return nil, a.body.broke(err)
 	}
 	a.body.done()
-	return r, nil
+	return &Reply{Code: a.code, Header: a.header, Final: a.final}, nil
 }
 
 // Candidate is a URL at which a target is looked for.

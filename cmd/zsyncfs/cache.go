@@ -7,13 +7,13 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/zsyncfs/zsyncfs/blockstore"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/progress"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/report"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/words"
 )
 
 const cacheLong = `Looks after the block store: the folder in which blocks are kept that were read
@@ -137,18 +137,12 @@ type cacheSession struct {
 }
 
 func (s *cacheSession) do(ctx context.Context, r daemon.CacheRequest) (*daemon.CacheAnswer, error) {
-	deadline := time.Now().Add(getPatience)
-	for {
-		a, err := s.try(ctx, r)
-		if !isLocked(err) || time.Now().After(deadline) {
-			return a, fromDaemon(err)
-		}
-		select { // a daemon starts or ends
-		case <-time.After(100 * time.Millisecond):
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
+	var a *daemon.CacheAnswer
+	err := untilUnlocked(ctx, getPatience, func() (err error) {
+		a, err = s.try(ctx, r)
+		return err
+	})
+	return a, fromDaemon(err)
 }
 
 func (s *cacheSession) try(ctx context.Context, r daemon.CacheRequest) (*daemon.CacheAnswer, error) {
@@ -198,7 +192,7 @@ func (f *cacheFlags) verify(cmd *cobra.Command, args []string) (err error) {
 	all := &daemon.CacheAnswer{Dir: list.Dir, Limit: list.Limit}
 	for _, e := range list.Entries {
 		a, err := s.do(ctx, daemon.CacheRequest{Op: "verify", Match: []string{e.ID}})
-		if errors.Is(err, daemon.ErrNoMatch) || isNoMatch(err) {
+		if errors.Is(err, daemon.ErrNoMatch) {
 			task.Add(e.Local) // it is gone by now
 			continue
 		}
@@ -222,12 +216,6 @@ func (f *cacheFlags) verify(cmd *cobra.Command, args []string) (err error) {
 	return errors.Join(err, damaged(all))
 }
 
-// isNoMatch says whether a daemon has answered that there is no such version.
-func isNoMatch(err error) bool {
-	var failure *daemon.Failure
-	return errors.As(err, &failure) && strings.Contains(failure.Message, daemon.ErrNoMatch.Error())
-}
-
 // damaged is an error when something was.
 func damaged(a *daemon.CacheAnswer) error {
 	for _, r := range a.Checked {
@@ -249,26 +237,30 @@ func printEntries(w io.Writer, a *daemon.CacheAnswer) error {
 		fmt.Fprintln(t, "ID\tSIZE\tHERE\tSHARED\tDISK\tSTATE\tUSED\tFILE")
 	}
 	for _, e := range a.Entries {
-		used := since(e.Used) + " ago"
+		used := words.Since(e.Used) + " ago"
 		switch {
 		case e.Pinned:
 			used = "pinned"
 		case e.InUse:
 			used = "now"
 		}
-		fmt.Fprintf(t, "%.12s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", e.ID, size(e.Length), percentOf(e.Local, e.Length), size(e.Shared),
-			size(e.Disk), e.State, used, shownFile(e))
+		fmt.Fprintf(t, "%.12s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", e.ID, words.Size(e.Length), percentOf(e.Local, e.Length), words.Size(e.Shared),
+			words.Size(e.Disk), e.State, used, shownFile(e))
 		disk += e.Disk
 	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	limit := ""
-	if a.Limit > 0 {
-		limit = ", of " + size(a.Limit) + " at most"
-	}
-	_, err := fmt.Fprintf(w, "%s, %s on disk%s, in %s\n", versions(len(a.Entries)), size(disk), limit, printable(a.Dir))
+	_, err := fmt.Fprintf(w, "%s, %s, in %s\n", versions(len(a.Entries)), onDisk(disk, a.Limit), printable(a.Dir))
 	return err
+}
+
+// onDisk is how much lies on the disk, and how much may; 0: no limit.
+func onDisk(disk, limit int64) string {
+	if limit <= 0 {
+		return words.Size(disk) + " on disk"
+	}
+	return fmt.Sprintf("%s on disk, of %s at most", words.Size(disk), words.Size(limit))
 }
 
 // shownFile is the URL of the file that e is a version of.
@@ -281,7 +273,7 @@ func shownFile(e daemon.CacheEntry) string {
 
 // versions is a number of versions.
 func versions(n int) string {
-	return count(int64(n), "version")
+	return words.Count(int64(n), "version")
 }
 
 func percentOf(part, whole int64) string {
@@ -301,12 +293,12 @@ func printRemoved(w io.Writer, a *daemon.CacheAnswer) error {
 	for _, e := range a.Kept {
 		fmt.Fprintf(w, "in use  %s\n", shownFile(e))
 	}
-	_, err := fmt.Fprintf(w, "%s of disk given back\n", size(a.Freed))
+	_, err := fmt.Fprintf(w, "%s of disk given back\n", words.Size(a.Freed))
 	return err
 }
 
 func printCollected(w io.Writer, a *daemon.CacheAnswer) error {
-	_, err := fmt.Fprintf(w, "%s of disk given back\n", size(a.Freed))
+	_, err := fmt.Fprintf(w, "%s of disk given back\n", words.Size(a.Freed))
 	return err
 }
 
@@ -318,7 +310,7 @@ func checkedLine(r daemon.CacheResult) string {
 	case r.Damaged > 0:
 		return fmt.Sprintf("damaged  %s: %d blocks were wrong, %d are right", shownFile(r.CacheEntry), r.Damaged, r.Blocks)
 	}
-	return fmt.Sprintf("ok       %s: %s, %s", shownFile(r.CacheEntry), count(r.Blocks, "block"), r.State)
+	return fmt.Sprintf("ok       %s: %s, %s", shownFile(r.CacheEntry), words.Count(r.Blocks, "block"), r.State)
 }
 
 func printCheckedSum(w io.Writer, a *daemon.CacheAnswer) error {
@@ -326,6 +318,6 @@ func printCheckedSum(w io.Writer, a *daemon.CacheAnswer) error {
 	for _, r := range a.Checked {
 		blocks, bad = blocks+r.Blocks, bad+r.Damaged
 	}
-	_, err := fmt.Fprintf(w, "%s, %s right, %d damaged\n", versions(len(a.Checked)), count(blocks, "block"), bad)
+	_, err := fmt.Fprintf(w, "%s, %s right, %d damaged\n", versions(len(a.Checked)), words.Count(blocks, "block"), bad)
 	return err
 }

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -16,6 +14,7 @@ import (
 	"github.com/zsyncfs/zsyncfs/cmd/internal/access"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/config"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/words"
 )
 
 const configLong = `The configuration file has settings for all archives, and archives with names:
@@ -86,9 +85,9 @@ func newConfigCheckCommand() *cobra.Command {
 				fmt.Fprintln(out, printable(fault.Error()))
 			}
 			if n := len(faults); n > 0 {
-				return withCode(exitUsage, fmt.Errorf("%s has %s", path, count(int64(n), "fault")))
+				return withCode(exitUsage, fmt.Errorf("%s has %s", path, words.Count(int64(n), "fault")))
 			}
-			fmt.Fprintf(out, "%s: %s, no faults\n", printable(path), count(int64(len(file.Archives)), "archive"))
+			fmt.Fprintf(out, "%s: %s, no faults\n", printable(path), words.Count(int64(len(file.Archives)), "archive"))
 			return nil
 		},
 	}
@@ -208,12 +207,7 @@ func newConfigShowCommand() *cobra.Command {
 		Args:              wantArgs(0, 1),
 		ValidArgsFunction: completeArchives,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			file, err := readConfig(cmd.Flags())
-			if err == nil && file != nil {
-				if err = checkNames(file); err != nil {
-					err = configError(err)
-				}
-			}
+			file, err := checkedConfig(cmd.Flags())
 			if err != nil {
 				return err
 			}
@@ -242,7 +236,7 @@ func showArchives(w io.Writer, file *config.File) error {
 		fmt.Fprintln(t, "ARCHIVE\tMOUNT POINT\tSOURCE")
 	}
 	for _, a := range file.Archives {
-		dir, err := settledPath(a.Value("mount-point"), filepath.Dir(file.Path))
+		dir, err := mountPointOf(file, &a)
 		if err != nil {
 			return err
 		}
@@ -252,7 +246,7 @@ func showArchives(w io.Writer, file *config.File) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "%s in %s\n", count(int64(len(file.Archives)), "archive"), printable(file.Path))
+	_, err := fmt.Fprintf(w, "%s in %s\n", words.Count(int64(len(file.Archives)), "archive"), printable(file.Path))
 	return err
 }
 
@@ -333,16 +327,4 @@ func shownValue(f *pflag.Flag) string {
 		return "-"
 	}
 	return cmp.Or(text, "-")
-}
-
-// configName is the file that is read, and whether somebody named it. "" is none.
-func configName(flags *pflag.FlagSet) (path string, named bool) {
-	path, named = os.LookupEnv(configEnv)
-	if f := flags.Lookup(configFlag); f != nil && f.Changed {
-		path, named = f.Value.String(), true
-	}
-	if !named {
-		path = config.Default()
-	}
-	return path, named
 }

@@ -4,13 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/access"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/doctor"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/report"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/words"
 )
 
 const doctorLong = `Looks whether an archive, its server and this machine are fit for mounts: ranges,
@@ -81,16 +81,7 @@ func lookAtServer(cmd *cobra.Command, r *doctor.Report, flags accessFlags, arg s
 	}
 	defer client.Close()
 	r.Server(cmd.Context(), client, u)
-	if cmd.Context().Err() != nil {
-		return cmd.Context().Err()
-	}
-	for _, h := range client.Stats().Hosts {
-		if h.RTT > 0 {
-			r.Findings = append(r.Findings, doctor.Finding{About: "server", Verdict: doctor.OK,
-				Text: fmt.Sprintf("the round trip to %s takes %v", h.Host, h.RTT.Round(100*time.Microsecond))})
-		}
-	}
-	return nil
+	return cmd.Context().Err()
 }
 
 // addRemedies gives what is bad, and of which the doctor knows no remedy, the hint that
@@ -138,10 +129,16 @@ func diagnosis(r *doctor.Report) error {
 	}
 	code, _ := program.Translate(worst.Err)
 	if code == exitFailure { // the finding is one of the doctor's own
-		code = map[string]exitCode{"server": exitSource, "target": exitSource, "control file": exitControlFile, "machine": exitMount}[worst.About]
+		code = codesOf[worst.About]
 		code = max(code, exitFailure)
 	}
-	return withHint(withCode(code, fmt.Errorf("%s bad, %s", thingsAre(bad), count(int64(notes), "note"))), "what to do is said below each")
+	return withHint(withCode(code, fmt.Errorf("%s bad, %s", thingsAre(bad), words.Count(int64(notes), "note"))), "what to do is said below each")
+}
+
+// codesOf are the exit codes by what a finding is about.
+var codesOf = map[string]exitCode{
+	doctor.AboutServer: exitSource, doctor.AboutTarget: exitSource,
+	doctor.AboutControl: exitControlFile, doctor.AboutMachine: exitMount,
 }
 
 // thingsAre is a number of findings with its verb.

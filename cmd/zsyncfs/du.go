@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/report"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/words"
 )
 
 const duLong = `Shows what the block store takes of the disk, by file: all versions of it together,
@@ -124,17 +125,13 @@ func printDu(w io.Writer, a *daemon.CacheAnswer, list []duEntry) error {
 		if d.InUse > 0 {
 			name += " (in use)"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\n", size(d.Disk), size(d.Local), size(d.Shared), d.Versions, name)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\n", words.Size(d.Disk), words.Size(d.Local), words.Size(d.Shared), d.Versions, name)
 		disk += d.Disk
 		count += d.Versions
 	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	limit := ""
-	if a.Limit > 0 {
-		limit = ", of " + size(a.Limit) + " at most"
-	}
-	_, err := fmt.Fprintf(w, "%s on disk%s: %s, in %s\n", size(disk), limit, versions(count), printable(a.Dir))
+	_, err := fmt.Fprintf(w, "%s: %s, in %s\n", onDisk(disk, a.Limit), versions(count), printable(a.Dir))
 	return err
 }

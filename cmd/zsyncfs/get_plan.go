@@ -9,13 +9,12 @@ import (
 	"os"
 	"strings"
 
-	"github.com/dustin/go-humanize/english"
-
 	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/progress"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/report"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/signals"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/terminal"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/words"
 	"github.com/zsyncfs/zsyncfs/zsyncclient"
 	"github.com/zsyncfs/zsyncfs/zsyncclient/download"
 )
@@ -44,7 +43,7 @@ func printPlan(out io.Writer, length int64, r download.Result, asJSON bool) erro
 		percent = 100 * float64(r.Missing) / float64(length)
 	}
 	_, err := fmt.Fprintf(out, "would fetch %d bytes in %s (%.1f %%); %d bytes are here\n",
-		r.Missing, english.Plural(int(r.MissingRuns), "run", ""), percent, r.Local)
+		r.Missing, words.Count(r.MissingRuns, "run"), percent, r.Local)
 	return err
 }
 
@@ -77,7 +76,7 @@ func fromDaemon(err error) error {
 	if !errors.As(err, &failure) {
 		return err
 	}
-	err = withCode(exitCode(failure.Code), errors.New(failure.Message))
+	err = withCode(exitCode(failure.Code), failure)
 	if failure.Hint != "" {
 		err = withHint(err, "%s", failure.Hint)
 	}

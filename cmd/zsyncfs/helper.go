@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/access"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/report"
@@ -125,5 +124,6 @@ func helperCode(code int) int {
 
 // isCommand says whether the program has a command of that name.
 func isCommand(name string) bool {
-	return slices.ContainsFunc(newRoot().Commands(), func(c *cobra.Command) bool { return c.Name() == name || c.HasAlias(name) })
+	_, err := commandAt(newRoot(), []string{name})
+	return err == nil
 }

@@ -55,23 +55,20 @@ func newLogCommand() *cobra.Command {
 
 func showLog(ctx context.Context, w io.Writer, path string, lines int, follow bool) error {
 	f, err := os.Open(path)
-	if errors.Is(err, os.ErrNotExist) && !follow {
+	switch {
+	case errors.Is(err, os.ErrNotExist) && follow:
+		return followLog(ctx, w, path, nil)
+	case errors.Is(err, os.ErrNotExist):
 		return withHint(withCode(exitNoDaemon, fmt.Errorf("no daemon in the background has written %s", path)),
 			"one that was started with -f has its messages on standard error, or in the journal")
-	}
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
+	case err != nil:
 		return err
 	}
-	if err == nil {
-		defer func() { f.Close() }()
-		if err := printLast(w, path, f, lines); err != nil {
-			return err
-		}
+	if err := printLast(w, path, f, lines); err != nil || !follow {
+		f.Close()
+		return err
 	}
-	if !follow {
-		return nil
-	}
-	return followLog(ctx, w, path, &f)
+	return followLog(ctx, w, path, f)
 }
 
 // printLast prints the last lines of f, which is at path, and of the file before it.
@@ -105,37 +102,23 @@ func printLog(w io.Writer, line string) error {
 	return err
 }
 
-// followLog prints what comes, also when the daemon goes on in another file. *f is the
-// file at path; nil: there is none yet.
-func followLog(ctx context.Context, w io.Writer, path string, f **os.File) error {
-	var r *bufio.Reader
-	if *f != nil {
-		r = bufio.NewReader(*f)
-	}
-	part := ""        // of a line
-	var next *os.File // the one to go on with
+// followLog prints what comes, also when the daemon goes on in another file. f is the file
+// at path, which it closes; nil: there is none yet.
+func followLog(ctx context.Context, w io.Writer, path string, f *os.File) error {
+	l := newTail(f)
+	defer func() { l.file.Close() }()
 	for {
-		for r != nil {
-			text, err := r.ReadString('\n')
-			part += text
-			if err != nil {
-				break // its end, for now
-			}
-			if err := printLog(w, part); err != nil {
+		if err := l.print(w); err != nil {
+			return err
+		}
+		if next := newerLog(path, l.file); next != nil {
+			// What the daemon wrote before it went on elsewhere is read first.
+			if err := l.print(w); err != nil {
+				next.Close()
 				return err
 			}
-			part = ""
-		}
-		if next == nil {
-			// What the daemon wrote before it went on elsewhere is read first.
-			if next = newerLog(path, *f); next != nil {
-				continue
-			}
-		} else {
-			if *f != nil {
-				(*f).Close()
-			}
-			*f, r, part, next = next, bufio.NewReader(next), "", nil
+			l.file.Close()
+			l = newTail(next)
 			continue
 		}
 		select {
@@ -144,6 +127,31 @@ func followLog(ctx context.Context, w io.Writer, path string, f **os.File) error
 		case <-time.After(logPause):
 		}
 	}
+}
+
+// tail is a log that is followed.
+type tail struct {
+	file *os.File      // nil: there is none yet
+	text *bufio.Reader // of file
+	part string        // of a line, whose end has not come
+}
+
+func newTail(f *os.File) *tail { return &tail{file: f, text: bufio.NewReader(f)} }
+
+// print prints the lines that have come.
+func (l *tail) print(w io.Writer) error {
+	for l.file != nil {
+		text, err := l.text.ReadString('\n')
+		l.part += text
+		if err != nil {
+			break // its end, for now
+		}
+		if err := printLog(w, l.part); err != nil {
+			return err
+		}
+		l.part = ""
+	}
+	return nil
 }
 
 // newerLog is the file at path when it is another one than f, or f was cut short.

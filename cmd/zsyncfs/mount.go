@@ -89,7 +89,7 @@ func mountEach(ctx context.Context, stderr io.Writer, specs []daemon.Spec, store
 	for _, spec := range specs {
 		err := clearMountPoint(spec)
 		if err == nil {
-			err = untilUnlocked(ctx, func() error { return mountInBackground(ctx, spec, store) })
+			err = untilUnlocked(ctx, mountStartPatience, func() error { return mountInBackground(ctx, spec, store) })
 		}
 		if err != nil {
 			errs = append(errs, mountError(spec, err))
@@ -110,10 +110,10 @@ func someOf(n int, errs []error) error {
 	return err
 }
 
-// untilUnlocked calls do again as long as another daemon, which starts or ends, has the
-// store.
-func untilUnlocked(ctx context.Context, do func() error) error {
-	deadline := time.Now().Add(mountStartPatience)
+// untilUnlocked calls do again, for so long, as another daemon, which starts or ends, has
+// the store.
+func untilUnlocked(ctx context.Context, patience time.Duration, do func() error) error {
+	deadline := time.Now().Add(patience)
 	for {
 		err := do()
 		if !isLocked(err) || time.Now().After(deadline) {

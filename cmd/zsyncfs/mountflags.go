@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/access"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/words"
 	"github.com/zsyncfs/zsyncfs/fs/target"
 	"github.com/zsyncfs/zsyncfs/fs/target/reuse"
 )
@@ -117,7 +118,7 @@ func were(n int) string {
 	if n == 1 {
 		verb = " was"
 	}
-	return count(int64(n), "argument") + verb
+	return words.Count(int64(n), "argument") + verb
 }
 
 // spec is what the flags and arguments ask for, with absolute paths.

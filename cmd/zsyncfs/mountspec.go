@@ -40,7 +40,7 @@ func (f *mountFlags) specs(flags *pflag.FlagSet, args []string) ([]daemon.Spec, 
 	if f.all {
 		return allSpecs(asked, args, file)
 	}
-	spec, err := renew(asked)
+	spec, err := specOf(asked, file)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +88,7 @@ func allSpecs(asked daemon.Asked, args []string, file *config.File) ([]daemon.Sp
 	for _, a := range file.Archives {
 		one := asked
 		one.Args = []string{a.Name}
-		spec, err := renew(one)
+		spec, err := specOf(one, file)
 		if err != nil {
 			return nil, err
 		}
@@ -107,7 +107,7 @@ func (f *mountFlags) run(flags *pflag.FlagSet, specs []daemon.Spec, store string
 	r.log, r.level = newLog(os.Stderr, level)
 	if f.all {
 		r.all = func() ([]daemon.Spec, error) {
-			file, err := readConfig(flags)
+			file, err := checkedConfig(flags)
 			if err != nil {
 				return nil, err
 			}
@@ -121,19 +121,24 @@ func (f *mountFlags) run(flags *pflag.FlagSet, specs []daemon.Spec, store string
 // renew is the mount that was asked for so, as the configuration file is now. Errors:
 // daemon.ErrNoArchive; those of config.Read; wrong usage.
 func renew(asked daemon.Asked) (daemon.Spec, error) {
+	if asked.Config == "" {
+		return specOf(asked, nil)
+	}
+	file, err := config.Read(asked.Config)
+	if err == nil {
+		err = checkNames(file)
+	}
+	if err != nil {
+		return daemon.Spec{}, configError(err)
+	}
+	return specOf(asked, file)
+}
+
+// specOf is the mount that was asked for so, where the configuration is file; nil: none.
+func specOf(asked daemon.Asked, file *config.File) (daemon.Spec, error) {
 	f, flags := newMountFlags()
 	if err := flags.Parse(asked.Flags); err != nil {
 		return daemon.Spec{}, withCode(exitUsage, err)
-	}
-	var file *config.File
-	if asked.Config != "" {
-		var err error
-		if file, err = config.Read(asked.Config); err == nil {
-			err = checkNames(file)
-		}
-		if err != nil {
-			return daemon.Spec{}, configError(err)
-		}
 	}
 	spec, err := f.complete(flags, asked.Args, file)
 	spec.Asked = &asked

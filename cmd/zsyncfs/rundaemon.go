@@ -15,6 +15,7 @@ import (
 	"github.com/zsyncfs/zsyncfs/cmd/internal/metrics"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/page"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/service"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/words"
 )
 
 // serveForeground is the daemon, in this process, with its messages on
@@ -25,7 +26,7 @@ func serveForeground(ctx context.Context, r daemonRun) error {
 			return mountError(spec, err)
 		}
 	}
-	err := untilUnlocked(ctx, func() error { return r.tryForeground(ctx) })
+	err := untilUnlocked(ctx, mountStartPatience, func() error { return r.tryForeground(ctx) })
 	if len(r.specs) > 1 {
 		return err
 	}
@@ -134,7 +135,7 @@ func (r daemonRun) mountAll(ctx context.Context, d *daemon.Daemon) error {
 // watch tells systemd how the daemon is, and reloads the configuration on SIGHUP,
 // which comes over hup.
 func (r daemonRun) watch(ctx context.Context, d *daemon.Daemon, hup <-chan os.Signal, ended <-chan struct{}) {
-	service.Ready("serving " + count(int64(len(r.specs)), "mount"))
+	service.Ready("serving " + words.Count(int64(len(r.specs)), "mount"))
 	beat := service.NewWatchdog()
 	defer beat.Stop()
 	// A reload may wait long for a server; meanwhile the watchdog is told, and what comes

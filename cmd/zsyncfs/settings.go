@@ -79,6 +79,18 @@ func envName(name string) string {
 	return "ZSYNCFS_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
 }
 
+// configName is the file that is read, and whether somebody named it. "" is none.
+func configName(flags *pflag.FlagSet) (path string, named bool) {
+	path, named = os.LookupEnv(configEnv)
+	if f := flags.Lookup(configFlag); f != nil && f.Changed {
+		path, named = f.Value.String(), true
+	}
+	if !named {
+		path = config.Default()
+	}
+	return path, named
+}
+
 // readConfig reads the configuration file that is named by --config or the environment,
 // or else the user's own, if there is one; nil when there is none. An empty name is none.
 func readConfig(flags *pflag.FlagSet) (*config.File, error) {
@@ -96,10 +108,24 @@ func readConfig(flags *pflag.FlagSet) (*config.File, error) {
 	return f, nil
 }
 
-// configError gives the first of several faults of a file, with a hint at the others.
+// checkedConfig is readConfig, which also fails where a setting of the file is none, or
+// stands where it has no meaning.
+func checkedConfig(flags *pflag.FlagSet) (*config.File, error) {
+	f, err := readConfig(flags)
+	if err != nil || f == nil {
+		return nil, err
+	}
+	return f, configError(checkNames(f))
+}
+
+// configError gives the first of several faults of a file, with a hint at the others; nil
+// for none.
 func configError(err error) error {
 	var fault *config.Error
-	if !errors.As(err, &fault) {
+	switch {
+	case err == nil:
+		return nil
+	case !errors.As(err, &fault):
 		return withCode(exitUsage, fmt.Errorf("configuration: %w", err))
 	}
 	return withHint(withCode(exitUsage, fault), "\"zsyncfs config check %s\" tells all that is wrong there", fault.Path)
@@ -285,12 +311,7 @@ func settleCommand(cmd *cobra.Command, _ []string) error {
 	if !slices.ContainsFunc(flagNames(cmd.Flags()), func(n string) bool { _, ok := settings[n]; return ok }) {
 		return nil // it has no settings, and works with a file that is broken too
 	}
-	file, err := readConfig(cmd.Flags())
-	if err == nil && file != nil {
-		if err = checkNames(file); err != nil {
-			err = configError(err)
-		}
-	}
+	file, err := checkedConfig(cmd.Flags())
 	var broken *config.Error
 	if _, goOn := cmd.Annotations[lookOnly]; goOn && errors.As(err, &broken) {
 		fmt.Fprintf(cmd.ErrOrStderr(), "zsyncfs: note: going on without the configuration: %s\n", printable(err.Error()))
@@ -299,10 +320,7 @@ func settleCommand(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	if err := settle(cmd.Flags(), file, nil); err != nil {
-		return configError(err)
-	}
-	return nil
+	return configError(settle(cmd.Flags(), file, nil))
 }
 
 func flagNames(flags *pflag.FlagSet) (out []string) {

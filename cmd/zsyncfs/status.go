@@ -89,7 +89,7 @@ func (f *statusFlags) run(cmd *cobra.Command, args []string) error {
 	if f.watch {
 		return f.watchStore(cmd.Context(), cmd.OutOrStdout(), store)
 	}
-	s, err := f.ask(cmd.Context(), store)
+	s, err := askStatus(cmd.Context(), store)
 	if err != nil {
 		return err
 	}
@@ -108,15 +108,8 @@ func (f *statusFlags) store(cmd *cobra.Command, args []string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if dir, err = mountPoint(dir); err != nil {
-		return "", err
-	}
-	kind, err := daemon.MountType(dir)
-	if err != nil {
-		return "", err
-	}
-	if kind != daemon.FSType {
-		return "", withCode(exitNotMounted, fmt.Errorf("status %s: no archive is mounted there", dir))
+	if dir, err = mountedOn(dir); err != nil {
+		return "", fmt.Errorf("status %w", err)
 	}
 	store, err := storeOf(cmd.Context(), dir)
 	if err != nil {
@@ -153,8 +146,8 @@ func storeOf(ctx context.Context, dir string) (string, error) {
 	}
 }
 
-// ask asks the daemon of store; where none runs, that is told.
-func (f *statusFlags) ask(ctx context.Context, store string) (*daemon.Status, error) {
+// askStatus asks the daemon of store; where none runs, that is told.
+func askStatus(ctx context.Context, store string) (*daemon.Status, error) {
 	s, err := daemon.NewClient(store).Status(ctx)
 	if errors.Is(err, daemon.ErrNoDaemon) {
 		return &daemon.Status{Store: daemon.StoreStatus{Dir: store}, Mounts: []daemon.MountStatus{}, Gets: []daemon.GetStatus{}}, nil
@@ -171,7 +164,7 @@ func (f *statusFlags) watchStore(ctx context.Context, w io.Writer, store string)
 		fmt.Fprint(w, home+clearBelow)
 	}
 	for first := true; ; first = false {
-		s, err := f.ask(ctx, store)
+		s, err := askStatus(ctx, store)
 		if ctx.Err() != nil {
 			return nil // that is how it is meant to end
 		}

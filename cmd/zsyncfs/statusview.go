@@ -7,8 +7,8 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/dustin/go-humanize"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/words"
 )
 
 func printStatus(w io.Writer, s *daemon.Status) error {
@@ -17,18 +17,18 @@ func printStatus(w io.Writer, s *daemon.Status) error {
 		return err
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "daemon\tpid %d, version %s, up %s\n", s.PID, printable(s.Version), since(s.Since))
+	fmt.Fprintf(t, "daemon\tpid %d, version %s, up %s\n", s.PID, printable(s.Version), words.Since(s.Since))
 	if s.Page != "" {
 		fmt.Fprintf(t, "page\t%s, whose actions want the token in %s\n", printable(s.Page), printable(daemon.TokenPath(s.Store.Dir)))
 	}
 	limit := ""
 	if s.Store.Limit > 0 {
-		limit = " of " + size(s.Store.Limit)
+		limit = " of " + words.Size(s.Store.Limit)
 	}
 	fmt.Fprintf(t, "cache\t%s: %s, %s of blocks, %s shared, %s%s on disk, %s free\n", printable(s.Store.Dir),
-		versions(s.Store.Versions), size(s.Store.DataBytes), size(s.Store.SharedBytes), size(s.Store.DiskBytes), limit, size(s.Store.FreeBytes))
+		versions(s.Store.Versions), words.Size(s.Store.DataBytes), words.Size(s.Store.SharedBytes), words.Size(s.Store.DiskBytes), limit, words.Size(s.Store.FreeBytes))
 	if trouble := s.Store.Trouble; trouble != nil {
-		fmt.Fprintf(t, "  trouble\tfor %s, reads go on, but nothing more is kept: %s\n", since(trouble.Since), printable(trouble.Error))
+		fmt.Fprintf(t, "  trouble\tfor %s, reads go on, but nothing more is kept: %s\n", words.Since(trouble.Since), printable(trouble.Error))
 		if trouble.Hint != "" {
 			fmt.Fprintf(t, "  hint\t%s\n", printable(trouble.Hint))
 		}
@@ -62,19 +62,19 @@ func printMount(t io.Writer, m daemon.MountStatus) {
 		name = fmt.Sprintf(" (archive %s)", printable(m.Archive))
 	}
 	fmt.Fprintf(t, "\n%s\t%s%s\n", dir, printable(m.Source), name)
-	fmt.Fprintf(t, "  names\t%d, of which %d looked at (%s)\n", m.Entries, m.Known, size(m.Bytes))
-	fmt.Fprintf(t, "  network\t%s, %s received%s, %d failed%s\n", count(m.Requests, "request"), size(m.Received), now(m.Rate), m.Errors, limit(m.LimitRate))
+	fmt.Fprintf(t, "  names\t%d, of which %d looked at (%s)\n", m.Entries, m.Known, words.Size(m.Bytes))
+	fmt.Fprintf(t, "  network\t%s, %s received%s, %d failed%s\n", words.Count(m.Requests, "request"), words.Size(m.Received), now(m.Rate), m.Errors, limit(m.LimitRate))
 	printReads(t, m)
 	for _, h := range m.Hosts {
 		if h.FailingSince != nil {
-			fmt.Fprintf(t, "  failing\t%s for %s\n", printable(h.Host), since(*h.FailingSince))
+			fmt.Fprintf(t, "  failing\t%s for %s\n", printable(h.Host), words.Since(*h.FailingSince))
 		}
 	}
 	for _, a := range m.Open {
 		printArtifact(t, a)
 	}
 	for _, f := range m.Faults {
-		fmt.Fprintf(t, "  fault\t%s ago: %s: %s\n", since(f.Time), printable(f.Path), printable(f.Error))
+		fmt.Fprintf(t, "  fault\t%s ago: %s: %s\n", words.Since(f.Time), printable(f.Path), printable(f.Error))
 	}
 }
 
@@ -84,10 +84,10 @@ func printReads(t io.Writer, m daemon.MountStatus) {
 	if r.Local+r.Waited == 0 {
 		return
 	}
-	text := fmt.Sprintf("%d answered at once (%s)", r.Local, size(r.LocalBytes))
+	text := fmt.Sprintf("%d answered at once (%s)", r.Local, words.Size(r.LocalBytes))
 	if r.Waited > 0 {
 		mean := time.Duration(r.WaitSeconds / float64(r.Waited) * float64(time.Second))
-		text += fmt.Sprintf(", %d after a wait (%s, %v on the mean)", r.Waited, size(r.WaitedBytes), mean.Round(100*time.Microsecond))
+		text += fmt.Sprintf(", %d after a wait (%s, %v on the mean)", r.Waited, words.Size(r.WaitedBytes), mean.Round(100*time.Microsecond))
 	}
 	if r.Failed > 0 {
 		text += fmt.Sprintf(", %d failed", r.Failed)
@@ -101,8 +101,8 @@ func printArtifact(t io.Writer, a daemon.ArtifactStatus) {
 		percent = 100 * float64(a.BlocksLocal) / float64(a.Blocks)
 	}
 	fmt.Fprintf(t, "  open\t%s: %s, %d of %d blocks here (%.1f %%), %s reused, %s fetched%s, %s, %s%s%s\n",
-		printable(a.URL), size(a.Length), a.BlocksLocal, a.Blocks, percent, size(a.Reused), size(a.Fetched), now(a.Rate), printable(a.State),
-		count(int64(a.Users), "reader"), programs(a.Readers), work(a))
+		printable(a.URL), words.Size(a.Length), a.BlocksLocal, a.Blocks, percent, words.Size(a.Reused), words.Size(a.Fetched), now(a.Rate), printable(a.State),
+		words.Count(int64(a.Users), "reader"), programs(a.Readers), work(a))
 }
 
 // programs names those that have an artifact open, as far as they are known.
@@ -128,18 +128,18 @@ func now(rate float64) string {
 	if rate < 1 {
 		return ""
 	}
-	return fmt.Sprintf(" (now %s/s)", size(int64(rate)))
+	return fmt.Sprintf(" (now %s/s)", words.Size(int64(rate)))
 }
 
 func printGet(t io.Writer, g daemon.GetStatus) {
 	fmt.Fprintf(t, "\nget\t%s\n", printable(g.Source))
 	step := printable(g.Step)
 	if g.Total > 0 {
-		step += fmt.Sprintf(", %s of %s", size(g.Done), size(g.Total))
+		step += fmt.Sprintf(", %s of %s", words.Size(g.Done), words.Size(g.Total))
 	}
-	fmt.Fprintf(t, "  step\t%s\n  under way\t%s%s\n", step, since(g.Since), limit(g.LimitRate))
+	fmt.Fprintf(t, "  step\t%s\n  under way\t%s%s\n", step, words.Since(g.Since), limit(g.LimitRate))
 	if g.Length > 0 {
-		fmt.Fprintf(t, "  here\t%s of %s (%.1f %%)\n", size(g.Known), size(g.Length), 100*float64(g.Known)/float64(g.Length))
+		fmt.Fprintf(t, "  here\t%s of %s (%.1f %%)\n", words.Size(g.Known), words.Size(g.Length), 100*float64(g.Known)/float64(g.Length))
 	}
 }
 
@@ -148,7 +148,7 @@ func limit(rate int64) string {
 	if rate <= 0 {
 		return ""
 	}
-	return fmt.Sprintf(", at most %s/s", size(rate))
+	return fmt.Sprintf(", at most %s/s", words.Size(rate))
 }
 
 // work is what goes on with a beside its readers.
@@ -161,15 +161,3 @@ func work(a daemon.ArtifactStatus) string {
 	}
 	return ""
 }
-
-// count is a number of things.
-func count(n int64, thing string) string {
-	if n != 1 {
-		thing += "s"
-	}
-	return fmt.Sprintf("%d %s", n, thing)
-}
-
-func size(n int64) string { return humanize.IBytes(uint64(max(n, 0))) }
-
-func since(t time.Time) string { return time.Since(t).Round(time.Second).String() }

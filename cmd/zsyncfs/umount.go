@@ -62,6 +62,11 @@ func archiveMountPoint(flags *pflag.FlagSet, arg string) (string, error) {
 	if archive == nil || archive.Value("mount-point") == "" {
 		return arg, nil
 	}
+	return mountPointOf(file, archive)
+}
+
+// mountPointOf is where the archive is mounted, as file says; "" where it does not.
+func mountPointOf(file *config.File, archive *config.Archive) (string, error) {
 	return settledPath(archive.Value("mount-point"), filepath.Dir(file.Path))
 }
 
@@ -83,7 +88,7 @@ func completeMounts(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.S
 	out := dirs
 	if file, err := readConfig(cmd.Flags()); err == nil && file != nil {
 		for _, a := range file.Archives {
-			if dir, err := settledPath(a.Value("mount-point"), filepath.Dir(file.Path)); err == nil && slices.Contains(dirs, dir) {
+			if dir, err := mountPointOf(file, &a); err == nil && slices.Contains(dirs, dir) {
 				out = append(out, a.Name)
 			}
 		}
@@ -91,17 +96,27 @@ func completeMounts(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.S
 	return out, cobra.ShellCompDirectiveNoFileComp
 }
 
-func umount(dir string, lazy bool) error {
-	dir, err := mountPoint(dir)
+// mountedOn is dir, absolute and without symbolic links, when an archive is mounted there.
+// Errors begin with it.
+func mountedOn(dir string) (string, error) {
+	abs, err := mountPoint(dir)
 	if err != nil {
-		return err
+		return "", fmt.Errorf("%s: %w", dir, err)
 	}
-	kind, err := daemon.MountType(dir)
+	kind, err := daemon.MountType(abs)
 	if err != nil {
-		return fmt.Errorf("umount %s: %w", dir, err)
+		return "", fmt.Errorf("%s: %w", abs, err)
 	}
 	if kind != daemon.FSType {
-		return withCode(exitNotMounted, fmt.Errorf("umount %s: no archive is mounted there", dir))
+		return "", withCode(exitNotMounted, fmt.Errorf("%s: no archive is mounted there", abs))
+	}
+	return abs, nil
+}
+
+func umount(dir string, lazy bool) error {
+	dir, err := mountedOn(dir)
+	if err != nil {
+		return fmt.Errorf("umount %w", err)
 	}
 	if lazy {
 		err = fs.Detach(dir)

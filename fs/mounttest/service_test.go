@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -103,29 +104,46 @@ func TestService(t *testing.T) {
 	}
 }
 
+// named is an archive of a configuration file.
+type named struct {
+	dir   string // its mount point
+	table string // in the file
+}
+
+func newNamed(t *testing.T, name, source string) named {
+	dir := folder(t)
+	return named{dir: dir, table: "[archive." + name + "]\nsource = '" + source + "'\nmount-point = '" + dir + "'\n"}
+}
+
+// goodAndSilent are an archive, and one whose server takes connections and says nothing.
+func goodAndSilent(t *testing.T) (good, silent named) {
+	dir := folder(t)
+	publishIn(t, dir, "t.img", fixture.Random(300_000, 1))
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	t.Cleanup(func() { l.Close() })
+	return newNamed(t, "first", serve(t, dir).URL("/")), newNamed(t, "second", "http://"+l.Addr().String()+"/")
+}
+
+// startAll mounts all archives of the configuration file at path, of which one is mounted
+// on dir, in the foreground.
+func startAll(t *testing.T, dir, path string, environment ...string) *exec.Cmd {
+	m := daemon.New(t, daemon.Options{Binary: binary(t), Dir: dir, Environment: append(environment, "ZSYNCFS_CONFIG="+path)})
+	cmd := m.Command("mount", "-f", "--all", "--cache-dir="+m.CacheDir)
+	must(t, cmd.Start())
+	return cmd
+}
+
 // TestReloadOfSilentServer: while a reload waits for the server of an archive that is new,
 // the daemon goes on to say that it lives.
 func TestReloadOfSilentServer(t *testing.T) {
 	t.Parallel()
 	needMount(t)
-	dir := folder(t)
-	publishIn(t, dir, "t.img", fixture.Random(300_000, 1))
-	s := serve(t, dir)
-	silent, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	defer silent.Close()
-	listening := newManager(t)
-	first, second := folder(t), folder(t)
+	first, second := goodAndSilent(t)
 	path := filepath.Join(folder(t), "config.toml")
-	archive := func(name, source, mnt string) string {
-		return "[archive." + name + "]\nsource = '" + source + "'\nmount-point = '" + mnt + "'\n"
-	}
-	must(t, os.WriteFile(path, []byte(archive("first", s.URL("/"), first)), 0o600))
-	m := daemon.New(t, daemon.Options{Binary: binary(t), Dir: first, Environment: []string{
-		"ZSYNCFS_CONFIG=" + path, "NOTIFY_SOCKET=" + listening.path, "WATCHDOG_USEC=300000",
-	}})
-	cmd := m.Command("mount", "-f", "--all", "--cache-dir="+m.CacheDir)
-	must(t, cmd.Start())
+	listening := newManager(t)
+	must(t, os.WriteFile(path, []byte(first.table), 0o600))
+	cmd := startAll(t, first.dir, path, "NOTIFY_SOCKET="+listening.path, "WATCHDOG_USEC=300000")
 	defer func() {
 		must(t, cmd.Process.Signal(syscall.SIGTERM))
 		must(t, cmd.Wait())
@@ -133,8 +151,7 @@ func TestReloadOfSilentServer(t *testing.T) {
 	if got, _ := listening.hear(); !strings.HasPrefix(got, "READY=1") {
 		t.Fatalf("after the mount: %q", got)
 	}
-	both := archive("first", s.URL("/"), first) + archive("second", "http://"+silent.Addr().String()+"/", second)
-	must(t, os.WriteFile(path, []byte(both), 0o600))
+	must(t, os.WriteFile(path, []byte(first.table+second.table), 0o600))
 	must(t, cmd.Process.Signal(syscall.SIGHUP))
 	if got, _ := listening.hear(); !strings.HasPrefix(got, "RELOADING=1") {
 		t.Fatalf("on SIGHUP: %q", got)
@@ -152,21 +169,12 @@ func TestReloadOfSilentServer(t *testing.T) {
 func TestReloadWhileMounting(t *testing.T) {
 	t.Parallel()
 	needMount(t)
-	dir := folder(t)
-	publishIn(t, dir, "t.img", fixture.Random(300_000, 1))
-	s := serve(t, dir)
-	silent, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	defer silent.Close()
-	first := folder(t)
+	first, second := goodAndSilent(t)
 	path := filepath.Join(folder(t), "config.toml")
-	must(t, os.WriteFile(path, []byte("[archive.first]\nsource = '"+s.URL("/")+"'\nmount-point = '"+first+"'\n"+
-		"[archive.second]\nsource = 'http://"+silent.Addr().String()+"/'\nmount-point = '"+folder(t)+"'\n"), 0o600))
-	m := daemon.New(t, daemon.Options{Binary: binary(t), Dir: first, Environment: []string{"ZSYNCFS_CONFIG=" + path}})
-	cmd := m.Command("mount", "-f", "--all", "--cache-dir="+m.CacheDir)
-	must(t, cmd.Start())
+	must(t, os.WriteFile(path, []byte(first.table+second.table), 0o600))
+	cmd := startAll(t, first.dir, path)
 	eventually(t, "the first is mounted", func() error {
-		if !daemon.Mounted(first) {
+		if !daemon.Mounted(first.dir) {
 			return errors.New("it is not")
 		}
 		return nil

@@ -95,8 +95,8 @@ func (c *Client) Mount(ctx context.Context, spec Spec) error {
 }
 
 // Cache asks the daemon to do r with its store. Errors: ErrNoDaemon, also for one
-// that is ending, which has the store for a moment still; *Failure as the daemon told
-// it.
+// that is ending, which has the store for a moment still; ErrNoMatch and others, as
+// *Failure.
 func (c *Client) Cache(ctx context.Context, r CacheRequest) (*CacheAnswer, error) {
 	var a CacheAnswer
 	err := c.call(ctx, http.MethodPost, "/v1/cache", r, &a)

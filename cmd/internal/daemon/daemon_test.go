@@ -97,8 +97,14 @@ func TestSocket(t *testing.T) {
 	if !errors.As(err, &failure) || failure.Code != 7 || failure.Hint != "a hint" {
 		t.Errorf("a refused mount: %v", err)
 	}
+	if errors.Is(err, ErrNoMatch) {
+		t.Errorf("a refused mount is taken for %v", ErrNoMatch)
+	}
 	if err := c.Mount(context.Background(), Spec{Source: "http://h/", Dir: filepath.Dir(dir)}); err == nil {
 		t.Error("a mount over the store was not refused")
+	}
+	if _, err := c.Cache(context.Background(), CacheRequest{Op: "verify", Match: []string{"none.img"}}); !errors.Is(err, ErrNoMatch) || !errors.As(err, &failure) || failure.Code != 7 {
+		t.Errorf("of a version that is not there: %v", err)
 	}
 	resp, err := c.http.Post("http://daemon/v1/mounts", "application/json", strings.NewReader(`{"Unknown":1}`))
 	if err != nil || resp.StatusCode != http.StatusBadRequest {

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"encoding/json"
-	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -70,10 +69,7 @@ func (s *socket) get(w http.ResponseWriter, r *http.Request) {
 	})
 	out.stop()
 	if err != nil && !out.answered {
-		code, hint := s.daemon.options.Describe(err)
-		out.write(getLine{Failure: &Failure{
-			Message: err.Error(), Hint: hint, Code: code, Ending: errors.Is(err, ErrEnding),
-		}})
+		out.write(getLine{Failure: s.failure(err)})
 	}
 }
 

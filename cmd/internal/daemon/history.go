@@ -17,13 +17,12 @@ const (
 )
 
 // Sample is what a mount had done until a moment; numbers are bytes, all since the mount
-// was made. Its JSON keys are stable.
+// was made.
 type Sample struct {
-	Time        time.Time `json:"time"`
-	Received    int64     `json:"received"`     // over HTTP
-	LocalBytes  int64     `json:"local_bytes"`  // given to programs at once
-	WaitedBytes int64     `json:"waited_bytes"` // given to them after a wait
-	Reused      int64     `json:"reused"`       // found in other versions and seeds
+	Time        time.Time
+	Received    int64 // over HTTP
+	LocalBytes  int64 // given to programs at once
+	WaitedBytes int64 // given to them after a wait
 }
 
 // history are the last samples of a mount. Safe for concurrent use.
@@ -122,7 +121,7 @@ func (d *Daemon) sample() {
 }
 
 func (m *mounted) sample(now time.Time) {
-	s := Sample{Time: now, Received: m.client.Stats().BytesReceived, Reused: m.pool.Totals().Reused}
+	s := Sample{Time: now, Received: m.client.Stats().BytesReceived}
 	if f := m.fs.Load(); f != nil {
 		reads := f.Stats()
 		s.LocalBytes, s.WaitedBytes = reads.LocalBytes, reads.WaitedBytes

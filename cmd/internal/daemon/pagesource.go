@@ -39,7 +39,7 @@ func (d *Daemon) mountAt(dir string) *mounted {
 // DoCache does r with the daemon's store, until the daemon ends, which a check of much
 // would keep from closing the store. Errors: as Cache; ErrEnding.
 func (d *Daemon) DoCache(ctx context.Context, r CacheRequest) (*CacheAnswer, error) {
-	if d.Status().Ending {
+	if d.isEnding() {
 		return nil, ErrEnding // what its files still hold would be called in use
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -59,12 +59,8 @@ func (d *Daemon) Pin(ctx context.Context, url string) error {
 	if err := spec.Check(); err != nil {
 		return err
 	}
-	return d.Get(ctx, spec, GetWatch{}, func(_ GetResult, data *os.File) error {
-		if data == nil {
-			return nil
-		}
-		return nil // it is in the store, and a file of it is not wanted
-	})
+	// It is in the store then, and a file of it is not wanted.
+	return d.Get(ctx, spec, GetWatch{}, func(GetResult, *os.File) error { return nil })
 }
 
 // mountOfURL is the mount whose source has the control file at url: the one whose URL is

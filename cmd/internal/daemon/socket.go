@@ -31,10 +31,23 @@ type Failure struct {
 	Message string `json:"message"`
 	Hint    string `json:"hint,omitempty"`
 	Code    int    `json:"code"`
-	Ending  bool   `json:"ending,omitempty"` // the daemon is going: start another
+	Ending  bool   `json:"ending,omitempty"`   // the daemon is going: start another
+	NoMatch bool   `json:"no_match,omitempty"` // it is an ErrNoMatch
 }
 
 func (f *Failure) Error() string { return f.Message }
+
+// Is makes of a failure that crossed the socket what it was before.
+func (f *Failure) Is(target error) bool { return f.NoMatch && target == ErrNoMatch }
+
+// failure is what a client is told of err.
+func (s *socket) failure(err error) *Failure {
+	code, hint := s.daemon.options.Describe(err)
+	return &Failure{
+		Message: err.Error(), Hint: hint, Code: code,
+		Ending: errors.Is(err, ErrEnding), NoMatch: errors.Is(err, ErrNoMatch),
+	}
+}
 
 // socket is the listening side.
 type socket struct {
@@ -144,10 +157,7 @@ func (s *socket) mount(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := s.daemon.Mount(r.Context(), spec); err != nil {
-		code, hint := s.daemon.options.Describe(err)
-		reply(w, http.StatusConflict, Failure{
-			Message: err.Error(), Hint: hint, Code: code, Ending: errors.Is(err, ErrEnding),
-		})
+		reply(w, http.StatusConflict, s.failure(err))
 		return
 	}
 	reply(w, http.StatusOK, struct{}{})
@@ -159,13 +169,8 @@ func (s *socket) cache(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer, err := s.daemon.DoCache(r.Context(), request)
-	if errors.Is(err, ErrEnding) {
-		reply(w, http.StatusConflict, Failure{Message: ErrEnding.Error(), Code: 1, Ending: true})
-		return
-	}
 	if err != nil {
-		code, hint := s.daemon.options.Describe(err)
-		reply(w, http.StatusConflict, Failure{Message: err.Error(), Hint: hint, Code: code})
+		reply(w, http.StatusConflict, s.failure(err))
 		return
 	}
 	reply(w, http.StatusOK, answer)

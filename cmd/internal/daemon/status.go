@@ -9,6 +9,7 @@ import (
 	"github.com/zsyncfs/zsyncfs/blockstore"
 	"github.com/zsyncfs/zsyncfs/fs"
 	"github.com/zsyncfs/zsyncfs/fs/archive"
+	"github.com/zsyncfs/zsyncfs/fs/target"
 	"github.com/zsyncfs/zsyncfs/zsyncclient"
 )
 
@@ -165,8 +166,8 @@ func (d *Daemon) Status() *Status {
 	places, ending, kept := d.places()
 	for m, place := range places {
 		one := m.status()
-		one.Detached = place != m.spec.Dir || m.detached()
-		kept = kept || !m.ended() && !(one.Detached && one.unused())
+		one.Detached = m.isDetached(place)
+		kept = kept || m.keeps(one.Detached)
 		s.Mounts = append(s.Mounts, one)
 	}
 	s.Ending = ending || !kept
@@ -203,9 +204,26 @@ func (d *Daemon) places() (places map[*mounted]string, ending, kept bool) {
 	return places, d.ending, kept
 }
 
-// unused says that no program has a file of the mount open.
-func (s *MountStatus) unused() bool {
-	return !slices.ContainsFunc(s.Open, func(a ArtifactStatus) bool { return a.Users > 0 })
+// isEnding says what Status has as Ending.
+func (d *Daemon) isEnding() bool {
+	places, ending, kept := d.places()
+	for m, place := range places {
+		kept = kept || m.keeps(m.isDetached(place))
+	}
+	return ending || !kept
+}
+
+// isDetached says whether the mount, whose key among the daemon's is place, is not on its
+// mount point any more.
+func (m *mounted) isDetached(place string) bool { return place != m.spec.Dir || m.detached() }
+
+// keeps says whether the mount keeps its daemon: it has not ended, and, where it is
+// detached, programs have files of it open.
+func (m *mounted) keeps(detached bool) bool {
+	if m.ended() {
+		return false
+	}
+	return !detached || slices.ContainsFunc(m.pool.Stats(), func(t target.Stats) bool { return t.Users > 0 })
 }
 
 func (m *mounted) status() MountStatus {
@@ -233,7 +251,7 @@ func (m *mounted) status() MountStatus {
 	var readers []fs.Reader
 	if f := m.fs.Load(); f != nil {
 		reads := f.Stats()
-		readers = reads.Readers
+		readers = f.Readers()
 		s.Reads = ReadStatus{
 			Local: reads.Local, Waited: reads.Waited, Failed: reads.Failed, LocalBytes: reads.LocalBytes,
 			WaitedBytes: reads.WaitedBytes, WaitSeconds: reads.Wait.Sum.Seconds(), wait: reads.Wait,

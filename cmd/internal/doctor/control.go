@@ -11,10 +11,7 @@ import (
 	"github.com/zsyncfs/zsyncfs/zsyncclient"
 )
 
-const (
-	control   = "control file"
-	publisher = "the fault is the publisher's; a good control file is made with: zsyncfs make FILE"
-)
+const publisher = "the fault is the publisher's; a good control file is made with: zsyncfs make FILE"
 
 // control looks at the control file at u, and at what it leads to.
 func (r *Report) control(ctx context.Context, c *zsyncclient.Client, u *url.URL) {
@@ -24,22 +21,22 @@ func (r *Report) control(ctx context.Context, c *zsyncclient.Client, u *url.URL)
 	var short *format.ShortError
 	switch {
 	case errors.As(err, &parse), errors.As(err, &short):
-		r.bad(control, publisher, "%s: %w", zsyncclient.Redact(u), err)
+		r.bad(AboutControl, publisher, "%s: %w", zsyncclient.Redact(u), err)
 		return
 	case err != nil:
-		r.bad(server, "", "%s: %w", zsyncclient.Redact(u), err)
+		r.bad(AboutServer, "", "%s: %w", zsyncclient.Redact(u), err)
 		return
 	}
 	h := ctl.Header
-	r.ok(control, "%s can be read: %s of %d bytes in blocks of %d (%v)", zsyncclient.Redact(u), nameOf(h), h.Length, h.BlockSize, time.Since(began).Round(time.Millisecond))
+	r.ok(AboutControl, "%s can be read: %s of %d bytes in blocks of %d (%v)", zsyncclient.Redact(u), nameOf(h), h.Length, h.BlockSize, time.Since(began).Round(time.Millisecond))
 	r.headers(h)
 	if reply, err := c.Probe(ctx, u, header("Range", "bytes=0-0"), 1); err == nil {
-		r.answerOf(control, u, reply)
+		r.answerOf(AboutControl, u, reply)
 		switch {
 		case reply.Code == 206:
-			r.ok(control, "the server answers range requests for it")
+			r.ok(AboutControl, "the server answers range requests for it")
 		default:
-			r.note(control, "ranges are off for this kind of file, or in something before the server", "the server does not answer range requests for it (%d), so that each look costs more of it", reply.Code)
+			r.note(AboutControl, "ranges are off for this kind of file, or in something before the server", "the server does not answer range requests for it (%d), so that each look costs more of it", reply.Code)
 		}
 	}
 	r.targets(ctx, c, ctl)
@@ -55,11 +52,11 @@ func nameOf(h *format.Header) string {
 // headers looks at what the header says.
 func (r *Report) headers(h *format.Header) {
 	for _, w := range h.Warnings {
-		r.note(control, publisher, "%s", w)
+		r.note(AboutControl, publisher, "%s", w)
 	}
 	for _, f := range h.Unknown {
 		if !containsFold(h.Safe, f.Name) {
-			r.note(control, "other programs may refuse the file", "header %q is not known", f.Name)
+			r.note(AboutControl, "other programs may refuse the file", "header %q is not known", f.Name)
 		}
 	}
 	strongest := ""
@@ -70,17 +67,17 @@ func (r *Report) headers(h *format.Header) {
 	}
 	switch strongest {
 	case "":
-		r.note(control, publisher, "it has no digest of the whole file: mounts check each block, and the whole never")
+		r.note(AboutControl, publisher, "it has no digest of the whole file: mounts check each block, and the whole never")
 	case "SHA-1":
-		r.note(control, "zsyncfs make and zsyncmake write SHA-256 as well", "the whole is verified by SHA-1 only, for which collisions can be made")
+		r.note(AboutControl, "zsyncfs make and zsyncmake write SHA-256 as well", "the whole is verified by SHA-1 only, for which collisions can be made")
 	default:
-		r.ok(control, "the whole can be verified by %s", strongest)
+		r.ok(AboutControl, "the whole can be verified by %s", strongest)
 	}
 	if bits := 8 * h.StrongLength; bits < 64 {
-		r.note(control, "without --compat, zsyncmake writes them whole", "block checksums are cut to %d bits: a block that matches by chance is found only when the whole is verified", bits)
+		r.note(AboutControl, "without --compat, zsyncmake writes them whole", "block checksums are cut to %d bits: a block that matches by chance is found only when the whole is verified", bits)
 	}
 	if h.SeqMatches > 1 && h.Length < 2*h.BlockSize {
-		r.note(control, publisher, "it wants %d matches in a row of a file of one block", h.SeqMatches)
+		r.note(AboutControl, publisher, "it wants %d matches in a row of a file of one block", h.SeqMatches)
 	}
 }
 

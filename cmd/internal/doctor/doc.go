@@ -5,5 +5,5 @@
 // note is something that costs, or may be meant. The server is asked by the same client
 // as mounts use, so what works here works there; a check costs some ten small requests.
 //
-// It imports zsyncclient, format and package daemon. Functions hold no state.
+// It imports zsyncclient, format, blockstore and package words. Functions hold no state.
 package doctor

@@ -12,9 +12,18 @@ const (
 	Bad  Verdict = "bad"
 )
 
+// What findings are about.
+const (
+	AboutServer  = "server"
+	AboutControl = "control file"
+	AboutTarget  = "target"
+	AboutMachine = "machine"
+	AboutCache   = "cache"
+)
+
 // Finding is one thing that was looked at. Its JSON keys are stable.
 type Finding struct {
-	About   string  `json:"about"` // "server", "control file", "target", "machine", "cache"
+	About   string  `json:"about"`
 	Verdict Verdict `json:"verdict"`
 	Text    string  `json:"text"`
 	Remedy  string  `json:"remedy,omitempty"`

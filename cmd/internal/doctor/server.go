@@ -12,14 +12,17 @@ import (
 	"github.com/zsyncfs/zsyncfs/zsyncclient/listing"
 )
 
-const server = "server"
-
 // patience is how long a server may take for all that it is asked.
 const patience = time.Minute
 
 // Server looks at what is at u: a directory of control files, or one of them.
 func (r *Report) Server(ctx context.Context, c *zsyncclient.Client, u *url.URL) {
 	r.within(ctx, patience, func(ctx context.Context) { r.server(ctx, c, u) })
+	for _, h := range c.Stats().Hosts {
+		if h.RTT > 0 {
+			r.ok(AboutServer, "the round trip to %s takes %v", h.Host, h.RTT.Round(100*time.Microsecond))
+		}
+	}
 }
 
 // within does look, which has so much time.
@@ -28,7 +31,7 @@ func (r *Report) within(ctx context.Context, d time.Duration, look func(context.
 	defer cancel()
 	look(limited)
 	if limited.Err() != nil && ctx.Err() == nil {
-		r.bad(server, "programs that read from a mount of it would wait as long, or get errors", "what is asked of it takes more than %v: %w", d, limited.Err())
+		r.bad(AboutServer, "programs that read from a mount of it would wait as long, or get errors", "what is asked of it takes more than %v: %w", d, limited.Err())
 	}
 }
 
@@ -40,23 +43,23 @@ func (r *Report) server(ctx context.Context, c *zsyncclient.Client, u *url.URL) 
 	began := time.Now()
 	list, _, err := c.List(ctx, u, zsyncclient.Validators{})
 	if err != nil {
-		r.bad(server, listingRemedy(err), "%w", err)
+		r.bad(AboutServer, listingRemedy(err), "%w", err)
 		return
 	}
-	r.ok(server, "it answers with a listing, in %v", time.Since(began).Round(time.Millisecond))
+	r.ok(AboutServer, "it answers with a listing, in %v", time.Since(began).Round(time.Millisecond))
 	switch {
 	case len(list.Files) > 0:
-		r.ok(server, "the listing has %d control files and %d directories", len(list.Files), len(list.Dirs))
+		r.ok(AboutServer, "the listing has %d control files and %d directories", len(list.Files), len(list.Dirs))
 	case len(list.Dirs) > 0:
-		r.note(server, "look at one of them: zsyncfs doctor "+list.Dirs[0].URL, "the listing has no control files, but %d directories", len(list.Dirs))
+		r.note(AboutServer, "look at one of them: zsyncfs doctor "+list.Dirs[0].URL, "the listing has no control files, but %d directories", len(list.Dirs))
 		return
 	default:
-		r.bad(server, "publish control files beside the files: zsyncfs make -r DIR", "the listing has no control files (NAME.zsync) and no directories")
+		r.bad(AboutServer, "publish control files beside the files: zsyncfs make -r DIR", "the listing has no control files (NAME.zsync) and no directories")
 		return
 	}
 	first, err := url.Parse(list.Files[0].URL)
 	if err != nil {
-		r.bad(server, "", "the listing leads to no URL: %w", err)
+		r.bad(AboutServer, "", "the listing leads to no URL: %w", err)
 		return
 	}
 	r.control(ctx, c, first)

@@ -12,10 +12,7 @@ import (
 	"github.com/zsyncfs/zsyncfs/zsyncclient"
 )
 
-const (
-	target     = "target"
-	rangesHelp = "use a server with range requests (nginx, Apache, lighttpd, Caddy, S3), and let nothing before it compress or rewrite the file"
-)
+const rangesHelp = "use a server with range requests (nginx, Apache, lighttpd, Caddy, S3), and let nothing before it compress or rewrite the file"
 
 // targets looks at each URL that the target may be at.
 func (r *Report) targets(ctx context.Context, c *zsyncclient.Client, ctl *zsyncclient.Control) {
@@ -25,7 +22,7 @@ func (r *Report) targets(ctx context.Context, c *zsyncclient.Client, ctl *zsyncc
 		case cand.Guessed:
 			continue // it need not be there
 		case cand.Err != nil:
-			r.bad(target, publisher, "%s is refused: %w", cand.Text, cand.Err)
+			r.bad(AboutTarget, publisher, "%s is refused: %w", cand.Text, cand.Err)
 			continue
 		}
 		if r.candidate(ctx, c, ctl, cand) {
@@ -33,7 +30,7 @@ func (r *Report) targets(ctx context.Context, c *zsyncclient.Client, ctl *zsyncc
 		}
 	}
 	if works == 0 {
-		r.bad(target, "publish the file where the control file says (zsyncfs make -u URL), or mend what is said above", "no URL serves the file by ranges")
+		r.bad(AboutTarget, "publish the file where the control file says (zsyncfs make -u URL), or mend what is said above", "no URL serves the file by ranges")
 		return
 	}
 	r.blocks(ctx, c, ctl)
@@ -42,29 +39,29 @@ func (r *Report) targets(ctx context.Context, c *zsyncclient.Client, ctl *zsyncc
 // candidate says whether the target can be read at one URL.
 func (r *Report) candidate(ctx context.Context, c *zsyncclient.Client, ctl *zsyncclient.Control, cand zsyncclient.Candidate) bool {
 	if ctl.Header.Length == 0 {
-		r.ok(target, "it is empty: nothing is fetched")
+		r.ok(AboutTarget, "it is empty: nothing is fetched")
 		return true
 	}
 	reply, err := c.Probe(ctx, cand.URL, header("Range", "bytes=0-0"), 1)
 	if err != nil {
-		r.bad(target, remedyOf(err), "%s: %w", cand.Text, err)
+		r.bad(AboutTarget, remedyOf(err), "%s: %w", cand.Text, err)
 		return false
 	}
 	switch reply.Code {
 	case http.StatusPartialContent:
 	case http.StatusOK:
-		r.bad(target, rangesHelp, "%s: the server sends the whole file where a part is asked for", cand.Text)
+		r.bad(AboutTarget, rangesHelp, "%s: the server sends the whole file where a part is asked for", cand.Text)
 		return false
 	case http.StatusUnauthorized, http.StatusForbidden:
-		r.bad(target, "log in with --user, --netrc, --header or --cert", "%s: %w", cand.Text, &zsyncclient.StatusError{URL: cand.Text, Code: reply.Code})
+		r.bad(AboutTarget, "log in with --user, --netrc, --header or --cert", "%s: %w", cand.Text, &zsyncclient.StatusError{URL: cand.Text, Code: reply.Code})
 		return false
 	default:
-		r.bad(target, "publish the file there, or name where it is with zsyncfs make -u URL", "%s: %w", cand.Text, &zsyncclient.StatusError{URL: cand.Text, Code: reply.Code})
+		r.bad(AboutTarget, "publish the file there, or name where it is with zsyncfs make -u URL", "%s: %w", cand.Text, &zsyncclient.StatusError{URL: cand.Text, Code: reply.Code})
 		return false
 	}
 	total := totalOf(reply.Header.Get("Content-Range"))
 	if !cand.Gzip && total != fmt.Sprint(ctl.Header.Length) {
-		r.bad(target, "file and control file are of different versions, or the server does not say the length: make the control file anew (zsyncfs make)", "%s: %w", cand.Text,
+		r.bad(AboutTarget, "file and control file are of different versions, or the server does not say the length: make the control file anew (zsyncfs make)", "%s: %w", cand.Text,
 			fmt.Errorf("%w: the control file says %d bytes, the server %s", format.ErrLength, ctl.Header.Length, orUnknown(total)))
 		return false
 	}
@@ -72,8 +69,8 @@ func (r *Report) candidate(ctx context.Context, c *zsyncclient.Client, ctl *zsyn
 	if cand.Gzip {
 		kind = "a gzip copy"
 	}
-	r.ok(target, "%s is %s, by ranges", cand.Text, kind)
-	r.answerOf(target, cand.URL, reply)
+	r.ok(AboutTarget, "%s is %s, by ranges", cand.Text, kind)
+	r.answerOf(AboutTarget, cand.URL, reply)
 	r.ifRange(ctx, c, cand.URL, reply.Header.Get("ETag"))
 	r.multi(ctx, c, cand.URL, ctl.Header.Length)
 	return true
@@ -101,9 +98,9 @@ func (r *Report) ifRange(ctx context.Context, c *zsyncclient.Client, u *url.URL,
 	switch {
 	case err != nil:
 	case reply.Code == http.StatusOK:
-		r.ok(target, "If-Range works: parts of two versions are never mixed by the server")
+		r.ok(AboutTarget, "If-Range works: parts of two versions are never mixed by the server")
 	default:
-		r.note(target, "mounts find out by checksums, which costs a request more when the file is replaced", "the server ignores If-Range")
+		r.note(AboutTarget, "mounts find out by checksums, which costs a request more when the file is replaced", "the server ignores If-Range")
 	}
 }
 
@@ -116,9 +113,9 @@ func (r *Report) multi(ctx context.Context, c *zsyncclient.Client, u *url.URL, l
 	switch {
 	case err != nil:
 	case reply.Code == http.StatusPartialContent && strings.HasPrefix(reply.Header.Get("Content-Type"), "multipart/byteranges"):
-		r.ok(target, "several ranges can be asked for in one request")
+		r.ok(AboutTarget, "several ranges can be asked for in one request")
 	default:
-		r.note(target, "nothing needs to be done; nginx and Apache can (max_ranges, MaxRanges)", "the server does not answer several ranges in one request: updates take more requests")
+		r.note(AboutTarget, "nothing needs to be done; nginx and Apache can (max_ranges, MaxRanges)", "the server does not answer several ranges in one request: updates take more requests")
 	}
 }
 
@@ -133,14 +130,14 @@ func (r *Report) blocks(ctx context.Context, c *zsyncclient.Client, ctl *zsynccl
 		blocks := format.BlockRange{Start: b, End: b + 1}
 		err := source.Fetch(ctx, blocks, zsyncclient.Foreground, recordsOf(c, ctl), func(format.BlockID, []byte) error { return nil })
 		if err != nil {
-			r.bad(target, "file and control file are of different versions: make the control file anew (zsyncfs make)", "block %d of %d cannot be fetched: %w", b, n, err)
+			r.bad(AboutTarget, "file and control file are of different versions: make the control file anew (zsyncfs make)", "block %d of %d cannot be fetched: %w", b, n, err)
 			return
 		}
 		if n == 1 {
 			break
 		}
 	}
-	r.ok(target, "the first and the last block agree with their checksums")
+	r.ok(AboutTarget, "the first and the last block agree with their checksums")
 }
 
 // recordsOf fetches the records of blocks.

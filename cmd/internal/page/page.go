@@ -8,6 +8,7 @@ import (
 	"net/http"
 
 	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/words"
 	"github.com/zsyncfs/zsyncfs/fs/target"
 )
 
@@ -60,7 +61,7 @@ func asset(name, kind string) http.HandlerFunc {
 }
 
 var templates = template.Must(template.New("").Funcs(template.FuncMap{
-	"size": size, "text": text, "percent": percent, "since": since, "count": count, "rate": rate, "clock": clock,
+	"size": words.Size, "text": text, "since": words.Since, "count": words.Count, "rate": rate, "clock": clock,
 }).ParseFS(assets, "assets/*.html"))
 
 // render answers with a template, or with why it cannot be shown.
@@ -80,7 +81,7 @@ func (s *server) overview(w http.ResponseWriter, r *http.Request) {
 
 // artifact shows one artifact that is open, larger.
 func (s *server) artifact(w http.ResponseWriter, r *http.Request) {
-	view, ok := s.artifactView(r, r.FormValue("mount"), r.FormValue("url"))
+	view, ok := s.artifactView(r.FormValue("mount"), r.FormValue("url"))
 	if !ok {
 		w.WriteHeader(http.StatusNotFound)
 	}

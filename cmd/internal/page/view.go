@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
 )
@@ -75,7 +74,7 @@ func (s *server) view(r *http.Request) *view {
 }
 
 func (s *server) mountView(i int, m daemon.MountStatus) mountView {
-	v := mountView{MountStatus: m, ID: "mount-" + number(i), Curves: newCurves(s.source.History(m.Dir))}
+	v := mountView{MountStatus: m, ID: "mount-" + strconv.Itoa(i), Curves: newCurves(s.source.History(m.Dir))}
 	if all := m.Reads.LocalBytes + m.Reads.WaitedBytes; all > 0 {
 		v.HitShare = percent(m.Reads.LocalBytes, all)
 	}
@@ -85,7 +84,7 @@ func (s *server) mountView(i int, m daemon.MountStatus) mountView {
 		open, v.More = open[:mostFiles], n-mostFiles
 	}
 	for k, a := range open {
-		v.Files = append(v.Files, s.fileView(v.ID+"-"+number(k), m.Dir, a, smallColumns, smallRows))
+		v.Files = append(v.Files, s.fileView(v.ID+"-"+strconv.Itoa(k), m.Dir, a, smallColumns, smallRows))
 	}
 	return v
 }
@@ -133,15 +132,11 @@ func (s *server) versions(r *http.Request) (out []versionView, more int, fault s
 type artifactView struct {
 	Mount, URL string
 	File       *fileView // nil: it is not open
-	Since      time.Time
-	Trusted    bool
-	Status     *daemon.Status
 }
 
-func (s *server) artifactView(r *http.Request, dir, control string) (*artifactView, bool) {
-	st := s.source.Status()
-	v := &artifactView{Mount: dir, URL: control, Trusted: s.trusted(r), Status: st}
-	for _, m := range st.Mounts {
+func (s *server) artifactView(dir, control string) (*artifactView, bool) {
+	v := &artifactView{Mount: dir, URL: control}
+	for _, m := range s.source.Status().Mounts {
 		for _, a := range m.Open {
 			if m.Dir == dir && a.URL == control {
 				f := s.fileView("file", dir, a, largeColumns, largeRows)
@@ -152,5 +147,3 @@ func (s *server) artifactView(r *http.Request, dir, control string) (*artifactVi
 	}
 	return v, false
 }
-
-func number(i int) string { return strconv.Itoa(i) }

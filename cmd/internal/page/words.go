@@ -4,14 +4,11 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/dustin/go-humanize"
-
 	"github.com/zsyncfs/zsyncfs/cmd/internal/report"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/words"
 )
 
-// These are the functions of the templates.
-
-func size(n int64) string { return humanize.IBytes(uint64(max(n, 0))) }
+// These are the functions of the templates, beside those of package words.
 
 // text is what a stranger named, without what a browser would act on.
 func text(s string) string { return report.Printable(s) }
@@ -26,21 +23,12 @@ func percent(part, whole int64) string {
 	return fmt.Sprintf("%.1f %%", 100*float64(part)/float64(whole))
 }
 
-func since(t time.Time) string { return time.Since(t).Round(time.Second).String() }
-
 func clock(t time.Time) string { return t.Format("15:04:05") }
-
-func count(n int64, thing string) string {
-	if n != 1 {
-		thing += "s"
-	}
-	return fmt.Sprintf("%d %s", n, thing)
-}
 
 // rate is a number of bytes a second; "" when nothing moves.
 func rate(r float64) string {
 	if r < 1 {
 		return ""
 	}
-	return size(int64(r)) + "/s"
+	return words.Size(int64(r)) + "/s"
 }
