@@ -48,8 +48,13 @@ var errShared = errors.New("the list of shared runs is damaged")
 
 // owners are the versions in whose files runs are, each once.
 func owners(runs []shared) (out []Key) {
+	seen := map[*segment]bool{}
 	for _, s := range runs {
-		if !slices.Contains(out, s.segment.key) {
+		if seen[s.segment] {
+			continue
+		}
+		seen[s.segment] = true
+		if !slices.Contains(out, s.segment.key) { // a version can have had another file before
 			out = append(out, s.segment.key)
 		}
 	}

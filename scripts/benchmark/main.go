@@ -30,6 +30,13 @@ type flags struct {
 var errGoal = errors.New("a goal was missed")
 
 func main() {
+	if len(os.Args) == 4 && os.Args[1] == bareCommand {
+		if err := serveBare(os.Args[2], os.Args[3]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	f, err := parse(os.Args[1:])
 	switch {
 	case errors.Is(err, pflag.ErrHelp):

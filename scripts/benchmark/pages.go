@@ -58,15 +58,16 @@ func eachData(f *os.File, do func(start, end int64) error) error {
 	return nil
 }
 
-// eachFile calls do with every regular file at or below root, opened for reading.
+// eachFile calls do with every regular file at or below root, opened for reading. What
+// goes meanwhile is left out.
 func eachFile(root string, do func(f *os.File) error) error {
 	return filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {
-			return err
+			return ignoreGone(err)
 		}
 		f, err := os.Open(path)
 		if err != nil {
-			return err
+			return ignoreGone(err)
 		}
 		defer f.Close()
 		return do(f)

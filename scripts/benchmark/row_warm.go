@@ -32,16 +32,17 @@ var answering = zsyncfsWith("--passthrough=off")
 
 // warmReads is the number of random reads of a warm row, which are made again, elsewhere,
 // until warmLeast is over: 5000 of a file in memory take some 10 ms, which is less than
-// what a machine is busy with besides now and then.
+// what a machine is busy with besides now and then. A file in memory that the kernel reads
+// by itself is read in order again and again for as long.
 const (
 	warmReads = 5000
 	warmLeast = 250 * time.Millisecond
 )
 
-// diskReadings is how many times as often as others a row is measured that is held
-// against the local file on a disk: its speed changes by some percent from one reading
-// to the next, and the goals are a few percent away from it.
-const diskReadings = 3
+// warmReadings is how many times as often as others a row is measured that is held
+// against the local file: its speed changes by some percent from one reading to the
+// next, and the goals are a few percent away from it.
+const warmReadings = 3
 
 // warmRows are the rows of a file that is complete in the cache. The kernel reads what
 // was checked at the speed of the disk's file system, which is the limit. Where the
@@ -54,16 +55,20 @@ func makeWarmRows() []row {
 	add := func(name, title string, p pages, r readiness, sequential, random *goal, bound string) {
 		tools := []*tool{zsyncfs, rcloneFull, localFile}
 		if r == checked {
-			tools = []*tool{answering, rcloneFull, localFile}
+			tools = []*tool{answering, rcloneFull, localFile, bareFUSE}
 		}
 		often := 0
-		if p == onDisk && r != remounted {
-			often = diskReadings
+		if r != remounted {
+			often = warmReadings
+		}
+		var least time.Duration
+		if p == inMemory && r == shown { // over in 40 ms, and the same again: the mount has no pages of its own
+			least = warmLeast
 		}
 		where := map[pages]string{inMemory: "pages in memory", onDisk: "on disk"}[p]
 		out = append(out, row{
 			name: name + "-sequential", title: "sequential reading of a complete file, " + title + ", " + where,
-			tools: tools, files: []string{bulkName}, measure: warm(p, r, readWarm), bound: bound, often: often,
+			tools: tools, files: []string{bulkName}, measure: warm(p, r, readWarm(least)), bound: bound, often: often,
 			metrics: []metric{
 				{key: "rate", title: "rate", unit: "MB/s", timed: true, goal: sequential},
 				{key: "data", title: "bytes sent of the file", unit: "", lower: true, goal: atMost(0)},
@@ -78,7 +83,7 @@ func makeWarmRows() []row {
 		})
 	}
 	const answers = "each read is a message to the daemon and back, and its bytes are copied once more than " +
-		"by the file system; the limit is the local file, which costs neither"
+		"by the file system; of the limits, the local file costs neither, and bare FUSE is a daemon that only reads that file"
 	add("warm.memory", "read by the kernel (passthrough)", inMemory, shown, ofLimit(0.95), ofLimit(0.85), "the local file")
 	add("warm.disk", "read by the kernel (passthrough)", onDisk, shown, ofLimit(0.95), ofLimit(0.85), "the local file")
 	add("warm.answered-disk", "answered by the daemon", onDisk, checked, ofLimit(0.5), ofLimit(0.65), answers)
@@ -88,9 +93,25 @@ func makeWarmRows() []row {
 	return out
 }
 
-func readWarm(b *bench, path string, repetition int) (string, float64, error) {
-	took, err := readAll(b.ctx, path, 0, b.sizes.Bulk)
-	return "rate", float64(b.sizes.Bulk) / took.Seconds() / 1e6, err
+// warmReading reads the bulk image at path, and returns the key of the number that it
+// measured, and the number.
+type warmReading func(b *bench, path string, repetition int) (key string, value float64, err error)
+
+// readWarm reads it in order, again and again until least is over.
+func readWarm(least time.Duration) warmReading {
+	return func(b *bench, path string, repetition int) (string, float64, error) {
+		var took time.Duration
+		var length int64
+		for once := true; once || took < least; once = false {
+			one, err := readAll(b.ctx, path, 0, b.sizes.Bulk)
+			if err != nil {
+				return "", 0, err
+			}
+			took += one
+			length += b.sizes.Bulk
+		}
+		return "rate", float64(length) / took.Seconds() / 1e6, nil
+	}
 }
 
 func readWarmRandom(b *bench, path string, repetition int) (string, float64, error) {
@@ -110,15 +131,10 @@ func readWarmRandom(b *bench, path string, repetition int) (string, float64, err
 
 // warm mounts with a cache that has the whole file, and lets read read it. A new
 // mount has none of the file's pages; those of the cache are in memory or not.
-func warm(p pages, r readiness, read func(b *bench, path string, repetition int) (string, float64, error)) measure {
+func warm(p pages, r readiness, read warmReading) measure {
 	return func(b *bench, t *tool, repetition int) (sample, error) {
 		if t.limit {
-			path := b.original(bulkName)
-			if err := settlePages(p, path); err != nil {
-				return nil, err
-			}
-			key, value, err := read(b, path, repetition)
-			return sample{key: value}, err
+			return b.warmLimit(t, p, read, repetition)
 		}
 		cache, err := b.filledCache(t)
 		if err != nil {
@@ -147,25 +163,38 @@ func warm(p pages, r readiness, read func(b *bench, path string, repetition int)
 	}
 }
 
+// warmLimit has read read the local file, or a mount that only reads it.
+func (b *bench) warmLimit(t *tool, p pages, read warmReading, repetition int) (sample, error) {
+	local := b.original(bulkName)
+	path := local
+	if t.mount != nil {
+		m, err := b.newMount(t, "", bulkName)
+		if err != nil {
+			return nil, err
+		}
+		path = m.file
+	}
+	if err := settlePages(p, local); err != nil {
+		return nil, err
+	}
+	key, value, err := read(b, path, repetition)
+	return sample{key: value}, err
+}
+
 // makeReady reads the file of m once, so that all of it was checked, and waits until
-// the kernel reads it by itself, if it is to. The pages of that reading are dropped.
+// zsyncfs has nothing to do with it besides: it was verified as a whole and, if it is to
+// be, is read by the kernel. The pages of that reading are dropped.
 func (b *bench) makeReady(m *mounted, r readiness) error {
 	if _, err := readAll(b.ctx, m.file, 0, b.sizes.Bulk); err != nil {
+		return err
+	}
+	if err := b.waitVerified(m.file); err != nil {
 		return err
 	}
 	if r != shown {
 		return dropMounted(m.file)
 	}
-	for deadline := time.Now().Add(mountsWithin); b.ctx.Err() == nil; time.Sleep(10 * time.Millisecond) {
-		is, err := readByKernel(m.file)
-		if err != nil || is {
-			return err
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("the kernel did not read the file by itself within %v", mountsWithin)
-		}
-	}
-	return b.ctx.Err()
+	return b.waitFor("the kernel reads the file by itself", mountsWithin, func() (bool, error) { return readByKernel(m.file) })
 }
 
 // readByKernel says whether the kernel reads a file of a mount of zsyncfs that is
@@ -181,14 +210,17 @@ func readByKernel(path string) (bool, error) {
 	return err == nil && string(p[:n]) == "yes", err
 }
 
-// settlePages brings the pages below path into memory, or out of it. What is read from
-// the disk was read from it once before: the first reading of what was written lately
-// is slower on disks that have a cache of their own, as those of virtual machines have.
+// settlePages brings the pages below path into memory, or out of it. Pages in memory were
+// all read from the disk, which makes them larger or smaller than writing does, and so
+// faster or slower to read. What is read from the disk was read from it once before: the
+// first reading of what was written lately is slower on disks that have a cache of their
+// own, as those of virtual machines have.
 func settlePages(p pages, path string) error {
-	if p == inMemory {
-		return loadPages(path)
+	err := errors.Join(dropPages(path), loadPages(path))
+	if p == onDisk {
+		err = errors.Join(err, dropPages(path))
 	}
-	return errors.Join(dropPages(path), loadPages(path), dropPages(path))
+	return err
 }
 
 // filledCache returns the cache folder of t, which has the whole of the bulk
@@ -210,8 +242,13 @@ func (b *bench) filledCache(t *tool) (string, error) {
 	if _, err := readAll(b.ctx, m.file, 0, b.sizes.Bulk); err != nil {
 		return "", fmt.Errorf("fill the cache: %w", err)
 	}
-	if t == rcloneFull {
+	switch {
+	case t == rcloneFull:
 		time.Sleep(2 * time.Second) // it writes its cache's metadata a little later
+	case t.own:
+		if err := b.waitVerified(m.file); err != nil {
+			return "", fmt.Errorf("fill the cache: %w", err)
+		}
 	}
 	b.caches[t] = cache
 	return cache, nil

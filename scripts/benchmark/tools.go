@@ -184,7 +184,7 @@ func (b *bench) mountForeground(dir, name string, args ...string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	p, err := startProcess(b.res, filepath.Join(b.work, name+".log"), path, args...)
+	p, err := startProcess(b.res, filepath.Join(b.work, filepath.Base(name)+".log"), path, args...)
 	if err != nil {
 		return 0, err
 	}
