@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -123,5 +124,34 @@ func TestRestsAreForgotten(t *testing.T) {
 	p.rest(lately)
 	if _, ok := p.rests[old]; ok || p.rests[lately].pause != 2*suspectPause {
 		t.Errorf("pauses %v", p.rests)
+	}
+}
+
+// TestRecordsThatDoNotCome: a flight waits for records that another one asked for before
+// it, and for its own time, not for what is left of theirs.
+func TestRecordsThatDoNotCome(t *testing.T) {
+	f := newFixture(t, 4*mib, nil)
+	f.closeStore()
+	f.deadline = time.Second
+	f.openStore()
+	tg := f.open()
+	f.srv.Add(rangetest.Rule{Path: "/t.dat.zsync", Fault: rangetest.StallHeader})
+	read := func(block int64) (time.Duration, error) {
+		began := time.Now()
+		_, err := tg.ReadAt(context.Background(), make([]byte, 10), block*4096)
+		return time.Since(began), err
+	}
+	first := make(chan error, 1)
+	go func() {
+		_, err := read(500)
+		first <- err
+	}()
+	time.Sleep(f.deadline / 2)
+	took, err := read(510)
+	if !errors.Is(err, ErrStalled) || took < f.deadline*3/4 {
+		t.Errorf("a flight that waited for records: %v after %v", err, took)
+	}
+	if err := <-first; !errors.Is(err, ErrStalled) || !strings.Contains(err.Error(), "fetch records") {
+		t.Errorf("the flight that asked for them: %v", err)
 	}
 }

@@ -138,6 +138,8 @@ func (t *Target) fly(f *flight, runs []format.BlockRange) error {
 	switch {
 	case err != nil && t.ctx.Err() != nil:
 		return ErrClosed
+	case errors.Is(err, ErrStalled): // for want of records
+		return err
 	case err != nil && ctx.Err() != nil:
 		// The client's own word for it, a cancelled context, would look like a
 		// reader that left.

@@ -1,6 +1,7 @@
 package target
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,8 +40,10 @@ type slice struct {
 }
 
 // records are the records of blocks r, fetched when they are not here. It is
-// called by fetches with the blocks already on their way.
+// called by fetches with the blocks already on their way. A slice that stalled is
+// asked for anew, since it may be older than the fetch, until ctx ends.
 func (t *Target) records(ctx context.Context, r format.BlockRange) ([]byte, error) {
+	var stalled error
 	for {
 		recs, err := t.version.Records(r)
 		if err == nil || !errors.Is(err, blockstore.ErrUnknownRecords) {
@@ -53,7 +56,11 @@ func (t *Target) records(ctx context.Context, r format.BlockRange) ([]byte, erro
 		select {
 		case <-s.done:
 		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+			return nil, cmp.Or(stalled, context.Cause(ctx))
+		}
+		if errors.Is(s.err, ErrStalled) && ctx.Err() == nil {
+			stalled = s.err
+			continue
 		}
 		if s.err != nil {
 			return nil, s.err
@@ -160,10 +167,15 @@ func (t *Target) roundSlice(r format.Range) format.Range {
 	return r
 }
 
+// fetchSlice brings s. It ends a little before the flight that asked for it does, whose
+// error then says what is wrong.
 func (t *Target) fetchSlice(s *slice) {
-	ctx, cancel := context.WithTimeoutCause(t.ctx, t.options.ReadDeadline, ErrStalled)
+	ctx, cancel := context.WithTimeout(t.ctx, t.options.ReadDeadline*19/20)
 	defer cancel()
 	s.err = t.fetchControl(ctx, s)
+	if s.err != nil && ctx.Err() != nil && t.ctx.Err() == nil {
+		s.err = fmt.Errorf("%w: %v", ErrStalled, s.err)
+	}
 	t.mu.Lock()
 	if s.kept != nil && s.err == nil {
 		t.kept = append(t.kept, s)
