@@ -52,7 +52,8 @@
 // No request waits longer than Options.ReadDeadline. Programs that want the same page
 // or the same name ask one after the other, each when the one before has failed: what
 // repeats a request that was late a moment ago fails at once (late.go), so that none of
-// them waits longer than the first.
+// them waits longer than the first. A system call that takes several requests, one after
+// the other, waits for each as long as what it asked for before came in time.
 //
 // # Interrupts
 //

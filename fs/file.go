@@ -123,16 +123,23 @@ func (h *handle) fault(ctx context.Context, off int64, err error) syscall.Errno 
 }
 
 func (h *handle) readRemote(ctx context.Context, dest []byte, off int64) (int, error) {
+	began := time.Now()
 	ctx, cancel := requestContext(ctx, h.reading.Load().target.Patience(h.node.fs.readDeadline()))
 	defer cancel()
+	until, goesOn := h.node.late.goesOn(off)
+	if goesOn {
+		ctx, cancel = context.WithDeadlineCause(ctx, until, errGoesOn)
+		defer cancel()
+	}
 	for {
 		from := h.reading.Load()
 		n, err := h.node.undoubted(ctx, func() (int, error) { return from.reader.ReadRemote(ctx, dest, off) })
 		if errors.Is(err, target.ErrOtherRecords) && ctx.Err() == nil && h.renew(from) == nil {
 			continue
 		}
-		if err != nil && isLate(ctx, err) {
-			h.node.late.note(off, len(dest), errno(err))
+		slow := ctx.Err() == nil && time.Since(began) > lateLeast
+		if errno(err) != 0 && (slow || isLate(ctx, err)) {
+			h.node.late.note(off, len(dest), goesOn, errno(err))
 		}
 		return n, err
 	}

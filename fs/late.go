@@ -3,6 +3,7 @@ package fs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"syscall"
 	"time"
@@ -14,7 +15,9 @@ import (
 // or a name: when the first failed, the next one asks again. And it asks once more by
 // itself, at once, for a page that it tried to read ahead, or a name that it tried to
 // confirm, when that failed. Each would wait for the whole read deadline, after the
-// others. So a request that repeats one which was late a moment ago fails at once.
+// others. So a request that repeats one which was late a moment ago fails at once. When
+// what was late came after all, a system call goes on behind it: for that it has the rest
+// of the moment.
 
 // A request is not tried again within lateFor after it was late, or after the last
 // repetition of it that failed for that, in all not within lateLongest: that is as long
@@ -24,6 +27,13 @@ const (
 	lateFor     = time.Second
 	lateLongest = 5 * time.Second
 )
+
+// lateLeast is how long a read must have waited to be late that failed for something else
+// than want of time: programs that want its page would add up such waits.
+const lateLeast = lateFor / 4
+
+// errGoesOn ends a read that goes on where another one was late.
+var errGoesOn = fmt.Errorf("no answer where a read goes on that was late before: %w", context.DeadlineExceeded)
 
 // lateness is when a request was late.
 type lateness struct{ began, last time.Time }
@@ -57,15 +67,18 @@ type lateReads struct {
 type lateRead struct {
 	start, end int64
 	lateness
-	code syscall.Errno
+	code   syscall.Errno
+	wentOn bool // it went on where another one was late
 }
 
-// note takes in that a read of length bytes from off on was late.
-func (l *lateReads) note(off int64, length int, code syscall.Errno) {
+// note takes in that a read of length bytes from off on was late; wentOn says that
+// goesOn bounded it.
+func (l *lateReads) note(off int64, length int, wentOn bool, code syscall.Errno) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.drop()
-	l.last = append(l.last[max(len(l.last)+1-maxLate, 0):], lateRead{off, off + int64(length), newLateness(), code})
+	r := lateRead{off, off + int64(length), newLateness(), code, wentOn}
+	l.last = append(l.last[max(len(l.last)+1-maxLate, 0):], r)
 }
 
 // drop forgets the oldest reads as far as they are over: nobody pays for an outage that
@@ -91,6 +104,22 @@ func (l *lateReads) again(off int64) syscall.Errno {
 		}
 	}
 	return 0
+}
+
+// goesOn says whether a read from off on goes on where one of those ended that was late
+// less than lateFor ago, and when it has to end. What goes on behind that is not bounded
+// again: a server that needs longer than lateFor would never be waited for.
+func (l *lateReads) goesOn(off int64) (until time.Time, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := len(l.last) - 1; i >= 0; i-- {
+		r := &l.last[i]
+		until = r.began.Add(lateFor)
+		if r.end == off && !r.wentOn && time.Now().Before(until) {
+			return until, true
+		}
+	}
+	return time.Time{}, false
 }
 
 // lateNames are the names of a directory whose look-ups were late; "" stands for its

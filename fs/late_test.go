@@ -16,8 +16,8 @@ func TestLateReads(t *testing.T) {
 	if code := l.again(0); code != 0 {
 		t.Errorf("%v before anything was late", code)
 	}
-	l.note(4096, 8192, syscall.EIO)
-	l.note(1<<20, 4096, syscall.ESTALE)
+	l.note(4096, 8192, false, syscall.EIO)
+	l.note(1<<20, 4096, false, syscall.ESTALE)
 	for _, off := range []int64{0, 4095, 4096 + 8192} {
 		if code := l.again(off); code != 0 {
 			t.Errorf("%v at %d", code, off)
@@ -47,16 +47,38 @@ func TestLateReads(t *testing.T) {
 	if code := l.again(1 << 20); code != 0 {
 		t.Errorf("%v after a while", code)
 	}
-	l.note(0, 1, syscall.EIO)
+	l.note(0, 1, false, syscall.EIO)
 	l.last[len(l.last)-1].began = time.Now().Add(-2 * lateLongest)
 	if code := l.again(0); code != 0 {
 		t.Errorf("%v for ever", code)
 	}
 	for i := range 3 * maxLate {
-		l.note(int64(i)<<20, 1, syscall.EIO)
+		l.note(int64(i)<<20, 1, false, syscall.EIO)
 	}
 	if len(l.last) != maxLate || l.again(int64(3*maxLate-1)<<20) != syscall.EIO || l.again(int64(2*maxLate)<<20) != syscall.EIO {
 		t.Errorf("%d reads are remembered", len(l.last))
+	}
+}
+
+func TestReadsGoOn(t *testing.T) {
+	var l lateReads
+	l.note(4096, 8192, false, syscall.EIO)
+	for _, off := range []int64{0, 4096, 8192, 16384} {
+		if until, ok := l.goesOn(off); ok {
+			t.Errorf("a read at %d ends at %v", off, until)
+		}
+	}
+	until, ok := l.goesOn(12288)
+	if left := time.Until(until); !ok || left <= 0 || left > lateFor {
+		t.Errorf("what goes on has %v", left)
+	}
+	l.note(12288, 4096, true, syscall.EIO)
+	if until, ok := l.goesOn(16384); ok {
+		t.Errorf("what goes on behind that ends at %v", until)
+	}
+	l.last[0].began = time.Now().Add(-lateFor)
+	if until, ok := l.goesOn(12288); ok {
+		t.Errorf("a while later it ends at %v", until)
 	}
 }
 

@@ -1,0 +1,150 @@
+package fs
+
+import (
+	"bytes"
+	"context"
+	"net/url"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/zsyncfs/zsyncfs/blockstore"
+	"github.com/zsyncfs/zsyncfs/format"
+	"github.com/zsyncfs/zsyncfs/fs/archive"
+	"github.com/zsyncfs/zsyncfs/fs/target"
+	"github.com/zsyncfs/zsyncfs/zsyncclient"
+	"github.com/zsyncfs/zsyncfs/zsyncclient/rangetest"
+)
+
+const (
+	page   = 4 << 10
+	window = 128 << 10 // of the kernel's readahead
+)
+
+// openHandle opens a file of 4 MiB, of whose records only the first have come. What its
+// requests ask for, and when, is the test's.
+func openHandle(t *testing.T, deadline time.Duration) (*handle, *rangetest.Server) {
+	t.Helper()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	data := bytes.Repeat([]byte("0123456789abcdef"), 4<<20/16)
+	b, err := format.NewBuilder(format.BuilderOptions{BlockSize: page, Filename: "t", URLs: []string{"t"}})
+	must(err)
+	b.Write(data)
+	var control bytes.Buffer
+	_, err = b.WriteTo(&control)
+	must(err)
+	srv := rangetest.New()
+	must(srv.Start())
+	t.Cleanup(srv.Stop)
+	srv.Put("/t", data)
+	srv.Put("/t.zsync", control.Bytes())
+	u, err := url.Parse(srv.URL("/t.zsync"))
+	must(err)
+	client, err := zsyncclient.New(zsyncclient.Options{Origins: []*url.URL{u}})
+	must(err)
+	t.Cleanup(client.Close)
+	store, err := blockstore.Open(t.TempDir(), blockstore.Options{})
+	must(err)
+	t.Cleanup(func() { store.Close() })
+	pool := target.NewPool(store, client, target.Options{ReadDeadline: deadline * 19 / 20})
+	t.Cleanup(func() { pool.Close() })
+	a := archive.NewSingle(u, archive.Options{Client: client})
+	t.Cleanup(a.Close)
+	f := New(a, pool, Options{ReadDeadline: deadline})
+	t.Cleanup(f.Close)
+	e, err := a.Root().Lookup(t.Context(), "t")
+	must(err)
+	ctl, err := client.FetchControl(t.Context(), u, zsyncclient.Validators{}, 1<<10)
+	must(err)
+	open, _, code := newFileNode(f, e.File, ctl).Open(t.Context(), syscall.O_RDONLY)
+	if code != 0 {
+		t.Fatal(code)
+	}
+	h := open.(*handle)
+	t.Cleanup(func() { h.Release(context.Background()) })
+	return h, srv
+}
+
+// pread makes the kernel's requests of a pread at off: one for a window, and, when that
+// failed, one for each page of it until one fails; it goes on behind the window when all
+// of them are there. It says what the program gets, and when.
+func (h *handle) pread(off, length int64) (got int64, code syscall.Errno, took time.Duration) {
+	began := time.Now()
+	for ; got < length && code == 0; got += window {
+		if _, code = h.Read(context.Background(), make([]byte, window), off+got); code == 0 {
+			continue
+		}
+		for at := int64(0); at < window; at += page {
+			if _, code = h.Read(context.Background(), make([]byte, page), off+got+at); code != 0 {
+				return got + at, code, time.Since(began)
+			}
+		}
+	}
+	return got, code, time.Since(began)
+}
+
+// TestPreadWithoutRecords: programs that wait for records which do not come, though blocks
+// do, wait for one read deadline, whoever asked for the records first.
+func TestPreadWithoutRecords(t *testing.T) {
+	const deadline = 2 * time.Second
+	h, srv := openHandle(t, deadline)
+	srv.Add(rangetest.Rule{Path: "/t.zsync", Fault: rangetest.StallHeader})
+	var readers sync.WaitGroup
+	for i := range int64(4) {
+		readers.Go(func() {
+			time.Sleep(time.Duration(i) * deadline / 8)
+			if got, code, took := h.pread(2<<20+i*window, window); got != 0 || code != syscall.EIO || took > deadline+deadline/4 {
+				t.Errorf("pread %d: %d bytes and %v after %v", i, got, code, took)
+			}
+		})
+	}
+	readers.Wait()
+}
+
+// TestPreadThatGoesOn: what was late comes when the kernel asks for its pages, and what is
+// behind it does not come. When the server is back, the next read has what it wants.
+func TestPreadThatGoesOn(t *testing.T) {
+	const deadline = 2 * time.Second
+	h, srv := openHandle(t, deadline)
+	if _, code, _ := h.pread(2<<20, window); code != 0 {
+		t.Fatal(code)
+	}
+	h.node.late.note(2<<20, window, false, syscall.EIO)
+	srv.Add(rangetest.Rule{Path: "/t", Fault: rangetest.StallHeader})
+	if got, code, took := h.pread(2<<20, 8*window); got != window || code != syscall.EIO || took > lateFor+deadline/4 {
+		t.Errorf("%d bytes and %v after %v", got, code, took)
+	}
+	srv.ClearRules()
+	began := time.Now()
+	for code := syscall.EIO; code != 0; time.Sleep(lateFor + lateFor/10) {
+		if _, code, _ = h.pread(2<<20+window, window); time.Since(began) > 2*lateFor {
+			t.Fatalf("%v %v after the server was back", code, time.Since(began))
+		}
+	}
+}
+
+// TestPreadRefused: a read that failed for something else than want of time, but not soon.
+func TestPreadRefused(t *testing.T) {
+	const deadline = 2 * time.Second
+	h, srv := openHandle(t, deadline)
+	srv.Add(rangetest.Rule{Path: "/t", Fault: rangetest.Status, Status: 403})
+	srv.Add(rangetest.Rule{Path: "/t.zsync", Fault: rangetest.StallHeader})
+	const off = 0 // the records of which are here
+	h.pread(off, window)
+	time.Sleep(lateFor + lateFor/10)
+	_, code, took := h.pread(off, window)
+	if code != syscall.EACCES || took < lateLeast {
+		t.Fatalf("%v after %v: not the case that this test is about", code, took)
+	}
+	for range 3 { // others that waited for the page
+		if _, code, took := h.pread(off, window); code != syscall.EACCES || took > lateLeast {
+			t.Errorf("%v after %v", code, took)
+		}
+	}
+}
