@@ -93,6 +93,10 @@ var outages = []struct {
 			mend: names.Speak,
 		}
 	}},
+	{"blocks, but no control files", func(t *testing.T, dir string) *stage {
+		h := outage.Proxy(t, serve(t, dir).URL(""), func(path string) bool { return strings.HasSuffix(path, ".img") })
+		return &stage{url: h.URL("/"), other: serve(t, dir).URL("/"), cut: h.Hold, mend: h.Release}
+	}},
 }
 
 // wired is a stage of a mount in near, whose server is in far.
@@ -197,7 +201,7 @@ func pread(fd int, off int64, n int) error {
 // calls are system calls that need the server, and some that do not. The descriptors are
 // opened at once.
 func (s *stuckMount) calls() []call {
-	place := int64(1+s.next%6) << 20 // nobody read there
+	place := int64(3+s.next%4) << 20 // nobody read there, and no records of it came with the header
 	shared := s.open(stuckFile, 0)
 	direct := s.open(stuckFile, unix.O_DIRECT)
 	s.next += 4

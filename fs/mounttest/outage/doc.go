@@ -4,7 +4,8 @@
 //
 // A Namespace is a network of its own, without a way out; programs run in it by its
 // Wrap. A Door is a TCP proxy, in a namespace or not, with the faults of a server that
-// lives but does not serve. Names is a DNS server. What a namespace holds is gone with
+// lives but does not serve, a Half an HTTP proxy that answers a part of what it is asked.
+// Names is a DNS server. What a namespace holds is gone with
 // the process that holds it open, also when the test is killed.
 //
 // It is a test-only package.
