@@ -89,8 +89,8 @@ var outages = []struct {
 			url:   "http://files.example:" + port + "/",
 			other: outage.Open(t, n, "127.0.0.1", serve(t, dir).Addr()).URL("/"),
 			root:  n.Root(), wrap: n.Wrap(),
-			cut:  func() { names.Silence(); d.Cut() },
-			mend: names.Speak,
+			cut:  func() { names.Silence(); d.Shut() },
+			mend: func() { d.Reopen(); names.Speak() },
 		}
 	}},
 	{"blocks, but no control files", func(t *testing.T, dir string) *stage {

@@ -23,6 +23,7 @@ type Door struct {
 	mu      sync.Mutex
 	open    map[net.Conn]bool // guarded by mu
 	slow    bool              // guarded by mu
+	shut    bool              // guarded by mu
 	full    chan struct{}     // closed at the end of Full; nil: not full; guarded by mu
 	filling []net.Conn        // guarded by mu
 	closed  bool              // guarded by mu
@@ -70,8 +71,8 @@ func (d *Door) URL(path string) string { return "http://" + d.Addr() + path }
 // Addr is the host and port that clients connect to.
 func (d *Door) Addr() string { return d.listen.Addr().String() }
 
-// Cut closes all connections. New ones are taken.
-func (d *Door) Cut() {
+// cut closes all connections. New ones are taken.
+func (d *Door) cut() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for c := range d.open {
@@ -79,12 +80,28 @@ func (d *Door) Cut() {
 	}
 }
 
+// Shut closes all connections, and those that come, also such as were on their way when
+// it was called, until Reopen.
+func (d *Door) Shut() {
+	d.mu.Lock()
+	d.shut = true
+	d.mu.Unlock()
+	d.cut()
+}
+
+// Reopen ends Shut.
+func (d *Door) Reopen() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.shut = false
+}
+
 // Slow has the server's bytes pass one by one with 10 s between, until Fast.
 func (d *Door) Slow() {
 	d.mu.Lock()
 	d.slow = true
 	d.mu.Unlock()
-	d.Cut()
+	d.cut()
 }
 
 // Fast ends Slow.
@@ -92,7 +109,7 @@ func (d *Door) Fast() {
 	d.mu.Lock()
 	d.slow = false
 	d.mu.Unlock()
-	d.Cut()
+	d.cut()
 }
 
 func (d *Door) isSlow() bool {
@@ -108,7 +125,7 @@ func (d *Door) Full() {
 	d.mu.Lock()
 	d.full = make(chan struct{})
 	d.mu.Unlock()
-	d.Cut()
+	d.cut()
 	for range backlog + 10 {
 		c, err := d.in.dial(d.Addr(), 500*time.Millisecond)
 		if err != nil {
@@ -141,7 +158,7 @@ func (d *Door) close() {
 	d.closed = true
 	d.mu.Unlock()
 	d.listen.Close()
-	d.Cut()
+	d.cut()
 	d.wg.Wait()
 }
 
@@ -161,12 +178,12 @@ func (d *Door) accept() {
 	}
 }
 
-// hold notes a connection that Cut is to close; false when the door is closed.
+// hold notes a connection that cut is to close; false when the door is closed or shut.
 func (d *Door) hold(c net.Conn) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.open[c] = true
-	return !d.closed
+	return !d.closed && !d.shut
 }
 
 func (d *Door) release(c net.Conn) {
