@@ -97,6 +97,20 @@ func (f *filter) hits(dst, scratch, lo, hi []uint32, distance int, mask uint64) 
 	return f.second(dst, dst[:tried], lo, hi, 0, mask), tried
 }
 
+// roll is hits of single blocks, for the rsums at len(dst) offsets of data; keys is as
+// long, and set to the keys there. See near.roll.
+func (f *filter) roll(dst, keys []uint32, data []byte, shift uint, mask uint32) (n, tried int) {
+	tried = f.near.roll(dst, keys, data, shift, mask)
+	last := uint64(len(f.far) - 1)
+	for i, key := range keys[:tried] {
+		h := farHash(uint64(key))
+		word := f.far[h>>(f.shift&63)&last]
+		dst[n], keys[n] = dst[i], key
+		n += int(word >> (h & 63) & (word >> (h >> 6 & 63)) & 1)
+	}
+	return n, tried
+}
+
 // halvedHits is hits where the near level has single blocks. Of two windows of
 // distance offsets each, that of hi[from:] has the second block of every pair that
 // begins in the one before, and the first block of every one that begins in it. So

@@ -1,6 +1,10 @@
 package seed
 
-import "math"
+import (
+	"math"
+
+	"github.com/zsyncfs/zsyncfs/format/checksum"
+)
 
 // near is the first level of a filter. A key (lo, hi) has three bits, all in one
 // word of 32, so that it takes one load to look them up. Its hash says which word
@@ -71,6 +75,35 @@ func (n near) hits(dst, lo, hi []uint32, mask uint32) int {
 		dst[count+i] += uint32(done)
 	}
 	return count + rest
+}
+
+// roll is hits for the rsums at len(dst) offsets of data, of blocks of 1<<shift bytes:
+// it sets dst to the offsets of those that are in, or seem to be, and keys to the
+// rsums there, as far as mask goes. keys is as long as dst. len(data) is at least
+// len(dst)-1 + 1<<shift.
+//
+// The kernel loads and computes at the same time, which takes a fifth less than
+// one after the other.
+func (n near) roll(dst, keys []uint32, data []byte, shift uint, mask uint32) int {
+	keys = keys[:len(dst)]
+	done, count := 0, 0
+	if groups := (len(dst) - 1) / nearGroup; rollLanes && groups > 0 {
+		size := 1 << shift
+		start := checksum.RsumBlock(data[:size], size).Uint32()
+		count = nearScalar(n.words, dst[:1], []uint32{start}, []uint32{start}, mask, 0)
+		keys[0] = start & mask
+		done = groups*nearGroup + 1
+		in := data[size : size+done-1]
+		count += rollKernel(&n.words[0], &dst[count], &keys[count], &data[0], &in[0], groups, shift, start, mask, uint32(len(n.words)-1))
+	}
+	rest := keys[done:]
+	checksum.RsumOffsets(rest, data[done:], shift)
+	found := dst[count:][:n.hits(dst[count:][:len(rest)], rest, nil, mask)]
+	for i, at := range found {
+		keys[count+i] = rest[at] & mask
+		found[i] = at + uint32(done)
+	}
+	return count + len(found)
 }
 
 // nearScalar is what hits does, one key after the other. The two loops are the same,

@@ -176,20 +176,26 @@ func (w *worker) offsets(at, m, n int) (int, error) {
 	if w.budget.spent() {
 		return at, nil
 	}
-	lo, hi := w.sumsFrom(at, m)
-	found, tried := w.s.filter.hits(w.hits[:m], w.scratch, lo, hi, w.distance, w.s.mask)
+	var found, tried int
+	var lo, hi []uint32
+	if w.distance == 0 {
+		found, tried = w.s.filter.roll(w.hits[:m], w.sums[:m], w.buf[at:], w.s.x.shift(), uint32(w.s.mask))
+	} else {
+		lo, hi = w.sumsFrom(at, m)
+		found, tried = w.s.filter.hits(w.hits[:m], w.scratch, lo, hi, w.distance, w.s.mask)
+	}
 	w.budget.spend(hitCost * int64(tried))
 	next := at
-	for _, h := range w.hits[:found] {
+	for i, h := range w.hits[:found] {
 		offset := at + int(h)
 		if offset < next || w.budget.spent() {
 			continue
 		}
-		key := uint64(lo[h])
+		key := uint64(w.sums[i])
 		if hi != nil {
-			key = key<<32 | uint64(hi[h])
+			key = (uint64(lo[h])<<32 | uint64(hi[h])) & w.s.mask
 		}
-		end, err := w.probe(offset, key&w.s.mask)
+		end, err := w.probe(offset, key)
 		if err != nil {
 			return offset, err
 		}
@@ -201,14 +207,11 @@ func (w *worker) offsets(at, m, n int) (int, error) {
 	return next, nil
 }
 
-// sumsFrom are the rsums at m offsets from at on, and in pairs those of the second blocks.
+// sumsFrom are the rsums of pairs at m offsets from at on, of the first blocks and of the second.
 func (w *worker) sumsFrom(at, m int) (lo, hi []uint32) {
 	shift := w.s.x.shift()
 	if !w.ring {
 		checksum.RsumOffsets(w.sums[:m], w.buf[at:], shift)
-		if w.distance == 0 {
-			return w.sums[:m], nil
-		}
 		checksum.RsumOffsets(w.second[:m], w.buf[at+w.distance:], shift)
 		return w.sums[:m], w.second[:m]
 	}
