@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"github.com/zsyncfs/zsyncfs/format/checksum"
 )
 
 // randomSums are n rsums that nothing else has.
@@ -66,6 +68,57 @@ func testNear(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestRoll holds the kernel that rolls rsums against looking them up one after the
+// other, for every length, block size, mask and fill; some data have large sums.
+func TestRoll(t *testing.T) {
+	was := rollLanes
+	t.Cleanup(func() { rollLanes = was })
+	random := randomBytes(2, 1<<18)
+	large := append(constant(0xff, 1<<17), randomBytes(3, 1<<17)...)
+	for _, rollLanes = range []bool{false, was} {
+		for _, keys := range []int64{0, 100, 20000} {
+			for _, mask := range []uint32{1<<8 - 1, 1<<24 - 1, 1<<32 - 1} {
+				for shift := uint(0); shift < 18; shift++ {
+					testRoll(t, random, keys, mask, shift)
+					testRoll(t, large[rand.IntN(1<<10):], keys, mask, shift)
+				}
+			}
+		}
+	}
+}
+
+func testRoll(t *testing.T, data []byte, keys int64, mask uint32, shift uint) {
+	t.Helper()
+	n, sums := newNear(keys), make([]uint32, 4000)
+	for i := range keys {
+		n.add(uint32(i)*2654435761&mask, 0)
+	}
+	for range 4 {
+		checksum.RsumOffsets(sums, data, shift)
+		for i := 0; i < len(sums); i += 1 + rand.IntN(9) {
+			n.add(sums[i]&mask, 0)
+		}
+		for _, length := range []int{0, 1, 2, 32, 33, 34, 64, 65, 66, 1000, rand.IntN(4000)} {
+			got, keys, want := make([]uint32, length+1), make([]uint32, length+1), make([]uint32, length)
+			got[length], keys[length] = 12345, 54321
+			found := n.roll(got[:length], keys[:length], data[:max(length-1+1<<shift, 0)], shift, mask)
+			want = want[:nearScalar(n.words, want, sums[:length], sums, mask, 0)]
+			if !slices.Equal(got[:found], want) {
+				t.Fatalf("kernel %v, shift %d, mask %x, %d offsets: %v, want %v", rollLanes, shift, mask, length, got[:found], want)
+			}
+			for i, at := range want {
+				if keys[i] != sums[at]&mask {
+					t.Fatalf("kernel %v, shift %d, offset %d: key %x, want %x", rollLanes, shift, at, keys[i], sums[at]&mask)
+				}
+			}
+			if got[length] != 12345 || keys[length] != 54321 {
+				t.Fatalf("wrote beyond %d offsets", length)
+			}
+		}
+		data = data[5000:]
 	}
 }
 
