@@ -50,8 +50,8 @@
 // # How
 //
 // A pass goes over slices of 4 MiB, which workers take in order, or in that of their
-// distance from Options.First; each reads its own and what look-ups at its end reach
-// beyond it. For 32768 offsets at a time, or two blocks, the rsums are computed, and
+// distance from Options.First; each reads its own, 512 KiB at a time, and what
+// look-ups at the end reach beyond that. For 32768 offsets at a time, or two blocks, the rsums are computed, and
 // looked up in the filter. Its near level (at most 512 KiB; 1 MiB from 350000 keys on)
 // stays in the second cache and has three bits for each key in one word, which is one
 // load for an offset. Its far level (at most 8 MiB) is asked for what is left. Then the

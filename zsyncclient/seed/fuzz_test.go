@@ -27,7 +27,7 @@ func FuzzScan(f *testing.F) {
 		tg := target{header: h, records: records}
 		missing := NewMissing(h.Geometry().BlockCount())
 		out := newSink(tg, seed)
-		stats, err := x.Scan(context.Background(), bytes.NewReader(seed), int64(len(seed)), missing, out.deliver, Options{slice: 1000, Workers: 1, LeastRun: int(length % 5), First: int64(length)})
+		stats, err := x.Scan(context.Background(), bytes.NewReader(seed), int64(len(seed)), missing, out.deliver, Options{slice: 1000, part: 700, Workers: 1, LeastRun: int(length % 5), First: int64(length)})
 		if err != nil {
 			t.Fatal(err)
 		}

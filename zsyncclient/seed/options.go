@@ -23,6 +23,8 @@ type Options struct {
 
 	// slice is how many offsets a worker takes at a time; tests make it small.
 	slice int
+	// part is how many of them are read at once; tests make it small.
+	part int
 	// credit is what each worker's budget begins with beyond the ordinary: tests
 	// of what is found with it make it large.
 	credit int64

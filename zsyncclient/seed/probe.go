@@ -90,7 +90,7 @@ func (w *worker) followKnown(offset, lo, hi int) (int, error) {
 // of the ids. It returns where that ends; end when none goes on.
 func (w *worker) followOne(ids []uint32, step, end int, sure bool) (int, error) {
 	for _, id := range ids[:min(len(ids), maxCandidates)] {
-		if to, err := w.follow(int(id)+step, end, sure); err != nil || to > end {
+		if to, err := w.follow(int(id)+step, end, 1, sure); err != nil || to > end {
 			return to, err
 		}
 	}
@@ -145,11 +145,12 @@ func (w *worker) sum(offset, count int) []byte {
 const maxRun = 64
 
 // follow takes blocks from id on that lie at offset and behind. Blocks before them
-// were matched, and sure says that the strong checksums of as many as count were. It
-// returns the offset after the last one.
-func (w *worker) follow(id, offset int, sure bool) (int, error) {
+// were matched, and sure says that the strong checksums of as many as count were. step
+// is how many are taken first; more are the longer the run gets. It returns the offset
+// after the last one.
+func (w *worker) follow(id, offset, step int, sure bool) (int, error) {
 	x := w.s.x
-	for step := 1; offset < w.limit; step = min(2*step, maxRun) {
+	for ; offset < w.limit; step = min(2*step, maxRun) {
 		count := min(step, x.count-id, (w.limit-offset+w.block-1)/w.block, (len(w.buf)-offset)/w.block)
 		n := w.weak(id, offset, count)
 		if n == 0 {

@@ -76,7 +76,8 @@ func drawSituation(t *rapid.T) situation {
 		seed:   mix(t, pieces, "seed"),
 		known:  map[format.BlockID]bool{},
 		o: Options{credit: 1 << 40,
-			Workers: rapid.IntRange(1, 3).Draw(t, "workers"), slice: rapid.IntRange(512, 3000).Draw(t, "slice")},
+			Workers: rapid.IntRange(1, 3).Draw(t, "workers"), slice: rapid.IntRange(512, 3000).Draw(t, "slice"),
+			part: rapid.IntRange(300, 3000).Draw(t, "part")},
 	}
 	for id := range format.BlockID(c.target.header.Geometry().BlockCount()) {
 		if rapid.IntRange(0, 5).Draw(t, "known") == 0 {

@@ -94,9 +94,12 @@ func (s *scan) withoutHoles(f *os.File, all span, size int64) (parts []span) {
 }
 
 // cut appends all to work in slices.
-func (s *scan) cut(all span, work []span) []span {
-	for at := all.start; at < all.end; at += int64(s.slice) {
-		work = append(work, span{at, min(at+int64(s.slice), all.end)})
+func (s *scan) cut(all span, work []span) []span { return all.cut(s.slice, work) }
+
+// cut appends x to work in pieces of some length.
+func (x span) cut(length int, work []span) []span {
+	for at := x.start; at < x.end; at += int64(length) {
+		work = append(work, span{at, min(at+int64(length), x.end)})
 	}
 	return work
 }

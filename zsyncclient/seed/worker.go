@@ -80,11 +80,11 @@ func (s *scan) batch() int {
 	return min(max(minBatch, block/2), maxBatch)
 }
 
-// takeJumped is what was jumped over in slice.
-func (w *worker) takeJumped(slice span) []span {
+// takeJumped is what was jumped over in part.
+func (w *worker) takeJumped(part span) []span {
 	out := make([]span, 0, len(w.jumped))
 	for _, j := range w.jumped {
-		out = append(out, span{slice.start + j.start, slice.start + j.end})
+		out = append(out, span{part.start + j.start, part.start + j.end})
 	}
 	w.jumped = w.jumped[:0]
 	return out
@@ -127,7 +127,11 @@ func (w *worker) goOn(n int) (int, error) {
 	if !sure && start < int64(w.s.before()*w.block) {
 		return 0, nil // blocks before may have to be checked, and are not here
 	}
-	end, err := w.follow(g.id, int(start), sure)
+	step := 1
+	if sure {
+		step = maxRun
+	}
+	end, err := w.follow(g.id, int(start), step, sure)
 	if err != nil || end == int(start) {
 		return 0, err
 	}
