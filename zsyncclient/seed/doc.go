@@ -50,9 +50,10 @@
 // # How
 //
 // A pass goes over slices of 4 MiB, which workers take in order, or in that of their
-// distance from Options.First; each reads its own, 512 KiB at a time, and what
-// look-ups at the end reach beyond that. For 32768 offsets at a time, or two blocks, the rsums are computed, and
-// looked up in the filter. Its near level (at most 512 KiB; 1 MiB from 350000 keys on)
+// distance from Options.First; each reads its own, 512 KiB at a time or more, and what
+// look-ups at the end reach beyond that. For 32768 offsets at a time, or two blocks, the
+// rsums are computed, and looked up in the filter: of single blocks by one kernel for
+// both, where there is AVX-512. Its near level (at most 512 KiB; 1 MiB from 350000 keys on)
 // stays in the second cache and has three bits for each key in one word, which is one
 // load for an offset. Its far level (at most 8 MiB) is asked for what is left. Then the
 // table says exactly which blocks have the key: ids sorted by hash, a fingerprint of a
@@ -114,13 +115,13 @@
 //
 //	                                             AVX-512       AVX2          plain Go
 //	nothing matches, target of 512 MiB
-//	  single blocks of 2048 bytes                860-910 MB    870-890 MB    330-360 MB
-//	  single blocks of 4096 bytes                920-1010 MB   850-990 MB    360-400 MB
+//	  single blocks of 2048 bytes                1020-1080 MB  870-930 MB    330-390 MB
+//	  single blocks of 4096 bytes                1120-1170 MB  850-1010 MB   360-410 MB
 //	  pairs of 2048 bytes                        1.2 GB        1.0-1.1 GB    450-490 MB
 //	  pairs of 4096 bytes                        1.3-1.4 GB    1.3-1.4 GB    510-550 MB
 //	nothing matches, target of 64 MiB            1.2-1.8 GB
 //	nothing matches, target of 5 GiB             130-370 MB
-//	all matches in order                         4.4-5.6 GB
+//	all matches in order                         5.5-6.0 GB
 //	made to match in vain                        120-260 MB
 //
 //	go test -run xxx -bench 'NoMatch|AllMatch|Adversary' ./zsyncclient/seed
@@ -128,11 +129,16 @@
 // with GODEBUG=cpu.avx512f=off for AVX2, and cpu.avx512f=off,cpu.avx2=off for plain Go.
 // An index of 5 GiB in blocks of 4096 bytes takes 0.12-0.2 s (-bench Index).
 //
-// Of the nanosecond for an offset of single blocks, looking up the near level takes a
-// half, and the rsum a fifth. The former is bound by how many lines the second cache
-// gives to the first. Huge pages for it made no difference, nor does a gathering load;
-// without a stop between the two, in one kernel for both, they took 0.66 ns instead of
-// 0.76 in a prototype.
+// Of the 0.85 to 0.95 ns for an offset of single blocks, the kernel that rolls rsums
+// and looks them up in the near level takes 0.68, with AVX-512 (one after the other they
+// take 0.79). It is bound by how many lines the second cache gives to the first: loads
+// alone from 512 KiB take 0.55, from 256 KiB 0.51, and asking for lines ahead changes
+// nothing. Nor do huge pages, a gathering load, or levels of half the size. A level
+// before it, for the first cache, would let a third through, reckoned for two bits a
+// key, and those would push it out. With four stretches side by side, so that nothing
+// crosses the parts of a register, a prototype of the kernel took 0.64 to 0.66 ns. What
+// else there is, in files: a copy out of the page cache (0.1 ns) and blocks that have an
+// rsum of the target by chance (0.1 ns; each is looked up and hashed).
 //
 // # Concurrency
 //
