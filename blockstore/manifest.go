@@ -19,7 +19,7 @@ import (
 // block: the SHA-256 of its bytes. It is a sequence of pages; page i is
 //
 //	0     SHA-256 of the blocks from i*manifestSums on, 32 bytes each
-//	4064  zero, 20 bytes
+//	4064  zero, 20 bytes (in a page of the known map these are not)
 //	4084  i, 8 bytes, little-endian
 //	4092  CRC-32C of the version's Key and the 4092 bytes before
 //
@@ -204,8 +204,10 @@ func (v *Version) differing(blocks format.BlockRange, data []byte) (bad []format
 	return bad, true
 }
 
-// isPage says whether p is page i of the version's manifest.
+// isPage says whether p is page i of the version's manifest, and none of its known map,
+// which has something else than zeros where sums have ended.
 func (v *Version) isPage(p []byte, i int64) bool {
 	le := binary.LittleEndian
-	return le.Uint32(p[pageSize-4:]) == pageSum(p, v.key) && le.Uint64(p[pageSize-12:]) == uint64(i)
+	return le.Uint32(p[pageSize-4:]) == pageSum(p, v.key) && le.Uint64(p[pageSize-12:]) == uint64(i) &&
+		allZero(p[manifestEnd:pageSize-12])
 }

@@ -72,6 +72,35 @@ func TestManifest(t *testing.T) {
 	must(t, s.Close())
 }
 
+// TestManifestIsNoKnownMap: both are pages with checksums over the same Key. One in the
+// place of the other tells nothing, and keeps no block out.
+func TestManifestIsNoKnownMap(t *testing.T) {
+	dir := t.TempDir()
+	s, _ := openStore(t, dir)
+	m := makeTarget(t, 1, 500*1024+77, 1024)
+	v := m.open(t, s)
+	m.fill(t, v)
+	m.verify(t, v)
+	must(t, v.Checkpoint())
+	files, _ := filepath.Glob(filepath.Join(dir, versionsName, "*", manifestName))
+	known, err := os.ReadFile(filepath.Join(filepath.Dir(files[0]), knownName))
+	must(t, err)
+	manifest, err := os.ReadFile(files[0])
+	must(t, err)
+	must(t, os.WriteFile(files[0], append(known, manifest[len(known):]...), 0o600))
+	must(t, v.Forget(format.BlockRange{Start: 1, End: 2}))
+	must(t, v.Put(1, m.blocks(1, 2)))
+	if v.State() != Provisional {
+		t.Errorf("without a manifest it is %v", v.State())
+	}
+	if err := decodePage(manifest[:pageSize], newBitset(int64(m.count())), int64(m.count()), 0, v.key); err != errPage {
+		t.Errorf("a page of the manifest as one of the known map: %v", err)
+	}
+	m.same(t, v)
+	must(t, v.Close())
+	must(t, s.Close())
+}
+
 // TestManifestsAtOnce: two mounts may verify one version at the same time; one of
 // them makes the manifest.
 func TestManifestsAtOnce(t *testing.T) {

@@ -17,38 +17,56 @@ const dataLingers = 20 * time.Millisecond
 // direct is how the handles of one node are read: all by the kernel (passthrough),
 // from the file that the first of them opened, or none. The kernel refuses an open
 // that would mix the two, so what the first handle began holds until the last one is
-// closed. Handles that are wanted meanwhile of a version that has become complete get
-// another node.
+// closed. A node whose handles were ever read here stays with that: go-fuse, which ends
+// a handle after Release has returned, would take its file from one that the kernel
+// has just been given, and the open would fail. Handles that are wanted of a version
+// that has become complete since get another node.
 type direct struct {
 	mu      sync.Mutex
 	handles int              // guarded by mu
 	data    *blockstore.Data // guarded by mu; nil: reads come here
 	ending  *time.Timer      // guarded by mu; set while data is kept without a handle
+	answers bool             // guarded by mu: some handle was read here
 	retired bool             // guarded by mu: look-ups find another node
 }
 
 // join counts a new handle of n on t, and returns the file that the kernel is to read
 // for it; nil when reads are to come here.
 func (n *fileNode) join(t *target.Target) *blockstore.Data {
-	n.direct.mu.Lock()
-	defer n.direct.mu.Unlock()
-	n.direct.handles++
-	if !n.fs.passthrough.Load() {
-		return nil
+	data, retired := n.joinHandles(t)
+	if retired {
+		n.fs.EntryChanged(splitLast(n.file.Path()))
 	}
-	if n.direct.keep() {
+	return data
+}
+
+// joinHandles is join; retired says that look-ups find another node from now on.
+func (n *fileNode) joinHandles(t *target.Target) (data *blockstore.Data, retired bool) {
+	d := &n.direct
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.handles++
+	if !n.fs.passthrough.Load() {
+		return nil, false
+	}
+	if d.keep() {
 		n.fs.worker.Done()
 	}
-	if n.direct.handles == 1 && n.direct.data == nil {
+	switch {
+	case d.handles > 1 || d.data != nil:
+	case !d.answers:
 		data, err := t.Show()
 		if err != nil && !errors.Is(err, target.ErrNotShown) {
 			n.fs.options.Log(n.file.Path(), err)
 		}
 		if err == nil {
-			n.direct.data = data
+			d.data = data
 		}
+	case !d.retired && t.CanShow():
+		d.retired, retired = true, true
 	}
-	return n.direct.data
+	d.answers = d.answers || d.data == nil
+	return d.data, retired
 }
 
 // keep has data stay; it says whether its end was due. d.mu is held.

@@ -106,3 +106,29 @@ func TestDataStaysUntilTheKernelGaveItUp(t *testing.T) {
 	}
 	n.part()
 }
+
+// TestNodeThatAnsweredGoesOn: go-fuse may still be about to end a handle that was read
+// here; so the kernel gets the file by another node.
+func TestNodeThatAnsweredGoesOn(t *testing.T) {
+	n, tg, version := shownTarget(t)
+	if err := version.Forget(format.BlockRange{End: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if data, retired := n.joinHandles(tg); data != nil || retired || n.isRetired() {
+		t.Error("a block is missing, and it is shown")
+	}
+	n.part()
+	if _, err := tg.ReadAt(context.Background(), make([]byte, 4096), 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := version.SetState(blockstore.Verified); err != nil {
+		t.Fatal(err)
+	}
+	for _, first := range []bool{true, false} {
+		data, retired := n.joinHandles(tg)
+		if data != nil || retired != first || !n.isRetired() {
+			t.Errorf("its file is %v; a new node follows: %v, now %v", data, n.isRetired(), retired)
+		}
+		n.part()
+	}
+}

@@ -2,11 +2,13 @@ package mounttest
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -123,6 +125,58 @@ func TestPassthrough(t *testing.T) {
 	if n := len(s.Log(t)); n != sent {
 		t.Errorf("%d requests for what is here", n-sent)
 	}
+}
+
+// TestPassthroughBegins: whoever opens a file while the kernel begins to read it by
+// itself can do so.
+func TestPassthroughBegins(t *testing.T) {
+	t.Parallel()
+	needPassthrough(t)
+	dir := folder(t)
+	publishIn(t, dir, "disk.img", fixture.Random(300_000, 8))
+	s := serve(t, dir)
+	m := mount(t, s.URL("/"), quiet...)
+	must(t, readcheck.Whole(pairOf(m, dir, "disk.img")))
+	openDirect(t, m.Path("disk.img")).Close()
+	for range 10 {
+		m.Unmount()
+		m = again(t, m, s.URL("/"), quiet...)
+		readers := make(chan error)
+		const count = 4
+		for range count {
+			go func() { readers <- openUntilDirect(m.Path("disk.img")) }()
+		}
+		for range count {
+			if err := <-readers; err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
+// openUntilDirect opens and reads a file in a mount again and again, until the kernel
+// has read it by itself for some of these times.
+func openUntilDirect(path string) error {
+	p := make([]byte, 16)
+	deadline := time.Now().Add(hang)
+	for direct := 0; direct < 10; {
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		_, err = io.Copy(io.Discard, f)
+		n, _ := unix.Fgetxattr(int(f.Fd()), "user.zsync.passthrough", p)
+		f.Close()
+		if err != nil {
+			return err
+		}
+		if string(p[:max(n, 0)]) == "yes" {
+			direct++
+		} else if time.Now().After(deadline) {
+			return fmt.Errorf("%s: the kernel does not read it by itself", path)
+		}
+	}
+	return nil
 }
 
 // TestPassthroughAfterRestart: what was not read since the start has not been held

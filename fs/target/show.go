@@ -23,7 +23,7 @@ var ErrNotShown = errors.New("not all of it is here, verified, checked and in on
 // Errors: ErrNotShown (wrapped), also when the disk cannot do it, which the store
 // tells; ErrClosed. Safe for concurrent use.
 func (t *Target) Show() (*blockstore.Data, error) {
-	if !t.showable() {
+	if !t.CanShow() {
 		return nil, ErrNotShown
 	}
 	data, err := t.version.ShowData()
@@ -33,8 +33,8 @@ func (t *Target) Show() (*blockstore.Data, error) {
 	return data, err
 }
 
-// showable says whether Show may succeed.
-func (t *Target) showable() bool {
+// CanShow says whether Show may succeed. Safe for concurrent use.
+func (t *Target) CanShow() bool {
 	return t.isVerified() && t.usable() == nil && !t.unsettled() && t.version.Shares() == 0 && t.version.IsChecked()
 }
 
@@ -84,7 +84,7 @@ func (t *Target) checkRest() {
 
 // announce tells that Show may succeed from now on.
 func (t *Target) announce() {
-	if t.options.Showable != nil && t.showable() {
+	if t.options.Showable != nil && t.CanShow() {
 		t.options.Showable(t)
 	}
 }

@@ -203,6 +203,10 @@ func (t *tally) add(w way, took time.Duration, err error, wrong string) {
 		if errors.As(err, &errno) {
 			text = errno.Error()
 		}
+		var opening *os.PathError // of os.Open; the other calls give bare numbers
+		if errors.As(err, &opening) {
+			text = opening.Op + ": " + text
+		}
 		r.Errors[w.name+": "+text]++
 	} else {
 		r.Ways[w.name]++
