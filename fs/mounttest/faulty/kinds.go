@@ -18,6 +18,9 @@ type Kind struct {
 	reply func(*answer, *rand.Rand) bool
 }
 
+// NoRanges is the name of the kind after which a client asks for no ranges for a while.
+const NoRanges = "200 for 206"
+
 // Kinds are all kinds.
 func Kinds() []Kind {
 	return []Kind{
@@ -27,7 +30,7 @@ func Kinds() []Kind {
 		{Name: "a stretch twice", reply: onBody(repeat)},
 		{Name: "a stretch of zeros", reply: onBody(zeros)},
 		{Name: "late in the midst", reply: onBody(late)},
-		{Name: "200 for 206", request: whole, reply: isWhole},
+		{Name: NoRanges, request: whole, reply: isWhole},
 		{Name: "another range, honestly", reply: shiftedRange},
 		{Name: "another range, as if it were the right one", reply: shiftedBytes},
 		{Name: "wrong total", reply: wrongTotal},
