@@ -49,6 +49,7 @@ func (v *Version) checkpoint() error {
 		return nil
 	}
 	snap := v.snapshot()
+	defer v.endSnapshot()
 	if snap.empty() && !v.newName {
 		return nil
 	}
@@ -91,6 +92,7 @@ func (v *Version) snapshot() *snapshot {
 	}
 	clear(v.pages)
 	s.bytes, v.unsynced = v.unsynced, 0
+	v.syncing = s.bytes
 	s.room, v.written = v.written, 0
 	if v.newShared {
 		s.shared, v.newShared = encodeShared(v.key, v.table.shared), false
@@ -106,6 +108,14 @@ func (v *Version) snapshot() *snapshot {
 	}
 	c.dirty, v.stateLost = false, false
 	return s
+}
+
+// endSnapshot says that the bytes of a snapshot are durable, or are no longer here, or
+// count as unsynced again.
+func (v *Version) endSnapshot() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.syncing = 0
 }
 
 // write makes snap durable: bytes first, then what speaks of them; records

@@ -18,8 +18,8 @@ import (
 const shownName = "shown"
 
 // ErrUnchecked says that some block was not held against its record since the store
-// was opened.
-var ErrUnchecked = errors.New("blockstore: not every block was checked")
+// was opened, or is not on the disk yet.
+var ErrUnchecked = errors.New("blockstore: not every block was checked, and is on the disk")
 
 // ShowData is OpenData of a file as long as the target for the kernel to serve reads from the file by itself (FUSE
 // passthrough). Programs may map the file into memory then, and such maps outlive
@@ -32,7 +32,7 @@ func (v *Version) ShowData() (*Data, error) {
 	if v.nowhere {
 		return nil, ErrUnknownBlock
 	}
-	if !v.IsChecked() {
+	if !v.IsChecked() || !v.IsDurable() {
 		return nil, ErrUnchecked
 	}
 	// What the disk does not give, this process can fetch, and the kernel cannot.
@@ -90,6 +90,14 @@ func (v *Version) IsChecked() bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.table.count == v.table.blocks && v.table.checked.next(false, 0, v.table.blocks) == v.table.blocks
+}
+
+// IsDurable says whether the bytes of all blocks that are here are on the disk. When a
+// file system ends for good, reads past its memory give zeros for what was not.
+func (v *Version) IsDurable() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.unsynced == 0 && v.syncing == 0
 }
 
 // Unchecked is the first run of blocks from b on that are here and were not held

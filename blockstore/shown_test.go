@@ -18,12 +18,43 @@ import (
 // kernel's passthrough has such a map refer to this very file.
 func mapData(t *testing.T, v *Version, length int) []byte {
 	t.Helper()
+	must(t, v.Checkpoint())
 	data, err := v.ShowData()
 	must(t, err)
 	m, err := unix.Mmap(int(data.Fd()), 0, length, unix.PROT_READ, unix.MAP_SHARED)
 	must(t, err)
 	must(t, data.Close())
 	return m
+}
+
+// TestShowDataWantsDurableBlocks: when a file system ends for good, a kernel that reads
+// past its memory gives zeros for what is not on the disk.
+func TestShowDataWantsDurableBlocks(t *testing.T) {
+	m := makeTarget(t, 1, 50*4096, 4096)
+	s, _ := openStore(t, t.TempDir())
+	v := m.open(t, s)
+	m.fill(t, v)
+	if _, err := v.ShowData(); !errors.Is(err, ErrUnchecked) {
+		t.Errorf("before a checkpoint: %v", err)
+	}
+	syncing := make(chan error)
+	syncFile = func(f *os.File) error {
+		syncFile = fdatasync
+		_, err := v.ShowData()
+		syncing <- err
+		return fdatasync(f)
+	}
+	defer func() { syncFile = fdatasync }()
+	done := make(chan error)
+	go func() { done <- v.Checkpoint() }()
+	if err := <-syncing; !errors.Is(err, ErrUnchecked) {
+		t.Errorf("during a checkpoint: %v", err)
+	}
+	must(t, <-done)
+	data, err := v.ShowData()
+	must(t, err)
+	must(t, data.Close())
+	must(t, v.Close())
 }
 
 // TestShowDataWantsCheckedBlocks: the kernel would hand out what is rotten.
@@ -33,6 +64,7 @@ func TestShowDataWantsCheckedBlocks(t *testing.T) {
 	s, _ := openStore(t, dir)
 	v := m.open(t, s)
 	m.fill(t, v)
+	must(t, v.Checkpoint())
 	data, err := v.ShowData()
 	must(t, err)
 	got := make([]byte, len(m.data))

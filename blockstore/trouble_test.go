@@ -170,6 +170,7 @@ func TestNothingIsShownOfAFailingDisk(t *testing.T) {
 	s, _ := openStore(t, t.TempDir())
 	v := m.open(t, s)
 	m.fill(t, v)
+	must(t, v.Checkpoint())
 	s.trouble(writeError("read blocks", unix.EIO))
 	if _, err := v.ShowData(); !errors.Is(err, ErrUnchecked) {
 		t.Errorf("of a failing disk: %v", err)

@@ -67,6 +67,7 @@ func shownTarget(t *testing.T) (*fileNode, *target.Target, *blockstore.Version) 
 	version, err := store.OpenVersion(ctl.Raw, ctl.Header, blockstore.Place(client.Place(ctl)))
 	must(err)
 	t.Cleanup(func() { version.Close() })
+	must(version.Checkpoint())
 	return newFileNode(f, nil, ctl), tg, version
 }
 
@@ -122,6 +123,9 @@ func TestNodeThatAnsweredGoesOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := version.SetState(blockstore.Verified); err != nil {
+		t.Fatal(err)
+	}
+	if err := version.Checkpoint(); err != nil {
 		t.Fatal(err)
 	}
 	for _, first := range []bool{true, false} {

@@ -13,11 +13,11 @@ import (
 const readCost = 100 << 10
 
 // ErrNotShown says that a target cannot be read past this package just now.
-var ErrNotShown = errors.New("not all of it is here, verified, checked and in one file")
+var ErrNotShown = errors.New("not all of it is here, verified, checked, on the disk and in one file")
 
 // Show opens the file that has the target from its first byte on, for a kernel that
 // reads it by itself: the whole agreed with its digest, and every block was held
-// against its record since the store was opened. The file may be longer than the
+// against its record since the store was opened, and is on the disk. The file may be longer than the
 // target; its bytes stay as they are until Close.
 //
 // Errors: ErrNotShown (wrapped), also when the disk cannot do it, which the store
@@ -35,7 +35,7 @@ func (t *Target) Show() (*blockstore.Data, error) {
 
 // CanShow says whether Show may succeed. Safe for concurrent use.
 func (t *Target) CanShow() bool {
-	return t.isVerified() && t.usable() == nil && !t.unsettled() && t.version.Shares() == 0 && t.version.IsChecked()
+	return t.isVerified() && t.usable() == nil && !t.unsettled() && t.version.Shares() == 0 && t.version.IsChecked() && t.version.IsDurable()
 }
 
 // noteServed counts a read of n bytes that was answered from the store. When those
@@ -82,9 +82,14 @@ func (t *Target) checkRest() {
 	}
 }
 
-// announce tells that Show may succeed from now on.
+// announce tells that Show may succeed from now on. What a kernel reads by itself is
+// made durable first. It does I/O.
 func (t *Target) announce() {
-	if t.options.Showable != nil && t.CanShow() {
+	if t.options.Showable == nil || !t.isVerified() {
+		return
+	}
+	_ = t.version.Checkpoint() // the store tells what fails
+	if t.CanShow() {
 		t.options.Showable(t)
 	}
 }
