@@ -103,7 +103,9 @@
 // for a while, of files to which no other refers. The bytes of a file that is pinned
 // are not punched until it is closed.
 //
-// ShowData pins a file for the kernel, which serves reads from it by itself. A program
+// ShowData pins a file for the kernel, which serves reads from it by itself; all of it
+// is on the disk by then, for reads past the kernel's memory give zeros for what is not
+// when a file system ends for good. A program
 // may map it into memory and close it; the map then is one of this very file, which
 // nobody tells the store of. So the folder says that the file was shown, and from then
 // on until the machine is started again the bytes of the file are only given back when

@@ -27,12 +27,12 @@
 //
 // # Passthrough
 //
-// A version that is complete, verified and checked is read by the kernel itself,
-// from the file in the block store, when it is opened (passthrough.go). The kernel
-// has one inode read either so or by way of its page cache. So a version that becomes
-// complete while it is open keeps its inode for the open handles and gets another,
-// with the same number and the next generation, for those to come. It takes
-// CAP_SYS_ADMIN; what the kernel refuses is read as everything else.
+// A version that is complete, verified, checked and on the disk is read by the kernel
+// itself, from the file in the block store, when it is opened (passthrough.go). The
+// kernel has one inode read either so or by way of its page cache. So an inode of which
+// some handle was read here stays with that, and a version that has become complete
+// since gets another, with the same number and the next generation, for those to come.
+// It takes CAP_SYS_ADMIN; what the kernel refuses is read as everything else.
 //
 // # Doubt
 //
