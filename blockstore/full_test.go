@@ -205,6 +205,7 @@ func TestHolesInMemory(t *testing.T) {
 	for m, want := range map[*target]error{sparse: ErrUnchecked, full: nil} {
 		v := m.open(t, s)
 		m.fill(t, v)
+		must(t, v.Checkpoint())
 		shown, err := v.ShowData()
 		if !errors.Is(err, want) {
 			t.Errorf("%v, want %v", err, want)
