@@ -30,7 +30,7 @@ const (
 
 // lateLeast is how long a read must have waited to be late that failed for something else
 // than want of time: programs that want its page would add up such waits.
-const lateLeast = lateFor
+const lateLeast = lateFor / 4
 
 // errGoesOn ends a read that goes on where another one was late.
 var errGoesOn = fmt.Errorf("no answer where a read goes on that was late before: %w", context.DeadlineExceeded)
