@@ -92,7 +92,7 @@ func (v *Version) snapshot() *snapshot {
 	}
 	clear(v.pages)
 	s.bytes, v.unsynced = v.unsynced, 0
-	v.syncing = s.bytes
+	v.syncing = s.bytes > 0
 	s.room, v.written = v.written, 0
 	if v.newShared {
 		s.shared, v.newShared = encodeShared(v.key, v.table.shared), false
@@ -115,7 +115,7 @@ func (v *Version) snapshot() *snapshot {
 func (v *Version) endSnapshot() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.syncing = 0
+	v.syncing = false
 }
 
 // write makes snap durable: bytes first, then what speaks of them; records

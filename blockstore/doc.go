@@ -103,15 +103,14 @@
 // for a while, of files to which no other refers. The bytes of a file that is pinned
 // are not punched until it is closed.
 //
-// ShowData pins a file for the kernel, which serves reads from it by itself; all of it
-// is on the disk by then, for reads past the kernel's memory give zeros for what is not
-// when a file system ends for good. A program
-// may map it into memory and close it; the map then is one of this very file, which
-// nobody tells the store of. So the folder says that the file was shown, and from then
-// on until the machine is started again the bytes of the file are only given back when
-// the kernel says that nobody else has it (a write lease can be had), or with the file
-// itself, whose bytes stay with the map. For this a data file is open once in the
-// process (datafile.go).
+// ShowData pins a file for the kernel, which serves reads from it by itself. All of it is
+// on the disk by then: when a file system ends for good, reads past the kernel's memory
+// give zeros for what is not. A program may map the file into memory and close it; the
+// map then is one of this very file, which nobody tells the store of. So the folder says
+// that the file was shown, and from then on until the machine is started again the bytes
+// of the file are only given back when the kernel says that nobody else has it (a write
+// lease can be had), or with the file itself, whose bytes stay with the map. For this a
+// data file is open once in the process (datafile.go).
 //
 // # Damage
 //

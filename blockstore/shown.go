@@ -97,7 +97,7 @@ func (v *Version) IsChecked() bool {
 func (v *Version) IsDurable() bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return v.unsynced == 0 && v.syncing == 0
+	return v.unsynced == 0 && !v.syncing
 }
 
 // Unchecked is the first run of blocks from b on that are here and were not held

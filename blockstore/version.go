@@ -102,7 +102,7 @@ type Version struct {
 	hasID     bool                  // guarded by mu
 	pages     map[int64]struct{}    // guarded by mu; pages of "known" to be written
 	unsynced  int64                 // guarded by mu; bytes put since the last snapshot
-	syncing   int64                 // guarded by mu; bytes of the snapshot that is being made durable
+	syncing   bool                  // guarded by mu; bytes of a snapshot are being made durable
 	written   int64                 // guarded by mu; room reserved for them, in bytes
 	segments  map[*segment]struct{} // guarded by mu; of others, used until the end
 	heat      heat                  // guarded by mu

@@ -55,12 +55,9 @@ func (n *fileNode) joinHandles(t *target.Target) (data *blockstore.Data, retired
 	switch {
 	case d.handles > 1 || d.data != nil:
 	case !d.answers:
-		data, err := t.Show()
-		if err != nil && !errors.Is(err, target.ErrNotShown) {
+		var err error
+		if d.data, err = t.Show(); err != nil && !errors.Is(err, target.ErrNotShown) {
 			n.fs.options.Log(n.file.Path(), err)
-		}
-		if err == nil {
-			d.data = data
 		}
 	case !d.retired && t.CanShow():
 		d.retired, retired = true, true

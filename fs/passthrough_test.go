@@ -1,10 +1,8 @@
 package fs
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"net/url"
 	"os"
 	"testing"
 	"time"
@@ -15,40 +13,14 @@ import (
 	"github.com/zsyncfs/zsyncfs/fs/target"
 	"github.com/zsyncfs/zsyncfs/zsyncclient"
 	"github.com/zsyncfs/zsyncfs/zsyncclient/listing"
-	"github.com/zsyncfs/zsyncfs/zsyncclient/rangetest"
 )
 
 // shownTarget is a file system and one of its nodes, whose target is complete and
 // verified, and the version of it.
 func shownTarget(t *testing.T) (*fileNode, *target.Target, *blockstore.Version) {
 	t.Helper()
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	data := bytes.Repeat([]byte("0123456789abcdef"), 1024)
-	b, err := format.NewBuilder(format.BuilderOptions{BlockSize: 4096, Filename: "t", URLs: []string{"t"}})
-	must(err)
-	b.Write(data)
-	var control bytes.Buffer
-	_, err = b.WriteTo(&control)
-	must(err)
-	srv := rangetest.New()
-	must(srv.Start())
-	t.Cleanup(srv.Stop)
-	srv.Put("/t", data)
-	srv.Put("/t.zsync", control.Bytes())
-	u, err := url.Parse(srv.URL("/t.zsync"))
-	must(err)
-	client, err := zsyncclient.New(zsyncclient.Options{Origins: []*url.URL{u}})
-	must(err)
-	t.Cleanup(client.Close)
-	store, err := blockstore.Open(t.TempDir(), blockstore.Options{})
-	must(err)
-	t.Cleanup(func() { store.Close() })
-	pool := target.NewPool(store, client, target.Options{})
+	src := newSource(t, 16<<10)
+	pool := target.NewPool(src.store, src.client, target.Options{})
 	t.Cleanup(func() { pool.Close() })
 	a := archive.NewIndex(&listing.Listing{}, nil, archive.Options{})
 	f := New(a, pool, Options{StackDepth: 1})
@@ -56,18 +28,18 @@ func shownTarget(t *testing.T) (*fileNode, *target.Target, *blockstore.Version) 
 		f.Close()
 		a.Close()
 	})
-	ctl, err := client.FetchControl(t.Context(), u, zsyncclient.Validators{}, 0)
-	must(err)
+	ctl, err := src.client.FetchControl(t.Context(), src.control, zsyncclient.Validators{}, 0)
+	must(t, err)
 	tg, err := pool.Open(ctl)
-	must(err)
+	must(t, err)
 	t.Cleanup(tg.Close)
 	if _, err := tg.ReadAt(context.Background(), make([]byte, 4096), 0); err != nil {
 		t.Fatal(err)
 	}
-	version, err := store.OpenVersion(ctl.Raw, ctl.Header, blockstore.Place(client.Place(ctl)))
-	must(err)
+	version, err := src.store.OpenVersion(ctl.Raw, ctl.Header, blockstore.Place(src.client.Place(ctl)))
+	must(t, err)
 	t.Cleanup(func() { version.Close() })
-	must(version.Checkpoint())
+	must(t, version.Checkpoint())
 	return newFileNode(f, nil, ctl), tg, version
 }
 

@@ -1,16 +1,12 @@
 package fs
 
 import (
-	"bytes"
 	"context"
-	"net/url"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/zsyncfs/zsyncfs/blockstore"
-	"github.com/zsyncfs/zsyncfs/format"
 	"github.com/zsyncfs/zsyncfs/fs/archive"
 	"github.com/zsyncfs/zsyncfs/fs/target"
 	"github.com/zsyncfs/zsyncfs/zsyncclient"
@@ -26,49 +22,24 @@ const (
 // requests ask for, and when, is the test's.
 func openHandle(t *testing.T, deadline time.Duration) (*handle, *rangetest.Server) {
 	t.Helper()
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	data := bytes.Repeat([]byte("0123456789abcdef"), 4<<20/16)
-	b, err := format.NewBuilder(format.BuilderOptions{BlockSize: page, Filename: "t", URLs: []string{"t"}})
-	must(err)
-	b.Write(data)
-	var control bytes.Buffer
-	_, err = b.WriteTo(&control)
-	must(err)
-	srv := rangetest.New()
-	must(srv.Start())
-	t.Cleanup(srv.Stop)
-	srv.Put("/t", data)
-	srv.Put("/t.zsync", control.Bytes())
-	u, err := url.Parse(srv.URL("/t.zsync"))
-	must(err)
-	client, err := zsyncclient.New(zsyncclient.Options{Origins: []*url.URL{u}})
-	must(err)
-	t.Cleanup(client.Close)
-	store, err := blockstore.Open(t.TempDir(), blockstore.Options{})
-	must(err)
-	t.Cleanup(func() { store.Close() })
-	pool := target.NewPool(store, client, target.Options{ReadDeadline: deadline * 19 / 20})
+	src := newSource(t, 4<<20)
+	pool := target.NewPool(src.store, src.client, target.Options{ReadDeadline: deadline * 19 / 20})
 	t.Cleanup(func() { pool.Close() })
-	a := archive.NewSingle(u, archive.Options{Client: client})
+	a := archive.NewSingle(src.control, archive.Options{Client: src.client})
 	t.Cleanup(a.Close)
 	f := New(a, pool, Options{ReadDeadline: deadline})
 	t.Cleanup(f.Close)
 	e, err := a.Root().Lookup(t.Context(), "t")
-	must(err)
-	ctl, err := client.FetchControl(t.Context(), u, zsyncclient.Validators{}, 1<<10)
-	must(err)
+	must(t, err)
+	ctl, err := src.client.FetchControl(t.Context(), src.control, zsyncclient.Validators{}, 1<<10)
+	must(t, err)
 	open, _, code := newFileNode(f, e.File, ctl).Open(t.Context(), syscall.O_RDONLY)
 	if code != 0 {
 		t.Fatal(code)
 	}
 	h := open.(*handle)
 	t.Cleanup(func() { h.Release(context.Background()) })
-	return h, srv
+	return h, src.server
 }
 
 // pread makes the kernel's requests of a pread at off: one for a window, and, when that

@@ -1,6 +1,7 @@
 package mounttest
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -34,10 +35,15 @@ func needPassthrough(t *testing.T) {
 // isDirect says whether the kernel reads f, a file in a mount, by itself.
 func isDirect(t *testing.T, f *os.File) bool {
 	t.Helper()
+	is, err := direct(f)
+	must(t, err)
+	return is
+}
+
+func direct(f *os.File) (bool, error) {
 	p := make([]byte, 16)
 	n, err := unix.Fgetxattr(int(f.Fd()), "user.zsync.passthrough", p)
-	must(t, err)
-	return string(p[:n]) == "yes"
+	return err == nil && string(p[:n]) == "yes", err
 }
 
 // openDirect opens path as soon as the kernel reads it by itself, until the end of
@@ -157,21 +163,20 @@ func TestPassthroughBegins(t *testing.T) {
 // openUntilDirect opens and reads a file in a mount again and again, until the kernel
 // has read it by itself for some of these times.
 func openUntilDirect(path string) error {
-	p := make([]byte, 16)
 	deadline := time.Now().Add(hang)
-	for direct := 0; direct < 10; {
+	for times := 0; times < 10; {
 		f, err := os.Open(path)
 		if err != nil {
 			return err
 		}
 		_, err = io.Copy(io.Discard, f)
-		n, _ := unix.Fgetxattr(int(f.Fd()), "user.zsync.passthrough", p)
+		is, errDirect := direct(f)
 		f.Close()
-		if err != nil {
+		if err := errors.Join(err, errDirect); err != nil {
 			return err
 		}
-		if string(p[:max(n, 0)]) == "yes" {
-			direct++
+		if is {
+			times++
 		} else if time.Now().After(deadline) {
 			return fmt.Errorf("%s: the kernel does not read it by itself", path)
 		}

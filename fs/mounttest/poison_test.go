@@ -42,10 +42,7 @@ var poisonTrials = len(poisonStarts)
 func newPoison(t *testing.T, trial int) poison {
 	t.Helper()
 	const blocks = 1024 // 512 KiB: larger than what is verified before its first byte
-	at, start := 700+trial%300, uint64(0)
-	if trial < len(poisonStarts) {
-		start = poisonStarts[trial]
-	}
+	at, start := 700+trial, poisonStarts[trial]
 	target, evil, number, err := forged.Target(blocks, at, uint64(trial), start)
 	must(t, err)
 	if number != start {

@@ -17,8 +17,8 @@ var ErrNotShown = errors.New("not all of it is here, verified, checked, on the d
 
 // Show opens the file that has the target from its first byte on, for a kernel that
 // reads it by itself: the whole agreed with its digest, and every block was held
-// against its record since the store was opened, and is on the disk. The file may be longer than the
-// target; its bytes stay as they are until Close.
+// against its record since the store was opened, and is on the disk. The file may be
+// longer than the target; its bytes stay as they are until Close.
 //
 // Errors: ErrNotShown (wrapped), also when the disk cannot do it, which the store
 // tells; ErrClosed. Safe for concurrent use.
@@ -83,12 +83,14 @@ func (t *Target) checkRest() {
 }
 
 // announce tells that Show may succeed from now on. What a kernel reads by itself is
-// made durable first. It does I/O.
+// made durable first, if it is not; so this may wait for the disk.
 func (t *Target) announce() {
 	if t.options.Showable == nil || !t.isVerified() {
 		return
 	}
-	_ = t.version.Checkpoint() // the store tells what fails
+	if !t.version.IsDurable() {
+		_ = t.version.Checkpoint() // the store tells what fails
+	}
 	if t.CanShow() {
 		t.options.Showable(t)
 	}

@@ -4,15 +4,15 @@
 //
 // # Terms
 //
-// A tool is a program that takes part: one of this project, its peers, or a limit
-// (curl, a local file, a FUSE daemon that only reads one), which is the most that can
-// be had. A row is one thing
-// that is measured for each of its tools; its metrics are the numbers that come
-// out, each with its own line in the table and, where there is one, a goal for
-// this project's: a number, or so many times as good as the peers in the same
-// run. A measurement is one row for one tool once; rows are repeated, tool
-// after tool in turn, so that a busy machine hits all of them, and the medians
-// are printed. No number is printed that was not measured in the same run.
+// A tool is a program that takes part: one of this project, its peers, or a
+// limit (curl, a local file, a FUSE daemon that only reads one), which is the
+// most that can be had. A row is one thing that is measured for each of its
+// tools; its metrics are the numbers that come out, each with its own line in
+// the table and, where there is one, a goal for this project's: a number, or so
+// many times as good as the peers in the same run. A measurement is one row for
+// one tool once; rows are repeated, tool after tool in turn, so that a busy
+// machine hits all of them, and the medians are printed. No number is printed
+// that was not measured in the same run.
 //
 // A new row is a function of the type measure and an entry in the table rows.
 //

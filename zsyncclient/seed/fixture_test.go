@@ -144,7 +144,7 @@ func scanOnce(tb testing.TB, t target, missing *Missing, seed []byte, o Options)
 	size := int64(len(seed))
 	s := t.index(tb).newScan(size, missing, out.deliver, o)
 	if s.begin(ctx) {
-		s.pass(ctx, bytes.NewReader(seed), size, s.cut(span{0, size}, nil), false)
+		s.pass(ctx, bytes.NewReader(seed), size, span{0, size}.cut(s.slice, nil), false)
 	}
 	stats, err := s.result(ctx)
 	if err != nil {

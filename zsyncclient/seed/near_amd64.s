@@ -85,7 +85,7 @@ TEXT ·nearAVX512(SB), 0, $320-64
 	VPBROADCASTD R10, Z3
 	MOVL         $1, R10
 	VPBROADCASTD R10, Z16
-	VMOVDQU32    places<>(SB), Z17
+	VMOVDQU32    ·places(SB), Z17
 	MOVL         $16, R10
 	VPBROADCASTD R10, Z18
 	LEAQ         63(SP), BX
@@ -211,20 +211,20 @@ next:
 	MOVQ R9, n+56(FP)
 	RET
 
-DATA places<>+0(SB)/4, $0
-DATA places<>+4(SB)/4, $1
-DATA places<>+8(SB)/4, $2
-DATA places<>+12(SB)/4, $3
-DATA places<>+16(SB)/4, $4
-DATA places<>+20(SB)/4, $5
-DATA places<>+24(SB)/4, $6
-DATA places<>+28(SB)/4, $7
-DATA places<>+32(SB)/4, $8
-DATA places<>+36(SB)/4, $9
-DATA places<>+40(SB)/4, $10
-DATA places<>+44(SB)/4, $11
-DATA places<>+48(SB)/4, $12
-DATA places<>+52(SB)/4, $13
-DATA places<>+56(SB)/4, $14
-DATA places<>+60(SB)/4, $15
-GLOBL places<>(SB), RODATA|NOPTR, $64
+DATA ·places+0(SB)/4, $0
+DATA ·places+4(SB)/4, $1
+DATA ·places+8(SB)/4, $2
+DATA ·places+12(SB)/4, $3
+DATA ·places+16(SB)/4, $4
+DATA ·places+20(SB)/4, $5
+DATA ·places+24(SB)/4, $6
+DATA ·places+28(SB)/4, $7
+DATA ·places+32(SB)/4, $8
+DATA ·places+36(SB)/4, $9
+DATA ·places+40(SB)/4, $10
+DATA ·places+44(SB)/4, $11
+DATA ·places+48(SB)/4, $12
+DATA ·places+52(SB)/4, $13
+DATA ·places+56(SB)/4, $14
+DATA ·places+60(SB)/4, $15
+GLOBL ·places(SB), RODATA|NOPTR, $64

@@ -104,7 +104,7 @@ TEXT ·rollAVX512(SB), 0, $320-80
 	VPBROADCASTD R10, Z3
 	MOVL         $1, R10
 	VPBROADCASTD R10, Z16
-	VMOVDQU32    counted<>(SB), Z10
+	VMOVDQU32    ·places(SB), Z10
 	VPADDD       Z16, Z10, Z17       // the first place is 1
 	MOVL         $16, R10
 	VPBROADCASTD R10, Z18
@@ -191,21 +191,3 @@ round:
 	VZEROUPPER
 	MOVQ  R9, n+72(FP)
 	RET
-
-DATA counted<>+0(SB)/4, $0
-DATA counted<>+4(SB)/4, $1
-DATA counted<>+8(SB)/4, $2
-DATA counted<>+12(SB)/4, $3
-DATA counted<>+16(SB)/4, $4
-DATA counted<>+20(SB)/4, $5
-DATA counted<>+24(SB)/4, $6
-DATA counted<>+28(SB)/4, $7
-DATA counted<>+32(SB)/4, $8
-DATA counted<>+36(SB)/4, $9
-DATA counted<>+40(SB)/4, $10
-DATA counted<>+44(SB)/4, $11
-DATA counted<>+48(SB)/4, $12
-DATA counted<>+52(SB)/4, $13
-DATA counted<>+56(SB)/4, $14
-DATA counted<>+60(SB)/4, $15
-GLOBL counted<>(SB), RODATA|NOPTR, $64

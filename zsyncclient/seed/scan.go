@@ -196,7 +196,7 @@ func (s *scan) file(ctx context.Context, r io.ReaderAt, size int64) {
 			s.filter = s.newFilter()
 			var work []span
 			for _, j := range jumped {
-				work = s.cut(j, work)
+				work = j.cut(s.slice, work)
 			}
 			s.pass(ctx, r, size, work, true)
 			s.filter = s.newFilter()

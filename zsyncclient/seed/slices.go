@@ -59,12 +59,12 @@ func sortFrom(work []span, first int64) {
 func (s *scan) work(r io.ReaderAt, all span, size int64) (work []span) {
 	f, ok := r.(*os.File)
 	if !ok {
-		return s.cut(all, nil)
+		return all.cut(s.slice, nil)
 	}
 	holes := all.end - all.start
 	for _, part := range s.withoutHoles(f, all, size) {
 		holes -= part.end - part.start
-		work = s.cut(part, work)
+		work = part.cut(s.slice, work)
 	}
 	if holes > 0 {
 		s.addScanned(holes)
@@ -92,9 +92,6 @@ func (s *scan) withoutHoles(f *os.File, all span, size int64) (parts []span) {
 	}
 	return parts
 }
-
-// cut appends all to work in slices.
-func (s *scan) cut(all span, work []span) []span { return all.cut(s.slice, work) }
 
 // cut appends x to work in pieces of some length.
 func (x span) cut(length int, work []span) []span {

@@ -71,7 +71,15 @@ func (d *Door) URL(path string) string { return "http://" + d.Addr() + path }
 // Addr is the host and port that clients connect to.
 func (d *Door) Addr() string { return d.listen.Addr().String() }
 
-// cut closes all connections. New ones are taken.
+// change changes what happens to connections, and closes those that there are.
+func (d *Door) change(how func()) {
+	d.mu.Lock()
+	how()
+	d.mu.Unlock()
+	d.cut()
+}
+
+// cut closes all connections.
 func (d *Door) cut() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -83,10 +91,7 @@ func (d *Door) cut() {
 // Shut closes all connections, and those that come, also such as were on their way when
 // it was called, until Reopen.
 func (d *Door) Shut() {
-	d.mu.Lock()
-	d.shut = true
-	d.mu.Unlock()
-	d.cut()
+	d.change(func() { d.shut = true })
 }
 
 // Reopen ends Shut.
@@ -98,18 +103,12 @@ func (d *Door) Reopen() {
 
 // Slow has the server's bytes pass one by one with 10 s between, until Fast.
 func (d *Door) Slow() {
-	d.mu.Lock()
-	d.slow = true
-	d.mu.Unlock()
-	d.cut()
+	d.change(func() { d.slow = true })
 }
 
 // Fast ends Slow.
 func (d *Door) Fast() {
-	d.mu.Lock()
-	d.slow = false
-	d.mu.Unlock()
-	d.cut()
+	d.change(func() { d.slow = false })
 }
 
 func (d *Door) isSlow() bool {
@@ -122,10 +121,7 @@ func (d *Door) isSlow() bool {
 // that nobody takes fill the listener's queue, so that the kernel drops what comes
 // then. Until Empty.
 func (d *Door) Full() {
-	d.mu.Lock()
-	d.full = make(chan struct{})
-	d.mu.Unlock()
-	d.cut()
+	d.change(func() { d.full = make(chan struct{}) })
 	for range backlog + 10 {
 		c, err := d.in.dial(d.Addr(), 500*time.Millisecond)
 		if err != nil {
