@@ -212,6 +212,7 @@ func (v *Version) condemn(snap *snapshot, control bool, cause error) error {
 	defer v.mu.Unlock()
 	v.epoch++
 	v.moves.Add(1)
+	v.strays = true
 	v.written += snap.room
 	v.newShared = v.newShared || snap.shared != nil
 	v.store.dirtyBytes.Add(-v.unsynced)

@@ -54,7 +54,8 @@
 // takes on the disk is booked anew where the index, which is as old as the last checkpoint,
 // says something else, and what is too much is evicted (survey.go). Files that were being
 // replaced go when their version is opened. Bytes in a data file that no map speaks of are
-// booked, overwritten by the blocks that belong there, and go with the version.
+// booked, overwritten by the blocks that belong there, and go with the version or,
+// while it is open, when room is needed.
 //
 // Between the steps of the order there are failpoints: in programs built with the tag
 // "failpoints" the process kills itself at one of them (failpoint_kill.go).

@@ -82,6 +82,7 @@ func (s *Store) evictFor(n int64) {
 		return
 	}
 	s.setBarren(false)
+	s.trimOpen(n)
 	for _, c := range s.candidates() {
 		if s.excess(n) <= 0 || s.stopped() {
 			return
@@ -98,6 +99,27 @@ func (s *Store) evictFor(n int64) {
 		s.madeRoom()
 	}
 	s.setBarren(s.excess(n) > 0)
+}
+
+// trimOpen gives back the room of what open versions have forgotten, until n more bytes
+// fit. Those that are not open go as they are.
+func (s *Store) trimOpen(n int64) {
+	for _, v := range s.versions() {
+		if s.excess(n) <= 0 || s.stopped() {
+			return
+		}
+		if !v.setStrays(false) {
+			continue
+		}
+		if err := v.trim(); err != nil {
+			v.setStrays(true)
+			if !errors.Is(err, errPinned) {
+				s.trouble(err)
+			}
+			continue
+		}
+		s.madeRoom()
+	}
 }
 
 func (s *Store) setBarren(b bool) {

@@ -14,6 +14,7 @@ func (v *Version) release(free []format.BlockRange, keep extents) error {
 		for b := r.Start; b < r.End; {
 			gap := v.gap(b, r.End)
 			if err := v.releaseRun(gap, keep); err != nil {
+				v.setStrays(true)
 				return fmt.Errorf("blockstore: give back room: %w", err)
 			}
 			b = gap.End
@@ -70,6 +71,15 @@ func (v *Version) releaseRun(r format.BlockRange, keep extents) error {
 	}
 	failpoint("release.punched")
 	return nil
+}
+
+// setStrays notes whether the data file may have bytes that no map speaks of, because
+// blocks were forgotten and their room was not given back. It returns what was noted before.
+func (v *Version) setStrays(b bool) (before bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	before, v.strays = v.strays, b
+	return before
 }
 
 // punchHole is punch; tests have something happen before it.

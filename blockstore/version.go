@@ -108,6 +108,7 @@ type Version struct {
 	heat      heat                  // guarded by mu
 	newShared bool                  // guarded by mu; the shared runs differ from the disk's
 	stateLost bool                  // guarded by mu; state differs from the disk's
+	strays    bool                  // guarded by mu; data may have bytes that no map speaks of
 	epoch     int64                 // guarded by mu; counts condemned checkpoints
 
 	// moves counts the changes after which bytes that a reader looked up may be
@@ -264,6 +265,7 @@ func (v *Version) forget(r format.BlockRange) {
 		v.touch(r)
 		v.moves.Add(1)
 		v.newShared = v.newShared || runs > 0
+		v.strays = true
 	}
 }
 
