@@ -23,6 +23,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if isHelperCall(os.Args[0], args) {
 		return runHelper(ctx, os.Args[0], args, stdout, stderr)
 	}
+	if isDaemonCall(args) {
+		return program.Report(stderr, daemonProcess(ctx))
+	}
 	return execute(ctx, args, stdout, stderr)
 }
 

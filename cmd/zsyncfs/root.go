@@ -37,7 +37,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommand(newHelpCommand())
 	root.SetUsageTemplate(usageTemplate)
-	root.AddCommand(newMountCommand(), newUmountCommand(), newStatusCommand(), newDaemonCommand())
+	root.AddCommand(newMountCommand(), newUmountCommand(), newStatusCommand())
 	root.AddCommand(newGetCommand(), newPinCommand(), newDiffCommand(), newCacheCommand(), newConfigCommand(), newLogCommand(), newDuCommand(), newDoctorCommand())
 	root.AddCommand(newMakeCommand(), newServeCommand(), newVersionCommand(), newManCommand())
 	return root

@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"syscall"
 
-	"github.com/spf13/cobra"
 	"github.com/zsyncfs/zsyncfs/blockstore"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
 )
@@ -58,7 +57,7 @@ func spawnDaemon(ctx context.Context, spec daemon.Spec, store string) error {
 		theirs.Close()
 		return err
 	}
-	child := exec.Command(self, "daemon")
+	child := exec.Command(self, daemonCall)
 	child.Dir = "/"
 	child.Stdin = input
 	child.Stderr = os.Stderr // until it has its log
@@ -106,19 +105,14 @@ func readReply(answer io.Reader, child *exec.Cmd, store string) error {
 	return nil
 }
 
-// newDaemonCommand is the other side of spawnDaemon. Users do not call it.
-func newDaemonCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:    "daemon",
-		Short:  "Serve mounts in the background (started by zsyncfs mount)",
-		Hidden: true,
-		Args:   cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return daemonProcess(cmd.Context())
-		},
-	}
-}
+// daemonCall is the argument of the program as spawnDaemon starts it. It is no command:
+// users do not call it, and the flags of all commands are not set up for it.
+const daemonCall = "daemon"
 
+// isDaemonCall says whether the program was started by spawnDaemon.
+func isDaemonCall(args []string) bool { return len(args) == 1 && args[0] == daemonCall }
+
+// daemonProcess is the other side of spawnDaemon.
 func daemonProcess(ctx context.Context) error {
 	answer := os.NewFile(3, "reply")
 	var request spawnRequest

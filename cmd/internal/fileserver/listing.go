@@ -13,6 +13,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -155,7 +156,12 @@ func writeJSON(w *bytes.Buffer, entries []listed) error {
 	return json.NewEncoder(w).Encode(out)
 }
 
-var page = template.Must(template.New("listing").Parse(`<!DOCTYPE html>
+// page is parsed when a listing is asked for: other commands should not wait for it.
+var page = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("listing").Parse(pageText))
+})
+
+const pageText = `<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -183,7 +189,7 @@ td { overflow-wrap: anywhere }
 </table>
 </body>
 </html>
-`))
+`
 
 // row is one entry as the page shows it.
 type row struct {
@@ -216,5 +222,5 @@ func writeHTML(w *bytes.Buffer, name string, entries []listed) error {
 		}
 		data.Rows = append(data.Rows, r)
 	}
-	return page.Execute(w, data)
+	return page().Execute(w, data)
 }

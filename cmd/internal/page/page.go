@@ -6,6 +6,7 @@ import (
 	"embed"
 	"html/template"
 	"net/http"
+	"sync"
 
 	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/words"
@@ -60,14 +61,17 @@ func asset(name, kind string) http.HandlerFunc {
 	}
 }
 
-var templates = template.Must(template.New("").Funcs(template.FuncMap{
-	"size": words.Size, "text": text, "since": words.Since, "count": words.Count, "rate": rate, "clock": clock,
-}).ParseFS(assets, "assets/*.html"))
+// templates are parsed when a page is asked for: a mount should not wait for it.
+var templates = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("").Funcs(template.FuncMap{
+		"size": words.Size, "text": text, "since": words.Since, "count": words.Count, "rate": rate, "clock": clock,
+	}).ParseFS(assets, "assets/*.html"))
+})
 
 // render answers with a template, or with why it cannot be shown.
 func (s *server) render(w http.ResponseWriter, name string, view any) {
 	var out bytes.Buffer
-	if err := templates.ExecuteTemplate(&out, name, view); err != nil {
+	if err := templates().ExecuteTemplate(&out, name, view); err != nil {
 		http.Error(w, "the page cannot be shown: "+err.Error(), http.StatusInternalServerError)
 		return
 	}
