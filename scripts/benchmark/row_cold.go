@@ -25,6 +25,9 @@ var firstByteLineMetrics = []metric{
 // firstByte mounts and reads 4 KiB at once, then 4 KiB far away.
 func firstByte(v via) measure {
 	return func(b *bench, t *tool, repetition int) (sample, error) {
+		if t == curl {
+			return b.firstByteByCurl(v)
+		}
 		m, err := b.newMount(t, b.base(v), sparseName)
 		if err != nil {
 			return nil, err
@@ -56,6 +59,19 @@ func firstByte(v via) measure {
 	}
 }
 
+// firstByteByCurl asks for what it takes to know the first 4 KiB, one after the other on
+// one connection: the listing, the beginning of the control file, the bytes.
+func (b *bench) firstByteByCurl(v via) (sample, error) {
+	base := b.base(v)
+	took, err := runCurl(b.ctx, []string{base},
+		[]string{"-r", "0-16383", base + sparseName + ".zsync"},
+		[]string{"-r", fmt.Sprintf("0-%d", readLength-1), base + sparseName})
+	if err != nil {
+		return nil, err
+	}
+	return sample{"command": took.Seconds() * 1e3, "command-trips": took.Seconds() / b.trip}, nil
+}
+
 func sequentialMetrics(g *goal) []metric {
 	return []metric{
 		{key: "rate", title: "rate", unit: "MB/s", timed: true, goal: g},
@@ -71,7 +87,7 @@ func sequential(v via, name string) measure {
 		var took time.Duration
 		work := func() (err error) {
 			if t == curl {
-				took, err = runCurl(b.ctx, b.base(v)+name)
+				took, err = runCurl(b.ctx, []string{b.base(v) + name})
 				return err
 			}
 			m, err := b.newMount(t, b.base(v), name)
@@ -96,10 +112,16 @@ func sequential(v via, name string) measure {
 	}
 }
 
-// runCurl downloads url to nowhere.
-func runCurl(ctx context.Context, url string) (time.Duration, error) {
+// runCurl makes requests, each given by its own arguments, one after the other and
+// downloads to nowhere.
+func runCurl(ctx context.Context, requests ...[]string) (time.Duration, error) {
+	args := []string{"--fail-early"}
+	for _, r := range requests {
+		args = append(append(args, "-sS", "-f", "-o", "/dev/null"), append(r, "--next")...)
+	}
+	args = args[:len(args)-1] // the last --next
 	begin := time.Now()
-	out, err := exec.CommandContext(ctx, "curl", "-sS", "-f", "-o", "/dev/null", url).CombinedOutput()
+	out, err := exec.CommandContext(ctx, "curl", args...).CombinedOutput()
 	if err != nil {
 		return 0, fmt.Errorf("curl: %w: %s", err, out)
 	}

@@ -54,8 +54,11 @@ func makeWarmRows() []row {
 	var out []row
 	add := func(name, title string, p pages, r readiness, sequential, random *goal, bound string) {
 		tools := []*tool{zsyncfs, rcloneFull, localFile}
-		if r == checked {
+		switch r {
+		case checked:
 			tools = []*tool{answering, rcloneFull, localFile, bareFUSE}
+		case shown:
+			tools = append(tools, barePassthrough)
 		}
 		often := 0
 		if r != remounted {
@@ -84,7 +87,8 @@ func makeWarmRows() []row {
 	}
 	const answers = "each read is a message to the daemon and back, and its bytes are copied once more than " +
 		"by the file system; of the limits, the local file costs neither, and bare FUSE is a daemon that only reads that file"
-	const kernels = "the local file; what a read costs more is the kernel's own way from the file in the mount to that in the block store"
+	const kernels = "the local file; what a read costs more is the kernel's own way from the file in the mount to that in the block store: " +
+		"bare passthrough is a mount that does nothing else"
 	add("warm.memory", "read by the kernel (passthrough)", inMemory, shown, ofLimit(0.95), ofLimit(0.85), kernels)
 	add("warm.disk", "read by the kernel (passthrough)", onDisk, shown, ofLimit(0.95), ofLimit(0.85), kernels)
 	add("warm.answered-disk", "answered by the daemon", onDisk, checked, ofLimit(0.5), ofLimit(0.65), answers)
