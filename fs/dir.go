@@ -15,9 +15,10 @@ import (
 // dirNode is a directory of the archive.
 type dirNode struct {
 	fusefs.Inode
-	fs   *FS
-	dir  *archive.Dir
-	late lateNames
+	fs      *FS
+	dir     *archive.Dir
+	late    lateNames
+	notices nameNotices
 }
 
 var (
@@ -32,6 +33,8 @@ func (d *dirNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (
 	if d.late.again(name) {
 		return nil, syscall.EIO
 	}
+	d.begin()
+	defer d.end()
 	ctx, cancel := requestContext(ctx, d.fs.readDeadline())
 	defer cancel()
 	entry, err := d.dir.Lookup(ctx, name)
@@ -108,6 +111,8 @@ func (d *dirNode) Readdir(ctx context.Context) (fusefs.DirStream, syscall.Errno)
 	if d.late.again("") {
 		return nil, syscall.EIO
 	}
+	d.begin()
+	defer d.end()
 	ctx, cancel := requestContext(ctx, d.fs.readDeadline())
 	defer cancel()
 	entries, err := d.dir.Entries(ctx)

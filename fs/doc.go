@@ -52,8 +52,10 @@
 // No request waits longer than Options.ReadDeadline. Programs that want the same page
 // or the same name ask one after the other, each when the one before has failed: what
 // repeats a request that was late a moment ago fails at once (late.go), so that none of
-// them waits longer than the first. A system call that takes several requests, one after
-// the other, waits for each as long as what it asked for before came in time.
+// them waits longer than the first. So does what repeats a read that failed sooner, but
+// that a few times: a page fault may begin anew for ever. A system call that takes several
+// requests, one after the other, waits for each as long as what it asked for before came
+// in time.
 //
 // # Interrupts
 //
@@ -67,7 +69,8 @@
 // It imports fs/archive, fs/target and what is below them. The kernel is
 // notified by one worker only, never from a handler and never under a lock:
 // a notification waits for locks that the kernel holds while it waits for a
-// handler. Notices begin when the root inode has its server and before that
+// handler. As far as that can be helped it does not wait there at all: quiet.go.
+// Notices begin when the root inode has its server and before that
 // answers anything, and end with the mount; the archive may report changes at any
-// time. FS.mu is a leaf; longNames.mu comes before it.
+// time. FS.mu is a leaf; longNames.mu and pendingReads.mu come before it.
 package fs

@@ -74,7 +74,9 @@ func (l *faultLog) fault(ctx context.Context, op, path string, err error) syscal
 	if len(l.last) > 1000 {
 		clear(l.last)
 	}
-	l.last[text] = now
+	if !repeated {
+		l.last[text] = now
+	}
 	l.mu.Unlock()
 	if !repeated {
 		l.log(path, fmt.Errorf("%s: %w (%s)", op, err, code))

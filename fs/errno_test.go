@@ -64,4 +64,14 @@ func TestFaultsAreLoggedOnce(t *testing.T) {
 	if len(logged) != 2 {
 		t.Errorf("logged %q", logged)
 	}
+	// What goes on is told again, also when it never pauses.
+	for range 3 {
+		for text, at := range l.last {
+			l.last[text] = at.Add(-logPause / 2)
+		}
+		l.fault(ctx, "read at 0", "x", target.ErrSuspect)
+	}
+	if len(logged) != 3 {
+		t.Errorf("logged %q", logged)
+	}
 }

@@ -23,9 +23,10 @@ type fileNode struct {
 	file *archive.File
 	kept kept // the control file; it stays as long as the kernel knows the node
 
-	opened atomic.Bool // it was, once: records that came along are in the store
-	doubt  doubt
-	late   lateReads
+	opened  atomic.Bool // it was, once: records that came along are in the store
+	doubt   doubt
+	late    lateReads
+	pending pendingReads
 
 	direct direct
 }
@@ -55,7 +56,7 @@ func (n *fileNode) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, u
 		return nil, 0, n.fs.faults.fault(ctx, "open", n.file.Path(), err)
 	}
 	n.fs.opened(t, n)
-	h := &handle{node: n, data: n.join(t), reader: readerKey{path: n.file.Path(), url: zsyncclient.Redact(ctl.URL)}}
+	h := &handle{node: n, data: n.join(t), unpaged: flags&syscall.O_DIRECT != 0, reader: readerKey{path: n.file.Path(), url: zsyncclient.Redact(ctl.URL)}}
 	if caller, ok := fuse.FromContext(ctx); ok {
 		h.reader.pid = caller.Pid
 	}
@@ -76,6 +77,7 @@ type handle struct {
 	node    *fileNode
 	reading atomic.Pointer[reading]
 	data    *blockstore.Data // that the kernel is to read by itself; nil: none
+	unpaged bool             // the kernel keeps no pages of what it reads: O_DIRECT
 	reader  readerKey
 
 	renewing sync.Mutex       // held while reading is replaced
@@ -105,6 +107,9 @@ func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadRes
 			return nil, code
 		}
 		began := time.Now()
+		if !h.unpaged {
+			defer h.node.endRead(h.node.beginRead(off, len(dest)))
+		}
 		n, err = h.readRemote(ctx, dest, off)
 		h.node.fs.counts.readWaited(n, began)
 	} else {
@@ -137,9 +142,14 @@ func (h *handle) readRemote(ctx context.Context, dest []byte, off int64) (int, e
 		if errors.Is(err, target.ErrOtherRecords) && ctx.Err() == nil && h.renew(from) == nil {
 			continue
 		}
-		slow := ctx.Err() == nil && time.Since(began) > lateLeast
-		if errno(err) != 0 && (slow || isLate(ctx, err)) {
-			h.node.late.note(off, len(dest), goesOn, errno(err))
+		took := time.Since(began)
+		switch code := errno(err); {
+		case code == 0:
+			h.node.late.came(off)
+		case isLate(ctx, err), ctx.Err() == nil && took > lateLeast:
+			h.node.late.note(off, len(dest), goesOn, code)
+		case ctx.Err() == nil && took > promptly:
+			h.node.late.noteFailed(off, len(dest), began, code)
 		}
 		return n, err
 	}

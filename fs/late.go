@@ -32,6 +32,16 @@ const (
 // than want of time: programs that want its page would add up such waits.
 const lateLeast = lateFor / 4
 
+// One that failed sooner may be tried again, which the kernel does at once, but the third
+// in a row counts as late, unless it took less than promptly. A fault on a mapped page
+// begins anew whenever a signal came while it waited, and the runtime of a Go program
+// sends one to each thread that does not come back within 10 ms: such a program would
+// not see the error before the read succeeds, or fails sooner than that.
+const (
+	promptly = 2 * time.Millisecond
+	lateTry  = 3
+)
+
 // errGoesOn ends a read that goes on where another one was late.
 var errGoesOn = fmt.Errorf("no answer where a read goes on that was late before: %w", context.DeadlineExceeded)
 
@@ -57,8 +67,9 @@ func isLate(ctx context.Context, err error) bool {
 	return ctx.Err() != nil && !errors.Is(context.Cause(ctx), errInterrupted) || errors.Is(err, target.ErrStalled)
 }
 
-// lateReads are the reads of a version that were late. Of more than there is room for
-// the last ones are kept. The zero value is ready. Safe for concurrent use.
+// lateReads are the reads of a version that were late, or failed a moment ago. Of more
+// than there is room for the last ones are kept. The zero value is ready. Safe for
+// concurrent use.
 type lateReads struct {
 	mu   sync.Mutex
 	last []lateRead // the oldest first; guarded by mu
@@ -69,6 +80,8 @@ type lateRead struct {
 	lateness
 	code   syscall.Errno
 	wentOn bool // it went on where another one was late
+	late   bool
+	tries  int // that failed in a row before they were late
 }
 
 // note takes in that a read of length bytes from off on was late; wentOn says that
@@ -76,9 +89,48 @@ type lateRead struct {
 func (l *lateReads) note(off int64, length int, wentOn bool, code syscall.Errno) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.add(off, length, lateRead{code: code, wentOn: wentOn, late: true})
+}
+
+// noteFailed takes in that such a read, which began then, failed before it was late.
+func (l *lateReads) noteFailed(off int64, length int, began time.Time, code syscall.Errno) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r := lateRead{code: code, tries: 1}
+	if before := l.find(off); before != nil {
+		r.tries = max(before.tries, 1)
+		if before.began.Before(began) { // what fails side by side is one fault
+			r.tries = before.tries + 1
+		}
+	}
+	l.add(off, length, r)
+}
+
+// came takes in that a read from off on did not fail.
+func (l *lateReads) came(off int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if r := l.find(off); r != nil {
+		r.tries = 0
+	}
+}
+
+// add needs mu.
+func (l *lateReads) add(off int64, length int, r lateRead) {
 	l.drop()
-	r := lateRead{off, off + int64(length), newLateness(), code, wentOn}
+	r.start, r.end, r.lateness = off, off+int64(length), newLateness()
 	l.last = append(l.last[max(len(l.last)+1-maxLate, 0):], r)
+}
+
+// find is the last of the reads that are not over that had the byte at off; nil: none
+// had. mu is held.
+func (l *lateReads) find(off int64) *lateRead {
+	for i := len(l.last) - 1; i >= 0; i-- {
+		if r := &l.last[i]; r.start <= off && off < r.end && !r.over() {
+			return r
+		}
+	}
+	return nil
 }
 
 // drop forgets the oldest reads as far as they are over: nobody pays for an outage that
@@ -97,13 +149,12 @@ func (l *lateReads) again(off int64) syscall.Errno {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.drop()
-	for i := len(l.last) - 1; i >= 0; i-- {
-		if r := &l.last[i]; r.start <= off && off < r.end && !r.over() {
-			r.lateness.last = time.Now()
-			return r.code
-		}
+	r := l.find(off)
+	if r == nil || !r.late && r.tries < lateTry {
+		return 0
 	}
-	return 0
+	r.lateness.last = time.Now()
+	return r.code
 }
 
 // goesOn says whether a read from off on goes on where one of those ended that was late
@@ -115,7 +166,7 @@ func (l *lateReads) goesOn(off int64) (until time.Time, ok bool) {
 	for i := len(l.last) - 1; i >= 0; i-- {
 		r := &l.last[i]
 		until = r.began.Add(lateFor)
-		if r.end == off && !r.wentOn && time.Now().Before(until) {
+		if r.end == off && r.late && !r.wentOn && time.Now().Before(until) {
 			return until, true
 		}
 	}

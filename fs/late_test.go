@@ -3,6 +3,7 @@ package fs
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -57,6 +58,54 @@ func TestLateReads(t *testing.T) {
 	}
 	if len(l.last) != maxLate || l.again(int64(3*maxLate-1)<<20) != syscall.EIO || l.again(int64(2*maxLate)<<20) != syscall.EIO {
 		t.Errorf("%d reads are remembered", len(l.last))
+	}
+}
+
+// TestReadsThatFailSoon: they may be tried again, but not for ever.
+func TestReadsThatFailSoon(t *testing.T) {
+	var l lateReads
+	fail := func(off int64, length int, code syscall.Errno) {
+		began := time.Now()
+		for !time.Now().After(began) {
+			runtime.Gosched()
+		}
+		l.noteFailed(off, length, time.Now(), code)
+	}
+	fail(0, window, syscall.EACCES) // the kernel reads ahead
+	for try := range lateTry - 1 {
+		if code := l.again(page); code != 0 {
+			t.Errorf("%v after %d reads that failed", code, try+1)
+		}
+		fail(page, page, syscall.EIO)
+	}
+	if until, ok := l.goesOn(2 * page); ok {
+		t.Errorf("a read behind them ends at %v", until)
+	}
+	if one, other := l.again(page), l.again(2*page); one != syscall.EIO || other != 0 {
+		t.Errorf("%v where three reads failed, %v where one did", one, other)
+	}
+	for i := range l.last {
+		l.last[i].lateness.last = time.Now().Add(-2 * lateFor)
+	}
+	if code := l.again(page); code != 0 {
+		t.Errorf("%v after a while", code)
+	}
+	if fail(page, page, syscall.EIO); l.again(page) != 0 {
+		t.Error("what failed a while ago counts")
+	}
+	for range lateTry { // with reads between them that had what they wanted
+		l.came(page)
+		fail(page, page, syscall.EIO)
+	}
+	if l.again(page) != 0 {
+		t.Error("reads that did not fail do not count")
+	}
+	began := time.Now()
+	for range lateTry {
+		l.noteFailed(1<<20, page, began, syscall.EIO)
+	}
+	if l.again(1<<20) != 0 {
+		t.Error("what failed side by side counts as several")
 	}
 }
 

@@ -1,7 +1,7 @@
 package fs
 
 import (
-	fusefs "github.com/hanwen/go-fuse/v2/fs"
+	"github.com/zsyncfs/zsyncfs/format"
 	"github.com/zsyncfs/zsyncfs/fs/target"
 )
 
@@ -47,12 +47,13 @@ func (f *FS) tell(notice func()) bool {
 }
 
 // EntryChanged makes the kernel forget name in the directory at dir ("" is the
-// root), and says whether it is going to. Never blocks; may be called at any time, also
+// root), and says whether it is going to: at once, or when nobody waits for a look-up
+// there. Never blocks; may be called at any time, also
 // before Mount, and after the unmount and Close.
 func (f *FS) EntryChanged(dir, name string) bool {
 	return f.tell(func() {
 		if d := f.find(dir); d != nil {
-			d.NotifyEntry(name)
+			d.forget(name)
 		}
 	})
 }
@@ -61,27 +62,33 @@ func (f *FS) EntryChanged(dir, name string) bool {
 // called at any time, as EntryChanged.
 func (f *FS) ContentChanged(t *target.Target) {
 	for _, n := range f.nodesOf(t) {
-		f.tell(func() { n.NotifyContent(0, 0) })
+		n.forget(format.Range{Start: 0, End: fileEnd})
 	}
 }
 
-// forgetNames makes the kernel forget all names below dir, of which it asks again.
-func forgetNames(dir *fusefs.Inode) {
-	for name, child := range dir.Children() {
-		if child.IsDir() {
-			forgetNames(child)
+// forgetNames makes the kernel forget all names below d, of which it asks again.
+func (d *dirNode) forgetNames() {
+	for name, child := range d.Children() {
+		if below, ok := child.Operations().(*dirNode); ok {
+			below.forgetNames()
 		}
-		dir.NotifyEntry(name)
+		d.forget(name)
 	}
 }
 
-// find is the inode of the directory at path as far as the kernel knows it.
-func (f *FS) find(path string) *fusefs.Inode {
-	at := f.root.EmbeddedInode()
+// find is the directory at path; nil when the kernel does not know it.
+func (f *FS) find(path string) *dirNode {
+	at := f.root
 	for _, name := range splitPath(path) {
-		if at = at.GetChild(name); at == nil {
+		child := at.GetChild(name)
+		if child == nil {
 			return nil
 		}
+		below, ok := child.Operations().(*dirNode)
+		if !ok {
+			return nil
+		}
+		at = below
 	}
 	return at
 }

@@ -24,7 +24,7 @@ func (k *kernel) EntryNotify(parent uint64, name string) fuse.Status {
 }
 
 func (k *kernel) InodeNotify(node uint64, off, length int64) fuse.Status {
-	k.told <- fmt.Sprintf("content of %d", node)
+	k.told <- fmt.Sprintf("content of %d from %d, %d", node, off, length)
 	return fuse.OK
 }
 
@@ -64,7 +64,7 @@ func TestNoticesOnlyWhileAttached(t *testing.T) {
 	changeAll(f, opened) // it has one, but the kernel is not answered yet
 	f.attach()
 	changeAll(f, opened)
-	for _, want := range []string{"entry name of 1", "content of 2"} {
+	for _, want := range []string{"entry name of 1", "content of 2 from 0, 0"} {
 		if got := <-k.told; got != want {
 			t.Errorf("the kernel was told %q, want %q", got, want)
 		}

@@ -69,7 +69,7 @@ type times struct{ refresh, readDeadline time.Duration }
 func (f *FS) SetTimes(refresh, readDeadline time.Duration) {
 	before := f.times.Swap(&times{refresh, readDeadline})
 	if before != nil && refresh < before.refresh {
-		f.tell(func() { forgetNames(f.root.EmbeddedInode()) }) // it keeps them for longer
+		f.tell(f.root.forgetNames) // it keeps them for longer
 	}
 }
 

@@ -28,6 +28,13 @@ func smallDisk(t *testing.T, options string) string {
 	return disk
 }
 
+// givenBy is how much room of a disk is taken just now, in bytes.
+func givenBy(disk string) (int64, error) {
+	var f unix.Statfs_t
+	err := unix.Statfs(disk, &f)
+	return int64(f.Blocks-f.Bfree) * f.Bsize, err
+}
+
 // remount changes the options of a disk; flags such as MS_RDONLY are those that it has
 // afterwards.
 func remount(disk string, flags uintptr, options string) error {

@@ -42,7 +42,7 @@ func TestTortureFullDiskFails(t *testing.T) {
 		{faultydisk.Faults{Sync: unix.ENOSPC}, "", ""},
 		{faultydisk.Faults{Write: unix.EDQUOT, Sync: unix.EDQUOT}, "disk quota exceeded", "make room"},
 	}
-	for i := range trials(2, 400) {
+	for i := range trials(2, 140) {
 		way := ways[i%len(ways)]
 		o := oracle(t, pairs, rng.Uint64())
 		time.Sleep(time.Duration(rng.IntN(300)) * time.Millisecond)

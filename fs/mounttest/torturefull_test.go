@@ -65,7 +65,7 @@ func TestTortureFullDiskByNeighbour(t *testing.T) {
 		must(t, os.RemoveAll(bytes))
 	}
 	nap := func() { time.Sleep(time.Duration(rng.IntN(150)) * time.Millisecond) }
-	for i := range trials(4, 600) {
+	for i := range trials(4, 150) {
 		o := oracle(t, torturedPairs(m, dir), rng.Uint64())
 		for range 4 {
 			nap()

@@ -237,27 +237,3 @@ func (t *Target) stream() {
 	t.streaming = true
 	t.launch(&flight{runs: []format.BlockRange{t.geometry.All()}, all: true})
 }
-
-// explain adds to an error of a fetch what only the control file can tell:
-// whether the artifact was replaced or removed meanwhile, or its records came damaged.
-func (t *Target) explain(err error) error {
-	var failed *zsyncclient.SourceError
-	var refused *zsyncclient.StatusError
-	if !errors.As(err, &failed) && !errors.As(err, &refused) || t.ctx.Err() != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(t.ctx, t.options.ReadDeadline/4)
-	defer cancel()
-	now, cerr := t.client.FetchControl(ctx, t.control.URL, t.control.Validators, headerPrefix)
-	var status *zsyncclient.StatusError
-	switch {
-	case cerr == nil && string(now.Raw) != string(t.control.Raw),
-		errors.As(cerr, &status) && (status.Code == 404 || status.Code == 410):
-		return fmt.Errorf("%w: %w", ErrTargetChanged, err)
-	}
-	var wrong *zsyncclient.WrongBlockError
-	if errors.As(err, &wrong) && t.lookAt(wrong.Block) {
-		return fmt.Errorf("%w: %w", ErrOtherRecords, err)
-	}
-	return err
-}

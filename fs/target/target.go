@@ -92,6 +92,8 @@ type Target struct {
 	reused  atomic.Int64 // bytes of blocks that were found here
 	search  atomic.Pointer[search]
 
+	replacement replacement
+
 	served    atomic.Int64 // what reads from the store cost since the last check, in bytes
 	gatherDue atomic.Bool  // its blocks could not be brought into one file yet
 

@@ -199,7 +199,7 @@ func (m *Mount) waitEnds(pids []int) {
 	m.t.Helper()
 	for _, pid := range pids {
 		if !waitEnd(pid, patience) {
-			m.t.Fatalf("process %d has not ended after %v", pid, patience)
+			m.t.Fatalf("process %d has not ended after %v; its threads are in the kernel at\n%s", pid, patience, kernelStacks(pid))
 		}
 	}
 }

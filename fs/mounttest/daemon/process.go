@@ -61,6 +61,20 @@ func waitEnd(pid int, atMost time.Duration) bool {
 	}
 }
 
+// kernelStacks says where in the kernel the threads of pid are, as far as it is told.
+func kernelStacks(pid int) string {
+	var out strings.Builder
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stack", pid))
+	for _, file := range files {
+		stack, err := os.ReadFile(file)
+		if err != nil { // the thread has ended, or only root may see it
+			stack = []byte(err.Error() + "\n")
+		}
+		fmt.Fprintf(&out, "%s:\n%s", file, stack)
+	}
+	return out.String()
+}
+
 // PeakMemory is the largest resident size that pid ever had, in bytes.
 func PeakMemory(pid int) (int64, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))

@@ -1,0 +1,96 @@
+package fs
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+)
+
+// wantTold compares what the kernel was told since the last time.
+func (k *kernel) wantTold(t *testing.T, want ...string) {
+	t.Helper()
+	var told []string
+	for len(k.told) > 0 {
+		told = append(told, <-k.told)
+	}
+	if slices.Sort(told); !slices.Equal(told, want) {
+		t.Errorf("the kernel was told %q, want %q", told, want)
+	}
+}
+
+// settle returns when the worker has told all that it was given so far.
+func (f *FS) settle() {
+	done := make(chan struct{})
+	f.tell(func() { close(done) })
+	<-done
+}
+
+func TestNamesAreForgottenWhenNobodyAsks(t *testing.T) {
+	f, file, _ := newTestFS(t)
+	k := &kernel{told: make(chan string, 2*maxDue)}
+	k.connect(t, f, file)
+	f.attach()
+	f.root.begin()
+	f.root.begin()
+	f.EntryChanged("", "a")
+	f.EntryChanged("", "b")
+	f.EntryChanged("", "a")
+	f.settle()
+	k.wantTold(t)
+	f.root.end()
+	f.settle()
+	k.wantTold(t)
+	f.root.end()
+	f.root.begin() // a program that waited for the same name
+	time.Sleep(2 * noticePause)
+	f.settle()
+	k.wantTold(t)
+	f.root.end()
+	told := []string{<-k.told, <-k.told}
+	if slices.Sort(told); !slices.Equal(told, []string{"entry a of 1", "entry b of 1"}) {
+		t.Errorf("the kernel was told %q", told)
+	}
+	f.root.begin()
+	f.root.end()
+	time.Sleep(2 * noticePause)
+	f.settle()
+	k.wantTold(t)
+	f.EntryChanged("", "a")
+	f.settle()
+	k.wantTold(t, "entry a of 1")
+
+	// Not more than some wait.
+	f.root.begin()
+	for i := range maxDue + 3 {
+		f.EntryChanged("", fmt.Sprint(i))
+	}
+	f.settle()
+	if n := len(k.told); n != 3 {
+		t.Errorf("%d names were forgotten, want 3", n)
+	}
+}
+
+func TestPagesAreForgottenBesideReads(t *testing.T) {
+	f, file, opened := newTestFS(t)
+	k := &kernel{told: make(chan string, 100)}
+	k.connect(t, f, file)
+	f.attach()
+	first, second, third := file.beginRead(0, 100), file.beginRead(300, 100), file.beginRead(350, 150)
+	f.ContentChanged(opened)
+	f.settle()
+	k.wantTold(t, "content of 2 from 100, 200", "content of 2 from 500, 0")
+	file.endRead(third)
+	f.settle() // the second read has the pages before 400
+	k.wantTold(t, "content of 2 from 400, 100")
+	file.endRead(first)
+	f.settle()
+	k.wantTold(t, "content of 2 from 0, 100")
+	file.endRead(second)
+	f.settle()
+	k.wantTold(t, "content of 2 from 300, 100")
+	late := file.beginRead(0, 100)
+	file.endRead(late)
+	f.settle()
+	k.wantTold(t)
+}
