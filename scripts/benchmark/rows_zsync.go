@@ -43,6 +43,8 @@ func makeZsyncRows() []row {
 	}
 	return append(out, row{
 		name: "make", title: "control file of an image; the limit is SHA-1 and SHA-256 of it by two processes side by side",
+		bound: "the two digests of the whole (openssl), neither of which can be split: what they leave of two CPUs is what " +
+			"reading and the sums of the blocks get; and the control file is on the disk (fsync) before it has its name",
 		tools: []*tool{zsyncmake, debianZsyncmake, opensslDigests},
 		needs: []*tool{debianZsyncmake}, files: []string{makeFolder, makers[0].controlFolder(makeFolder)},
 		metrics: makeMetrics, measure: makeControlFile,
