@@ -6,6 +6,7 @@ import (
 	"time"
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
+	"github.com/zsyncfs/zsyncfs/blockstore"
 	"github.com/zsyncfs/zsyncfs/fs/archive"
 	"github.com/zsyncfs/zsyncfs/fs/target"
 )
@@ -29,7 +30,7 @@ type FS struct {
 	worker  sync.WaitGroup
 
 	mu       sync.Mutex
-	open     map[*target.Target]map[*fileNode]int // guarded by mu: handles
+	nodes    map[blockstore.Key]map[*fileNode]int // guarded by mu: handles of those that were opened
 	handles  map[readerKey]int                    // guarded by mu: them again, by who has them
 	attached bool                                 // guarded by mu: the kernel can be notified
 	closed   bool                                 // guarded by mu
@@ -46,7 +47,7 @@ func New(a *archive.Archive, pool *target.Pool, o Options) *FS {
 		faults:  newFaultLog(o.Log),
 		started: time.Now(),
 		notices: make(chan func(), 1024),
-		open:    map[*target.Target]map[*fileNode]int{},
+		nodes:   map[blockstore.Key]map[*fileNode]int{},
 		handles: map[readerKey]int{},
 	}
 	f.SetTimes(o.Refresh, o.ReadDeadline)
@@ -71,33 +72,43 @@ func (f *FS) Close() {
 	f.worker.Wait()
 }
 
-// opened and released count the handles of a target by node.
-func (f *FS) opened(t *target.Target, n *fileNode) {
+// opened and released count the handles of a node of a version. One that was opened is
+// known until forgotten: until then the kernel may have pages of it, also without a handle.
+func (f *FS) opened(version blockstore.Key, n *fileNode) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.open[t] == nil {
-		f.open[t] = map[*fileNode]int{}
+	if f.nodes[version] == nil {
+		f.nodes[version] = map[*fileNode]int{}
 	}
-	f.open[t][n]++
+	f.nodes[version][n]++
 }
 
-// nodesOf are the nodes that have handles of t.
-func (f *FS) nodesOf(t *target.Target) (out []*fileNode) {
+func (f *FS) released(version blockstore.Key, n *fileNode) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for n := range f.open[t] {
+	f.nodes[version][n]--
+}
+
+// forgotten is called when the kernel has forgotten a node of a version, unless it has
+// been opened anew meanwhile.
+func (f *FS) forgotten(version blockstore.Key, n *fileNode) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.nodes[version][n] > 0 {
+		return
+	}
+	delete(f.nodes[version], n)
+	if len(f.nodes[version]) == 0 {
+		delete(f.nodes, version)
+	}
+}
+
+// nodesOf are the nodes of a version that were opened and not forgotten.
+func (f *FS) nodesOf(version blockstore.Key) (out []*fileNode) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for n := range f.nodes[version] {
 		out = append(out, n)
 	}
 	return out
-}
-
-func (f *FS) released(t *target.Target, n *fileNode) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.open[t][n]--; f.open[t][n] <= 0 {
-		delete(f.open[t], n)
-	}
-	if len(f.open[t]) == 0 {
-		delete(f.open, t)
-	}
 }

@@ -98,6 +98,9 @@ func (l *lateReads) noteFailed(off int64, length int, began time.Time, code sysc
 	defer l.mu.Unlock()
 	r := lateRead{code: code, tries: 1}
 	if before := l.find(off); before != nil {
+		if before.late {
+			return // that says more
+		}
 		r.tries = max(before.tries, 1)
 		if before.began.Before(began) { // what fails side by side is one fault
 			r.tries = before.tries + 1
@@ -153,7 +156,9 @@ func (l *lateReads) again(off int64) syscall.Errno {
 	if r == nil || !r.late && r.tries < lateTry {
 		return 0
 	}
-	r.lateness.last = time.Now()
+	if r.late { // who waits for a page that failed promptly is here within lateFor
+		r.lateness.last = time.Now()
+	}
 	return r.code
 }
 

@@ -107,6 +107,26 @@ func TestReadsThatFailSoon(t *testing.T) {
 	if l.again(1<<20) != 0 {
 		t.Error("what failed side by side counts as several")
 	}
+
+	// Who goes on trying does not put the next try off.
+	for range lateTry {
+		fail(2<<20, page, syscall.EIO)
+	}
+	l.last[len(l.last)-1].lateness.last = time.Now().Add(-lateFor / 2)
+	if first := l.again(2 << 20); first != syscall.EIO {
+		t.Errorf("%v where three reads failed", first)
+	}
+	l.last[len(l.last)-1].lateness.last = l.last[len(l.last)-1].lateness.last.Add(-lateFor / 2)
+	if code := l.again(2 << 20); code != 0 {
+		t.Errorf("%v after a while in which others tried", code)
+	}
+
+	// One that was late stays so when another one there fails soon.
+	l.note(3<<20, page, false, syscall.EIO)
+	fail(3<<20, page, syscall.EIO)
+	if l.again(3<<20) != syscall.EIO {
+		t.Error("a read that failed soon hides one that was late")
+	}
 }
 
 func TestReadsGoOn(t *testing.T) {

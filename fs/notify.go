@@ -1,6 +1,9 @@
 package fs
 
 import (
+	"time"
+
+	"github.com/zsyncfs/zsyncfs/blockstore"
 	"github.com/zsyncfs/zsyncfs/format"
 	"github.com/zsyncfs/zsyncfs/fs/target"
 )
@@ -46,6 +49,20 @@ func (f *FS) tell(notice func()) bool {
 	}
 }
 
+// insist is tell, but when too many notices wait it tries again later.
+func (f *FS) insist(notice func()) {
+	if !f.tell(notice) && f.listens() {
+		time.AfterFunc(noticePause, func() { f.insist(notice) })
+	}
+}
+
+// listens says whether there is a kernel that can be told something.
+func (f *FS) listens() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.attached && !f.closed
+}
+
 // EntryChanged makes the kernel forget name in the directory at dir ("" is the
 // root), and says whether it is going to: at once, or when nobody waits for a look-up
 // there. Never blocks; may be called at any time, also
@@ -58,10 +75,12 @@ func (f *FS) EntryChanged(dir, name string) bool {
 	})
 }
 
-// ContentChanged makes the kernel forget the pages of t. Never blocks; may be
-// called at any time, as EntryChanged.
-func (f *FS) ContentChanged(t *target.Target) {
-	for _, n := range f.nodesOf(t) {
+// ContentChanged makes the kernel forget the pages of t, also those of files that were
+// closed. Never blocks; may be called at any time, as EntryChanged.
+func (f *FS) ContentChanged(t *target.Target) { f.contentChanged(t.Key()) }
+
+func (f *FS) contentChanged(version blockstore.Key) {
+	for _, n := range f.nodesOf(version) {
 		n.forget(format.Range{Start: 0, End: fileEnd})
 	}
 }

@@ -7,8 +7,8 @@ import (
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
+	"github.com/zsyncfs/zsyncfs/blockstore"
 	"github.com/zsyncfs/zsyncfs/fs/archive"
-	"github.com/zsyncfs/zsyncfs/fs/target"
 	"github.com/zsyncfs/zsyncfs/zsyncclient/listing"
 )
 
@@ -28,8 +28,8 @@ func (k *kernel) InodeNotify(node uint64, off, length int64) fuse.Status {
 	return fuse.OK
 }
 
-// newTestFS is a file system of an empty archive, with a file that is open.
-func newTestFS(t *testing.T) (*FS, *fileNode, *target.Target) {
+// newTestFS is a file system of an empty archive, with a file of a version that is open.
+func newTestFS(t *testing.T) (*FS, *fileNode, blockstore.Key) {
 	t.Helper()
 	a := archive.NewIndex(&listing.Listing{}, nil, archive.Options{})
 	f := New(a, nil, Options{})
@@ -37,9 +37,10 @@ func newTestFS(t *testing.T) (*FS, *fileNode, *target.Target) {
 		f.Close()
 		a.Close()
 	})
-	file, opened := newFileNode(f, nil, control("x")), new(target.Target)
-	f.opened(opened, file)
-	return f, file, opened
+	file, version := newFileNode(f, nil, control("x")), blockstore.Key{1}
+	file.version.Store(&version)
+	f.opened(version, file)
+	return f, file, version
 }
 
 // connect does what go-fuse does with the root while it mounts.
@@ -50,29 +51,42 @@ func (k *kernel) connect(t *testing.T, f *FS, file *fileNode) {
 	f.root.AddChild("open", child, true)
 }
 
-func changeAll(f *FS, opened *target.Target) {
+// closed closes f, and hears what is told until then.
+func (k *kernel) closed(f *FS) {
+	ended := make(chan struct{})
+	go func() { defer close(ended); f.Close() }()
+	for {
+		select {
+		case <-k.told:
+		case <-ended:
+			return
+		}
+	}
+}
+
+func changeAll(f *FS, version blockstore.Key) {
 	f.EntryChanged("", "name")
 	f.EntryChanged("unknown/dir", "name")
-	f.ContentChanged(opened)
+	f.contentChanged(version)
 }
 
 func TestNoticesOnlyWhileAttached(t *testing.T) {
-	f, file, opened := newTestFS(t)
+	f, file, version := newTestFS(t)
 	k := &kernel{told: make(chan string, 100)}
-	changeAll(f, opened) // the root has no server: these would crash
+	changeAll(f, version) // the root has no server: these would crash
 	k.connect(t, f, file)
-	changeAll(f, opened) // it has one, but the kernel is not answered yet
+	changeAll(f, version) // it has one, but the kernel is not answered yet
 	f.attach()
-	changeAll(f, opened)
+	changeAll(f, version)
 	for _, want := range []string{"entry name of 1", "content of 2 from 0, 0"} {
 		if got := <-k.told; got != want {
 			t.Errorf("the kernel was told %q, want %q", got, want)
 		}
 	}
 	f.detach()
-	changeAll(f, opened)
+	changeAll(f, version)
 	f.Close() // the worker has done what there was
-	changeAll(f, opened)
+	changeAll(f, version)
 	if len(k.told) != 0 {
 		t.Errorf("the kernel was told %q besides", <-k.told)
 	}
@@ -82,14 +96,14 @@ func TestNoticesOnlyWhileAttached(t *testing.T) {
 // while the mount is made and taken away. The race detector looks on.
 func TestNoticesWhileMounting(t *testing.T) {
 	for range 20 {
-		f, file, opened := newTestFS(t)
+		f, file, version := newTestFS(t)
 		k := &kernel{told: make(chan string)}
 		stop, begun := make(chan struct{}), make(chan struct{}, 2)
 		var changing sync.WaitGroup
 		for range cap(begun) {
 			changing.Go(func() {
 				for {
-					changeAll(f, opened)
+					changeAll(f, version)
 					select {
 					case begun <- struct{}{}:
 					default:
@@ -109,15 +123,7 @@ func TestNoticesWhileMounting(t *testing.T) {
 			<-k.told
 		}
 		f.detach()
-		ended := make(chan struct{})
-		go func() { defer close(ended); f.Close() }()
-		for open := true; open; {
-			select {
-			case <-k.told:
-			case <-ended:
-				open = false
-			}
-		}
+		k.closed(f)
 		close(stop)
 		changing.Wait()
 	}

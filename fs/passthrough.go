@@ -135,7 +135,7 @@ func (f *FS) Showable(t *target.Target) {
 	if !f.passthrough.Load() {
 		return
 	}
-	for _, n := range f.nodesOf(t) {
+	for _, n := range f.nodesOf(t.Key()) {
 		if n.retire() {
 			f.EntryChanged(splitLast(n.file.Path()))
 		}

@@ -31,6 +31,7 @@ const noticePause = 10 * time.Millisecond
 type nameNotices struct {
 	mu       sync.Mutex
 	requests int                 // look-ups and listings under way; guarded by mu
+	last     time.Time           // when one ended last; guarded by mu
 	due      map[string]struct{} // guarded by mu
 	told     bool                // forgetDue is going to be called; guarded by mu
 }
@@ -47,16 +48,19 @@ func (d *dirNode) end() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.requests--
-	if n.requests == 0 && len(n.due) > 0 && !n.told {
-		n.told = true
-		time.AfterFunc(noticePause, func() {
-			if !d.fs.tell(d.forgetDue) {
-				n.mu.Lock()
-				defer n.mu.Unlock()
-				n.told = false // the next request tries again
-			}
-		})
+	n.last = time.Now()
+	d.arm()
+}
+
+// arm has forgetDue called when it may be quiet, if something waits for that. It needs
+// notices.mu.
+func (d *dirNode) arm() {
+	n := &d.notices
+	if n.requests > 0 || len(n.due) == 0 || n.told {
+		return
 	}
+	n.told = true
+	time.AfterFunc(noticePause-time.Since(n.last), func() { d.fs.insist(d.forgetDue) })
 }
 
 // forget makes the kernel forget name as soon as nobody asks about d. For the worker only.
@@ -82,7 +86,7 @@ func (d *dirNode) forgetDue() {
 // For the worker only.
 func (d *dirNode) forgetNow() {
 	for {
-		name, ok := d.notices.take()
+		name, ok := d.takeDue()
 		if !ok {
 			return
 		}
@@ -90,11 +94,13 @@ func (d *dirNode) forgetNow() {
 	}
 }
 
-// take is a name to be forgotten now; false when there is none.
-func (n *nameNotices) take() (string, bool) {
+// takeDue is a name to be forgotten now; false when there is none, or it has to wait.
+func (d *dirNode) takeDue() (string, bool) {
+	n := &d.notices
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.requests > 0 && len(n.due) <= maxDue {
+	if len(n.due) <= maxDue && (n.requests > 0 || time.Since(n.last) < noticePause) {
+		d.arm()
 		return "", false
 	}
 	for name := range n.due {
@@ -153,8 +159,9 @@ func (n *fileNode) forget(r format.Range) {
 	if !slices.ContainsFunc(p.due, covers) {
 		p.due = append(p.due, r)
 	}
-	if !p.told {
-		p.told = n.fs.tell(n.forgetDue) // if not, the next one tries again
+	if !p.told && n.fs.listens() {
+		p.told = true
+		n.fs.insist(n.forgetDue)
 	}
 }
 

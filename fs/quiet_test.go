@@ -53,6 +53,12 @@ func TestNamesAreForgottenWhenNobodyAsks(t *testing.T) {
 	}
 	f.root.begin()
 	f.root.end()
+	f.EntryChanged("", "a")
+	f.settle()
+	k.wantTold(t) // a program that waited for the same name may be about to ask
+	if got := <-k.told; got != "entry a of 1" {
+		t.Errorf("the kernel was told %q", got)
+	}
 	time.Sleep(2 * noticePause)
 	f.settle()
 	k.wantTold(t)
@@ -72,12 +78,12 @@ func TestNamesAreForgottenWhenNobodyAsks(t *testing.T) {
 }
 
 func TestPagesAreForgottenBesideReads(t *testing.T) {
-	f, file, opened := newTestFS(t)
+	f, file, version := newTestFS(t)
 	k := &kernel{told: make(chan string, 100)}
 	k.connect(t, f, file)
 	f.attach()
 	first, second, third := file.beginRead(0, 100), file.beginRead(300, 100), file.beginRead(350, 150)
-	f.ContentChanged(opened)
+	f.contentChanged(version)
 	f.settle()
 	k.wantTold(t, "content of 2 from 100, 200", "content of 2 from 500, 0")
 	file.endRead(third)
@@ -93,4 +99,47 @@ func TestPagesAreForgottenBesideReads(t *testing.T) {
 	file.endRead(late)
 	f.settle()
 	k.wantTold(t)
+}
+
+// TestPagesOfClosedFilesAreForgotten: the kernel keeps the pages of a file that was closed,
+// until it forgets the file.
+func TestPagesOfClosedFilesAreForgotten(t *testing.T) {
+	f, file, version := newTestFS(t)
+	k := &kernel{told: make(chan string, 100)}
+	k.connect(t, f, file)
+	f.attach()
+	f.released(version, file)
+	f.contentChanged(version)
+	f.settle()
+	k.wantTold(t, "content of 2 from 0, 0")
+	f.opened(version, file)
+	file.OnForget() // of before it was opened anew
+	f.released(version, file)
+	f.contentChanged(version)
+	f.settle()
+	k.wantTold(t, "content of 2 from 0, 0")
+	file.OnForget()
+	f.contentChanged(version)
+	f.settle()
+	k.wantTold(t)
+	if len(f.nodes) != 0 {
+		t.Errorf("%d versions are known still", len(f.nodes))
+	}
+}
+
+// TestNoticesBehindManyOthers: a notice that finds too many others goes out after them.
+func TestNoticesBehindManyOthers(t *testing.T) {
+	f, file, version := newTestFS(t)
+	k := &kernel{told: make(chan string)} // nobody listens yet
+	k.connect(t, f, file)
+	f.attach()
+	for f.EntryChanged("", "name") {
+	}
+	f.contentChanged(version)
+	for got := range k.told {
+		if got == "content of 2 from 0, 0" {
+			break
+		}
+	}
+	k.closed(f)
 }

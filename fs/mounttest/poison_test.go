@@ -202,9 +202,10 @@ func TestTorturePoisonWithin(t *testing.T) {
 			tests[fmt.Sprint("version, strict ", strict)] = func(t *testing.T) { poisonVersion(t, trial, strict) }
 			tests[fmt.Sprint("seed, strict ", strict)] = func(t *testing.T) { poisonSeed(t, trial, strict) }
 		}
+		tests["version, closed"] = func(t *testing.T) { poisonClosed(t, trial) }
 		sideBySide(t, tests)
 	}
-	promised(t, "poison within an origin is repaired", "forged blocks", made*4)
+	promised(t, "poison within an origin is repaired", "forged blocks", made*5)
 }
 
 // strictly are flags, with --verify=strict or not.
@@ -219,16 +220,35 @@ func strictly(strict bool, flags ...string) []string {
 // poisonVersion has an older version of the same origin with the forged block.
 func poisonVersion(t *testing.T, trial int, strict bool) {
 	t.Helper()
+	flags := strictly(strict)
+	o, m := newPoisonVersion(t, trial, flags)
+	o.repaired(t, m, strict)
+	o.notAgain(t, m, flags)
+}
+
+// poisonClosed reads the target once and closes it, before it is verified. What the kernel
+// has kept of the forged block must be gone when that was repaired.
+func poisonClosed(t *testing.T, trial int) {
+	t.Helper()
+	o, m := newPoisonVersion(t, trial, strictly(false, "--passthrough=off"))
+	if _, err := os.ReadFile(m.Path(poisonFile)); err != nil {
+		t.Error(err)
+	}
+	o.reread(t, m)
+}
+
+// newPoisonVersion mounts an origin that has an older version with the forged block, of
+// which the store has all.
+func newPoisonVersion(t *testing.T, trial int, flags []string) (*origins, *daemon.Mount) {
+	t.Helper()
 	o := &origins{poison: newPoison(t, trial), goodDir: folder(t)}
 	o.put(t, o.goodDir, alikeFile, o.poison.evil, false)
 	o.put(t, o.goodDir, poisonFile, o.target, true)
 	o.good = serve(t, o.goodDir)
-	flags := strictly(strict)
 	m := mount(t, o.good.URL("/"), flags...)
 	must(t, readcheck.Whole(pairOf(m, o.goodDir, alikeFile)))
 	waitVerified(t, m.Path(alikeFile))
-	o.repaired(t, m, strict)
-	o.notAgain(t, m, flags)
+	return o, m
 }
 
 // poisonSeed has a seed with the forged block.
@@ -272,6 +292,13 @@ func (o *origins) repaired(t *testing.T, m *daemon.Mount, strict bool) {
 	if err != nil || !bytes.Equal(got, o.target) {
 		t.Errorf("the file that was open has the forged block still, or %v", err)
 	}
+	o.reread(t, m)
+}
+
+// reread reads the target when it was verified.
+func (o *origins) reread(t *testing.T, m *daemon.Mount) {
+	t.Helper()
+	waitVerified(t, m.Path(poisonFile))
 	must(t, readcheck.Whole(pairOf(m, o.goodDir, poisonFile)))
 	if !strings.Contains(m.Log(), byChance) {
 		t.Errorf("the log does not tell, or the forged block was not used:\n%s", m.Log())

@@ -202,6 +202,9 @@ func (t *Target) where() string { return zsyncclient.Redact(t.control.URL) }
 // Header is the header of t's control file.
 func (t *Target) Header() *format.Header { return t.header }
 
+// Key is the store's name of the version.
+func (t *Target) Key() blockstore.Key { return t.version.Key() }
+
 // ReadAt fills p from byte off of the target. n < len(p) only at the end of the
 // target, with io.EOF. Every byte returned has matched its strong checksum.
 //
