@@ -65,18 +65,21 @@ func (d *dirNode) fault(ctx context.Context, op, name string, err error) syscall
 	return code
 }
 
-// staleTimeout is the most that the kernel keeps a name that is due for a look at
-// the server: when that is under way, what it brings is told to the kernel.
-const staleTimeout = time.Second
+// nameTimeout is the most that the kernel keeps a name: then it asks again, and gets what
+// the archive knows by then. It could keep names for longer and be told of changes; but
+// what tells it waits, in the kernel, for look-ups in the directory (quiet.go), and a
+// daemon that is killed meanwhile stays there for ever. To ask costs a stat of a name some
+// 50 us, once in this time.
+const nameTimeout = time.Second
 
 // entryTimeout is how long the kernel may keep a name of which the archive is sure
 // for as long as fresh: with what the archive already waited it must not be longer
-// than Options.Refresh.
+// than Options.Refresh. One that is not sure is having a look at the server.
 func (f *FS) entryTimeout(fresh time.Duration) time.Duration {
 	if fresh > 0 {
-		return fresh
+		return min(fresh, nameTimeout)
 	}
-	return min(staleTimeout, f.refresh())
+	return min(nameTimeout, f.refresh())
 }
 
 // subdir is the inode of the directory name: the one that is known, unless the
@@ -168,12 +171,6 @@ func (d *dirNode) path(name string) string {
 	default:
 		return dir + "/" + name
 	}
-}
-
-// splitLast is the directory of the file at path, and its name there.
-func splitLast(path string) (dir, name string) {
-	i := strings.LastIndexByte(path, '/')
-	return path[:max(i, 0)], path[i+1:]
 }
 
 // splitPath cuts a path into its names; none for "".

@@ -17,13 +17,14 @@
 //
 // # Caching by the kernel
 //
-// Attributes of a node never change: the kernel keeps them for an hour. Names
-// are kept until what the archive knows of them is Options.Refresh old, so that a
-// replaced artifact is seen within that time, and dropped at once when the archive
-// finds a change. READDIRPLUS is off, because it would fetch a header for each name of
+// Attributes of a node never change: the kernel keeps them for an hour. Names are kept
+// for a second, and not after what the archive knows of them is Options.Refresh old: a
+// replaced artifact is seen within that time, or a second after the archive has found
+// the change. READDIRPLUS is off, because it would fetch a header for each name of
 // a plain "ls"; "ls -l" sends its own look-ups and archive fetches ahead of
-// them. Of names whose control files have long headers the kernel is told to forget
-// those that it has known for longest (long.go).
+// them. What of an artifact's blocks proved wrong is dropped at once from the pages of all
+// its nodes, and of names whose control files have long headers the kernel is told to
+// forget those that it has known for longest (long.go).
 //
 // # Passthrough
 //
@@ -71,6 +72,6 @@
 // a notification waits for locks that the kernel holds while it waits for a
 // handler. As far as that can be helped it does not wait there at all: quiet.go.
 // Notices begin when the root inode has its server and before that
-// answers anything, and end with the mount; the archive may report changes at any
+// answers anything, and end with the mount; a target may report changes at any
 // time. FS.mu is a leaf; longNames.mu and pendingReads.mu come before it.
 package fs

@@ -39,7 +39,7 @@ func (f *FS) known(dir, name string, length int64) {
 	l.sum += length
 	for l.sum > maxLong {
 		oldest := l.names[0]
-		if !f.EntryChanged(oldest.dir, oldest.name) {
+		if !f.forgetName(oldest.dir, oldest.name) {
 			return // too much waits to be told: the next one tries again
 		}
 		l.names = l.names[1:]

@@ -63,11 +63,10 @@ func (f *FS) listens() bool {
 	return f.attached && !f.closed
 }
 
-// EntryChanged makes the kernel forget name in the directory at dir ("" is the
-// root), and says whether it is going to: at once, or when nobody waits for a look-up
-// there. Never blocks; may be called at any time, also
-// before Mount, and after the unmount and Close.
-func (f *FS) EntryChanged(dir, name string) bool {
+// forgetName makes the kernel forget name in the directory at dir ("" is the root), and
+// says whether it is going to: at once, or when nobody waits for a look-up there. Never
+// blocks; may be called at any time, also before Mount, and after the unmount and Close.
+func (f *FS) forgetName(dir, name string) bool {
 	return f.tell(func() {
 		if d := f.find(dir); d != nil {
 			d.forget(name)
@@ -76,22 +75,12 @@ func (f *FS) EntryChanged(dir, name string) bool {
 }
 
 // ContentChanged makes the kernel forget the pages of t, also those of files that were
-// closed. Never blocks; may be called at any time, as EntryChanged.
+// closed. Never blocks; may be called at any time, as forgetName.
 func (f *FS) ContentChanged(t *target.Target) { f.contentChanged(t.Key()) }
 
 func (f *FS) contentChanged(version blockstore.Key) {
 	for _, n := range f.nodesOf(version) {
 		n.forget(format.Range{Start: 0, End: fileEnd})
-	}
-}
-
-// forgetNames makes the kernel forget all names below d, of which it asks again.
-func (d *dirNode) forgetNames() {
-	for name, child := range d.Children() {
-		if below, ok := child.Operations().(*dirNode); ok {
-			below.forgetNames()
-		}
-		d.forget(name)
 	}
 }
 

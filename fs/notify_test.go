@@ -65,8 +65,8 @@ func (k *kernel) closed(f *FS) {
 }
 
 func changeAll(f *FS, version blockstore.Key) {
-	f.EntryChanged("", "name")
-	f.EntryChanged("unknown/dir", "name")
+	f.forgetName("", "name")
+	f.forgetName("unknown/dir", "name")
 	f.contentChanged(version)
 }
 

@@ -67,10 +67,7 @@ type times struct{ refresh, readDeadline time.Duration }
 // SetTimes puts others of these Options in force, for requests from now on. Both must
 // be more than 0. Never blocks; may be called at any time.
 func (f *FS) SetTimes(refresh, readDeadline time.Duration) {
-	before := f.times.Swap(&times{refresh, readDeadline})
-	if before != nil && refresh < before.refresh {
-		f.tell(f.root.forgetNames) // it keeps them for longer
-	}
+	f.times.Store(&times{refresh, readDeadline})
 }
 
 func (f *FS) refresh() time.Duration      { return f.times.Load().refresh }

@@ -33,21 +33,12 @@ type direct struct {
 // join counts a new handle of n on t, and returns the file that the kernel is to read
 // for it; nil when reads are to come here.
 func (n *fileNode) join(t *target.Target) *blockstore.Data {
-	data, retired := n.joinHandles(t)
-	if retired {
-		n.fs.EntryChanged(splitLast(n.file.Path()))
-	}
-	return data
-}
-
-// joinHandles is join; retired says that look-ups find another node from now on.
-func (n *fileNode) joinHandles(t *target.Target) (data *blockstore.Data, retired bool) {
 	d := &n.direct
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.handles++
 	if !n.fs.passthrough.Load() {
-		return nil, false
+		return nil
 	}
 	if d.keep() {
 		n.fs.worker.Done()
@@ -60,10 +51,10 @@ func (n *fileNode) joinHandles(t *target.Target) (data *blockstore.Data, retired
 			n.fs.options.Log(n.file.Path(), err)
 		}
 	case !d.retired && t.CanShow():
-		d.retired, retired = true, true
+		d.retired = true
 	}
 	d.answers = d.answers || d.data == nil
-	return d.data, retired
+	return d.data
 }
 
 // keep has data stay; it says whether its end was due. d.mu is held.
@@ -111,16 +102,13 @@ func (n *fileNode) isDirect() bool {
 	return n.direct.handles > 0 && n.direct.data != nil && n.fs.passthrough.Load()
 }
 
-// retire has look-ups find another node if handles of n are open whose reads come
-// here. It says whether that is new.
-func (n *fileNode) retire() bool {
+// retire has look-ups find another node if handles of n are open whose reads come here.
+func (n *fileNode) retire() {
 	n.direct.mu.Lock()
 	defer n.direct.mu.Unlock()
-	if n.direct.retired || n.direct.handles == 0 || n.direct.data != nil {
-		return false
+	if n.direct.handles > 0 && n.direct.data == nil {
+		n.direct.retired = true
 	}
-	n.direct.retired = true
-	return true
 }
 
 func (n *fileNode) isRetired() bool {
@@ -129,16 +117,14 @@ func (n *fileNode) isRetired() bool {
 	return n.direct.retired
 }
 
-// Showable has new handles of t read by the kernel, also while others are open. Never
-// blocks; may be called at any time, as EntryChanged.
+// Showable has new handles of t read by the kernel, also while others are open, when it
+// has asked for their names again. Never blocks; may be called at any time, as ContentChanged.
 func (f *FS) Showable(t *target.Target) {
 	if !f.passthrough.Load() {
 		return
 	}
 	for _, n := range f.nodesOf(t.Key()) {
-		if n.retire() {
-			f.EntryChanged(splitLast(n.file.Path()))
-		}
+		n.retire()
 	}
 }
 

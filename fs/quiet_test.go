@@ -33,9 +33,9 @@ func TestNamesAreForgottenWhenNobodyAsks(t *testing.T) {
 	f.attach()
 	f.root.begin()
 	f.root.begin()
-	f.EntryChanged("", "a")
-	f.EntryChanged("", "b")
-	f.EntryChanged("", "a")
+	f.forgetName("", "a")
+	f.forgetName("", "b")
+	f.forgetName("", "a")
 	f.settle()
 	k.wantTold(t)
 	f.root.end()
@@ -53,7 +53,7 @@ func TestNamesAreForgottenWhenNobodyAsks(t *testing.T) {
 	}
 	f.root.begin()
 	f.root.end()
-	f.EntryChanged("", "a")
+	f.forgetName("", "a")
 	f.settle()
 	k.wantTold(t) // a program that waited for the same name may be about to ask
 	if got := <-k.told; got != "entry a of 1" {
@@ -62,14 +62,14 @@ func TestNamesAreForgottenWhenNobodyAsks(t *testing.T) {
 	time.Sleep(2 * noticePause)
 	f.settle()
 	k.wantTold(t)
-	f.EntryChanged("", "a")
+	f.forgetName("", "a")
 	f.settle()
 	k.wantTold(t, "entry a of 1")
 
 	// Not more than some wait.
 	f.root.begin()
 	for i := range maxDue + 3 {
-		f.EntryChanged("", fmt.Sprint(i))
+		f.forgetName("", fmt.Sprint(i))
 	}
 	f.settle()
 	if n := len(k.told); n != 3 {
@@ -133,7 +133,7 @@ func TestNoticesBehindManyOthers(t *testing.T) {
 	k := &kernel{told: make(chan string)} // nobody listens yet
 	k.connect(t, f, file)
 	f.attach()
-	for f.EntryChanged("", "name") {
+	for f.forgetName("", "name") {
 	}
 	f.contentChanged(version)
 	for got := range k.told {
