@@ -23,8 +23,9 @@
 // the change. READDIRPLUS is off, because it would fetch a header for each name of
 // a plain "ls"; "ls -l" sends its own look-ups and archive fetches ahead of
 // them. What of an artifact's blocks proved wrong is dropped at once from the pages of all
-// its nodes, and of names whose control files have long headers the kernel is told to
-// forget those that it has known for longest (long.go).
+// its nodes. The kernel is told to forget names that are gone, many at a time (gone.go),
+// and of names whose control files have long headers those that it has known for longest
+// (long.go).
 //
 // # Passthrough
 //
@@ -72,6 +73,6 @@
 // a notification waits for locks that the kernel holds while it waits for a
 // handler. As far as that can be helped it does not wait there at all: quiet.go.
 // Notices begin when the root inode has its server and before that
-// answers anything, and end with the mount; a target may report changes at any
-// time. FS.mu is a leaf; longNames.mu and pendingReads.mu come before it.
+// answers anything, and end with the mount; the archive and targets may report changes at
+// any time. FS.mu is a leaf; longNames.mu, goneNames.mu and pendingReads.mu come before it.
 package fs

@@ -26,6 +26,7 @@ type FS struct {
 	counts counts
 
 	long    longNames
+	gone    goneNames
 	notices chan func() // for the worker that notifies the kernel
 	worker  sync.WaitGroup
 

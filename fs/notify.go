@@ -67,11 +67,7 @@ func (f *FS) listens() bool {
 // says whether it is going to: at once, or when nobody waits for a look-up there. Never
 // blocks; may be called at any time, also before Mount, and after the unmount and Close.
 func (f *FS) forgetName(dir, name string) bool {
-	return f.tell(func() {
-		if d := f.find(dir); d != nil {
-			d.forget(name)
-		}
-	})
+	return f.tell(func() { f.forgetNames([]goneName{{dir, name}}) })
 }
 
 // ContentChanged makes the kernel forget the pages of t, also those of files that were

@@ -10,9 +10,9 @@ import (
 	"github.com/zsyncfs/zsyncfs/format"
 )
 
-// A notice that makes the kernel forget a name of a directory (long.go) waits, in the
-// kernel, for look-ups and listings there that have no answer yet, and one about pages for
-// their reads. A process that is killed while its notice waits so never ends: its thread stays
+// A notice that makes the kernel forget a name of a directory (gone.go, long.go) waits, in
+// the kernel, for look-ups and listings there that have no answer yet, and one about pages
+// for their reads. A process that is killed while its notice waits so never ends: its thread stays
 // in the kernel, the device stays open, and the requests it waits for are never answered,
 // so that their programs cannot be killed either. So notices wait here, until no such
 // request is under way.

@@ -143,3 +143,30 @@ func TestNoticesBehindManyOthers(t *testing.T) {
 	}
 	k.closed(f)
 }
+
+// TestGoneNamesAreForgottenTogether: the kernel is told of many at a time.
+func TestGoneNamesAreForgottenTogether(t *testing.T) {
+	f, file, _ := newTestFS(t)
+	k := &kernel{told: make(chan string, 2*goneTogether)}
+	f.EntryChanged("", "of before the mount")
+	k.connect(t, f, file)
+	f.attach()
+	for i := range goneTogether - 2 {
+		f.EntryChanged("", fmt.Sprint(i))
+	}
+	f.settle()
+	k.wantTold(t)
+	f.EntryChanged("unknown/dir", "name")
+	f.settle()
+	if n := len(k.told); n != goneTogether-1 {
+		t.Errorf("%d names were forgotten, want %d", n, goneTogether-1)
+	}
+	k.told = make(chan string, 1)
+	f.detach()
+	for i := range mostGone + 1 {
+		f.EntryChanged("", fmt.Sprint(i))
+	}
+	if n := len(f.gone.names); n != mostGone {
+		t.Errorf("%d names wait, want %d", n, mostGone)
+	}
+}

@@ -159,7 +159,11 @@ func (m *mounted) openArchive(ctx context.Context, store *blockstore.Store, log 
 		Meta:    store,
 		Refresh: m.spec.Refresh,
 		Warn:    func(err error) { log.Warn(err.Error()) },
-		Changed: func(dir, name string) { log.Debug("changed on the server", "directory", dir, "name", name) },
+		Changed: func(dir, name string) {
+			if f := m.fs.Load(); f != nil {
+				f.EntryChanged(dir, name)
+			}
+		},
 	}
 	if m.spec.IndexFile != "" {
 		list, err := m.readIndex(ctx)
