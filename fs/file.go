@@ -23,8 +23,7 @@ type fileNode struct {
 	file *archive.File
 	kept kept // the control file; it stays as long as the kernel knows the node
 
-	opened  atomic.Bool                    // it was, once: records that came along are in the store
-	version atomic.Pointer[blockstore.Key] // of its blocks, when it was opened
+	opened  atomic.Bool // it was, once: records that came along are in the store
 	doubt   doubt
 	late    lateReads
 	pending pendingReads
@@ -57,7 +56,6 @@ func (n *fileNode) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, u
 	if err != nil {
 		return nil, 0, n.fs.faults.fault(ctx, "open", n.file.Path(), err)
 	}
-	n.handleOf(t)
 	h := &handle{node: n, data: n.join(t), unpaged: flags&syscall.O_DIRECT != 0, reader: readerKey{path: n.file.Path(), url: zsyncclient.Redact(ctl.URL)}}
 	if caller, ok := fuse.FromContext(ctx); ok {
 		h.reader.pid = caller.Pid
@@ -67,17 +65,13 @@ func (n *fileNode) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, u
 	return h, fuse.FOPEN_KEEP_CACHE, 0
 }
 
-// handleOf counts a handle of n on t.
-func (n *fileNode) handleOf(t *target.Target) {
-	version := t.Key()
-	n.version.Store(&version)
-	n.fs.opened(version, n)
-}
-
-// OnForget is called when the kernel has no pages of n any more.
+// OnForget is called when the kernel has no pages of n any more, unless n has been opened
+// anew meanwhile.
 func (n *fileNode) OnForget() {
-	if version := n.version.Load(); version != nil {
-		n.fs.forgotten(*version, n)
+	n.direct.mu.Lock()
+	defer n.direct.mu.Unlock()
+	if n.direct.handles == 0 {
+		n.fs.forgotten(n.direct.version, n)
 	}
 }
 
@@ -195,7 +189,6 @@ func (h *handle) renew(from *reading) error {
 	if err != nil {
 		return err
 	}
-	n.handleOf(t)
 	h.past = append(h.past, from.target)
 	h.reading.Store(&reading{t, t.NewReader()})
 	return nil
@@ -208,7 +201,6 @@ func (h *handle) Release(context.Context) syscall.Errno {
 	h.renewing.Lock()
 	defer h.renewing.Unlock()
 	for _, t := range append(h.past, h.reading.Load().target) {
-		h.node.fs.released(t.Key(), h.node)
 		t.Close()
 	}
 	return 0

@@ -31,10 +31,10 @@ type FS struct {
 	worker  sync.WaitGroup
 
 	mu       sync.Mutex
-	nodes    map[blockstore.Key]map[*fileNode]int // guarded by mu: handles of those that were opened
-	handles  map[readerKey]int                    // guarded by mu: them again, by who has them
-	attached bool                                 // guarded by mu: the kernel can be notified
-	closed   bool                                 // guarded by mu
+	nodes    map[blockstore.Key]map[*fileNode]struct{} // guarded by mu: those that were opened
+	handles  map[readerKey]int                         // guarded by mu: by who has them
+	attached bool                                      // guarded by mu: the kernel can be notified
+	closed   bool                                      // guarded by mu
 }
 
 // New shows a's directories; the artifacts' bytes are read through pool.
@@ -48,7 +48,7 @@ func New(a *archive.Archive, pool *target.Pool, o Options) *FS {
 		faults:  newFaultLog(o.Log),
 		started: time.Now(),
 		notices: make(chan func(), 1024),
-		nodes:   map[blockstore.Key]map[*fileNode]int{},
+		nodes:   map[blockstore.Key]map[*fileNode]struct{}{},
 		handles: map[readerKey]int{},
 	}
 	f.SetTimes(o.Refresh, o.ReadDeadline)
@@ -73,31 +73,21 @@ func (f *FS) Close() {
 	f.worker.Wait()
 }
 
-// opened and released count the handles of a node of a version. One that was opened is
-// known until forgotten: until then the kernel may have pages of it, also without a handle.
+// opened takes in that a node of a version was opened: until it is forgotten the kernel
+// may have pages of it, also without a handle.
 func (f *FS) opened(version blockstore.Key, n *fileNode) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.nodes[version] == nil {
-		f.nodes[version] = map[*fileNode]int{}
+		f.nodes[version] = map[*fileNode]struct{}{}
 	}
-	f.nodes[version][n]++
+	f.nodes[version][n] = struct{}{}
 }
 
-func (f *FS) released(version blockstore.Key, n *fileNode) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.nodes[version][n]--
-}
-
-// forgotten is called when the kernel has forgotten a node of a version, unless it has
-// been opened anew meanwhile.
+// forgotten is called when the kernel has forgotten a node of a version.
 func (f *FS) forgotten(version blockstore.Key, n *fileNode) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.nodes[version][n] > 0 {
-		return
-	}
 	delete(f.nodes[version], n)
 	if len(f.nodes[version]) == 0 {
 		delete(f.nodes, version)

@@ -19,10 +19,8 @@ const mostGone = 1 << 14
 // Safe for concurrent use.
 type goneNames struct {
 	mu    sync.Mutex
-	names []goneName // the oldest first; guarded by mu
+	names []entryName // the oldest first; guarded by mu
 }
-
-type goneName struct{ dir, name string }
 
 // EntryChanged takes in that name, in the directory at dir ("" is the root), came, went, or
 // became another: the kernel, which asks again within a second, need not keep what it has
@@ -32,23 +30,13 @@ func (f *FS) EntryChanged(dir, name string) {
 	g := &f.gone
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.names = append(g.names, goneName{dir, name})
+	g.names = append(g.names, entryName{dir, name})
 	if len(g.names) < goneTogether {
 		return
 	}
-	names := g.names
-	if f.tell(func() { f.forgetNames(names) }) {
+	if f.forgetNames(g.names) {
 		g.names = nil
 	} else if len(g.names) > mostGone {
 		g.names = g.names[1:]
-	}
-}
-
-// forgetNames makes the kernel forget names. For the worker only.
-func (f *FS) forgetNames(names []goneName) {
-	for _, n := range names {
-		if d := f.find(n.dir); d != nil {
-			d.forget(n.name)
-		}
 	}
 }

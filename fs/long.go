@@ -22,8 +22,8 @@ type longNames struct {
 }
 
 type longName struct {
-	dir, name string
-	length    int64
+	entryName
+	length int64
 }
 
 // known takes in that the kernel is told of a name with a header of this length, and has
@@ -35,11 +35,11 @@ func (f *FS) known(dir, name string, length int64) {
 	l := &f.long
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.names = append(l.names, longName{dir, name, length})
+	l.names = append(l.names, longName{entryName{dir, name}, length})
 	l.sum += length
 	for l.sum > maxLong {
 		oldest := l.names[0]
-		if !f.forgetName(oldest.dir, oldest.name) {
+		if !f.forgetNames([]entryName{oldest.entryName}) {
 			return // too much waits to be told: the next one tries again
 		}
 		l.names = l.names[1:]

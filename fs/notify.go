@@ -63,15 +63,24 @@ func (f *FS) listens() bool {
 	return f.attached && !f.closed
 }
 
-// forgetName makes the kernel forget name in the directory at dir ("" is the root), and
-// says whether it is going to: at once, or when nobody waits for a look-up there. Never
-// blocks; may be called at any time, also before Mount, and after the unmount and Close.
-func (f *FS) forgetName(dir, name string) bool {
-	return f.tell(func() { f.forgetNames([]goneName{{dir, name}}) })
+// entryName is a name in the directory at dir ("" is the root).
+type entryName struct{ dir, name string }
+
+// forgetNames makes the kernel forget names, and says whether it is going to: at once, or
+// when nobody waits for a look-up in their directories. Never blocks; may be called at any
+// time, also before Mount, and after the unmount and Close.
+func (f *FS) forgetNames(names []entryName) bool {
+	return f.tell(func() {
+		for _, n := range names {
+			if d := f.find(n.dir); d != nil {
+				d.forget(n.name)
+			}
+		}
+	})
 }
 
 // ContentChanged makes the kernel forget the pages of t, also those of files that were
-// closed. Never blocks; may be called at any time, as forgetName.
+// closed. Never blocks; may be called at any time, as forgetNames.
 func (f *FS) ContentChanged(t *target.Target) { f.contentChanged(t.Key()) }
 
 func (f *FS) contentChanged(version blockstore.Key) {

@@ -38,7 +38,7 @@ func newTestFS(t *testing.T) (*FS, *fileNode, blockstore.Key) {
 		a.Close()
 	})
 	file, version := newFileNode(f, nil, control("x")), blockstore.Key{1}
-	file.version.Store(&version)
+	file.direct.handles, file.direct.version = 1, version
 	f.opened(version, file)
 	return f, file, version
 }
@@ -63,6 +63,8 @@ func (k *kernel) closed(f *FS) {
 		}
 	}
 }
+
+func (f *FS) forgetName(dir, name string) bool { return f.forgetNames([]entryName{{dir, name}}) }
 
 func changeAll(f *FS, version blockstore.Key) {
 	f.forgetName("", "name")

@@ -24,6 +24,7 @@ const dataLingers = 20 * time.Millisecond
 type direct struct {
 	mu      sync.Mutex
 	handles int              // guarded by mu
+	version blockstore.Key   // guarded by mu; what they read, once there was one
 	data    *blockstore.Data // guarded by mu; nil: reads come here
 	ending  *time.Timer      // guarded by mu; set while data is kept without a handle
 	answers bool             // guarded by mu: some handle was read here
@@ -37,6 +38,8 @@ func (n *fileNode) join(t *target.Target) *blockstore.Data {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.handles++
+	d.version = t.Key()
+	n.fs.opened(d.version, n)
 	if !n.fs.passthrough.Load() {
 		return nil
 	}

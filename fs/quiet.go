@@ -12,10 +12,10 @@ import (
 
 // A notice that makes the kernel forget a name of a directory (gone.go, long.go) waits, in
 // the kernel, for look-ups and listings there that have no answer yet, and one about pages
-// for their reads. A process that is killed while its notice waits so never ends: its thread stays
-// in the kernel, the device stays open, and the requests it waits for are never answered,
-// so that their programs cannot be killed either. So notices wait here, until no such
-// request is under way.
+// for their reads. A process that is killed while its notice waits so never ends: its
+// thread stays in the kernel, the device stays open, and the requests it waits for are
+// never answered, so that their programs cannot be killed either. So notices wait here,
+// until no such request is under way.
 
 // maxDue is how many names of a directory may wait to be forgotten. More are not kept
 // waiting: a name may hold 64 KiB.

@@ -108,13 +108,13 @@ func TestPagesOfClosedFilesAreForgotten(t *testing.T) {
 	k := &kernel{told: make(chan string, 100)}
 	k.connect(t, f, file)
 	f.attach()
-	f.released(version, file)
+	file.part()
 	f.contentChanged(version)
 	f.settle()
 	k.wantTold(t, "content of 2 from 0, 0")
-	f.opened(version, file)
+	file.direct.handles++
 	file.OnForget() // of before it was opened anew
-	f.released(version, file)
+	file.part()
 	f.contentChanged(version)
 	f.settle()
 	k.wantTold(t, "content of 2 from 0, 0")

@@ -46,6 +46,12 @@ func (e *StatusError) Error() string {
 	return fmt.Sprintf("%d %s from %s", e.Code, text, e.URL)
 }
 
+// IsGone says whether err means that the server knows no such document.
+func IsGone(err error) bool {
+	var status *StatusError
+	return errors.As(err, &status) && (status.Code == http.StatusNotFound || status.Code == http.StatusGone)
+}
+
 // LengthError: a document has another length than its control file says.
 type LengthError struct {
 	// Want and Got are bytes; Got is -1 when only known to be more than Want.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"sync/atomic"
 	"time"
@@ -120,7 +119,7 @@ func (f *File) Replaced(ctx context.Context, c *zsyncclient.Control) bool {
 	h, err := f.doc.renew(ctx, f.dir.a, f.handler(singlePrefix), replacedYoung)
 	failure := f.doc.failure()
 	switch {
-	case errors.Is(failure, ErrNotExist), isGone(failure):
+	case errors.Is(failure, ErrNotExist), zsyncclient.IsGone(failure):
 		return true
 	case err != nil, failure != nil:
 		return false
@@ -145,7 +144,7 @@ func (h *headerFlight) fetch(ctx context.Context, old *header) (*header, error) 
 	if errors.Is(err, zsyncclient.ErrNotModified) && old != nil {
 		return old, nil
 	}
-	if isGone(err) && !f.dir.fixed {
+	if zsyncclient.IsGone(err) && !f.dir.fixed {
 		// The listing decides whether the file is gone or the server confused: one
 		// that is older than the file's end, if it had one.
 		young := a.o.Retry
@@ -256,10 +255,4 @@ func (f *File) forget() {
 	a.storing.Lock()
 	defer a.storing.Unlock()
 	a.deleteHeader(*f.url.Load())
-}
-
-// isGone says that the server knows no such document.
-func isGone(err error) bool {
-	var status *zsyncclient.StatusError
-	return errors.As(err, &status) && (status.Code == http.StatusNotFound || status.Code == http.StatusGone)
 }

@@ -76,8 +76,8 @@ func TestChangeBesideSlowLookUp(t *testing.T) {
 
 // sleeps is nil when a process waits for something in the kernel.
 func sleeps(pid int) error {
-	place, err := os.ReadFile(fmt.Sprintf("/proc/%d/wchan", pid))
-	if err == nil && (len(place) == 0 || string(place) == "0") {
+	w, err := waitsIn(pid)
+	if err == nil && (w == "" || w == "0") {
 		err = fmt.Errorf("process %d runs", pid)
 	}
 	return err

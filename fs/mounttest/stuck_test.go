@@ -354,14 +354,20 @@ func waitsForFUSE(pid int) error {
 	if err != nil || strings.Contains(string(stat), ") Z ") {
 		return err
 	}
-	where, err := os.ReadFile(fmt.Sprintf("/proc/%d/wchan", pid))
+	w, err := waitsIn(pid)
 	if err != nil {
 		return err
 	}
-	if w := string(where); !strings.HasPrefix(w, "request_wait_answer") && !strings.HasPrefix(w, "folio_wait") {
+	if !strings.HasPrefix(w, "request_wait_answer") && !strings.HasPrefix(w, "folio_wait") {
 		return fmt.Errorf("it is in %q", w)
 	}
 	return nil
+}
+
+// waitsIn is the function of the kernel in which a process waits; "0" or "" when it runs.
+func waitsIn(pid int) (string, error) {
+	w, err := os.ReadFile(fmt.Sprintf("/proc/%d/wchan", pid))
+	return string(w), err
 }
 
 // right waits until the file can be read, and is right, and until what nobody knew can

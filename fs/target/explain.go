@@ -51,9 +51,7 @@ func (t *Target) isReplaced() bool {
 	ctx, cancel := context.WithTimeout(t.ctx, t.options.ReadDeadline/4)
 	defer cancel()
 	now, err := t.client.FetchControl(ctx, t.control.URL, t.control.Validators, headerPrefix)
-	var status *zsyncclient.StatusError
-	last.is = err == nil && string(now.Raw) != string(t.control.Raw) ||
-		errors.As(err, &status) && (status.Code == 404 || status.Code == 410)
+	last.is = err == nil && string(now.Raw) != string(t.control.Raw) || zsyncclient.IsGone(err)
 	last.when = time.Now()
 	return last.is
 }
