@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -30,10 +31,10 @@ type profiler struct {
 	longest float64 // CPU time of the run that the profile is of, in seconds
 }
 
-// profile runs a row of the mount once more and says in which functions the daemon
-// spent its time.
-func (b *bench) profile(r row) (string, error) {
-	p := &profiler{tool: r.tools[0], path: filepath.Join(b.work, "cpu.pprof"), err: errors.New("nothing was run")}
+// profile runs a row once more and says in which functions the daemon of the mount, or
+// the longest run of of, spent its time.
+func (b *bench) profile(r row, of *tool) (string, error) {
+	p := &profiler{tool: of, path: filepath.Join(b.work, "cpu.pprof"), err: errors.New("nothing was run")}
 	b.profiler = p
 	defer func() { b.profiler = nil }()
 	defer os.Remove(p.path)
@@ -110,18 +111,15 @@ func fetchProfile(ctx context.Context, cache, path string) error {
 // explain adds to the result of a row that missed a goal about time what that is held
 // against and, of a program, where its time goes.
 func (b *bench) explain(r row, out *result) {
-	slow := false
-	for _, m := range out.Metrics {
-		slow = slow || m.Missed && m.Timed
-	}
-	if !slow || b.short || out.own().Error != "" {
+	missed := slices.IndexFunc(out.Metrics, func(m *judged) bool { return m.Missed && m.Timed })
+	if missed < 0 || b.short || out.own().Error != "" {
 		return
 	}
 	out.Bound = r.bound
 	if r.tools[0].mount == nil && r.tools[0].program == "" {
 		return // it is no program of its own
 	}
-	text, err := b.profile(r)
+	text, err := b.profile(r, out.Metrics[missed].of)
 	if err != nil {
 		text = fmt.Sprintf("no profile: %v", err)
 	}

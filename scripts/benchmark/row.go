@@ -53,6 +53,7 @@ type metric struct {
 	lower bool // less is better
 	timed bool // the goal is about how long something takes, or how much is done in a time
 	goal  *goal
+	of    *tool // whose number it is, when not the first's of the row; for profiles
 }
 
 // goal is what this project's program must reach.

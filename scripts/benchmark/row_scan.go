@@ -49,7 +49,7 @@ func scanGoal() *goal {
 var scanMetrics = []metric{
 	{key: "rate", title: "scanned per CPU-second", unit: "MiB", timed: true, goal: timesPeer(8)},
 	{key: "rate-mb", title: "  the same: per CPU-second", unit: "MB", timed: true, goal: scanGoal()},
-	{key: "plain", title: "  in plain Go: per CPU-second", unit: "MB", timed: true, goal: atLeast(plainScan)},
+	{key: "plain", title: "  in plain Go: per CPU-second", unit: "MB", timed: true, goal: atLeast(plainScan), of: plainZsync},
 	{key: "cpu", title: "  CPU, all threads", unit: "s", lower: true},
 	{key: "cpu-without", title: "  of a run without a seed", unit: "s", lower: true},
 	{key: "wall-rate", title: "scanned per second", unit: "MiB"},
