@@ -73,7 +73,7 @@ var translations = []report.Translation{
 	report.When(report.As[*format.ShortError], exitControlFile, hintPublisher),
 
 	report.When(status(http.StatusUnauthorized, http.StatusForbidden), exitSource, hintCredentials),
-	report.When(status(http.StatusNotFound, http.StatusGone), exitSource, hintDirectory),
+	report.When(zsyncclient.IsGone, exitSource, hintDirectory),
 	report.When(report.As[*zsyncclient.StatusError], exitSource, ""),
 	report.When(report.Is(zsyncclient.ErrForbiddenAddress), exitSource, "--allow-private lets control files and redirects lead to private addresses"),
 	report.When(report.As[*tls.CertificateVerificationError], exitSource, "--cacert names the authority that signed the server's certificate"),

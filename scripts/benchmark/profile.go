@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,9 +33,9 @@ type profiler struct {
 }
 
 // profile runs a row once more and says in which functions the daemon of the mount, or
-// the longest run of of, spent its time.
-func (b *bench) profile(r row, of *tool) (string, error) {
-	p := &profiler{tool: of, path: filepath.Join(b.work, "cpu.pprof"), err: errors.New("nothing was run")}
+// the longest run of t, spent its time.
+func (b *bench) profile(r row, t *tool) (string, error) {
+	p := &profiler{tool: t, path: filepath.Join(b.work, "cpu.pprof"), err: errors.New("nothing was run")}
 	b.profiler = p
 	defer func() { b.profiler = nil }()
 	defer os.Remove(p.path)
@@ -119,7 +120,7 @@ func (b *bench) explain(r row, out *result) {
 	if r.tools[0].mount == nil && r.tools[0].program == "" {
 		return // it is no program of its own
 	}
-	text, err := b.profile(r, out.Metrics[missed].of)
+	text, err := b.profile(r, cmp.Or(r.metrics[missed].of, r.tools[0]))
 	if err != nil {
 		text = fmt.Sprintf("no profile: %v", err)
 	}

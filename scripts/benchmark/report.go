@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -67,8 +66,6 @@ type judged struct {
 	Timed    bool     `json:"timed,omitempty"` // the goal is about time
 	BestPeer *float64 `json:"ratio_to_best_peer,omitempty"`
 	Limit    *float64 `json:"ratio_to_limit,omitempty"`
-
-	of *tool // whose number it is
 }
 
 func (b *bench) newReport() *report {
@@ -156,7 +153,7 @@ func median(values []float64) float64 {
 func (r *result) judge(from row) {
 	own := r.own()
 	for _, m := range from.metrics {
-		j := &judged{Key: m.key, Title: m.title, Unit: m.unit, Goal: m.goalText(), Timed: m.timed, of: cmp.Or(m.of, from.tools[0])}
+		j := &judged{Key: m.key, Title: m.title, Unit: m.unit, Goal: m.goalText(), Timed: m.timed}
 		r.Metrics = append(r.Metrics, j)
 		value, measured := own.Medians[m.key]
 		if own.Error != "" || !measured {
