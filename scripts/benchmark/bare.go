@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"syscall"
 	"time"
 
@@ -22,25 +21,31 @@ var bareFUSE = &tool{name: "bare FUSE", limit: true, mount: mountBare(bareAnswer
 var barePassthrough = &tool{name: "bare passthrough", limit: true, mount: mountBare(bareShows)}
 
 // bareAnswers and bareShows are the first argument of this program as the daemon of such
-// a mount; the path of the file and the mount point follow.
+// a mount; the path of the file, its name there and the mount point follow.
 const (
 	bareAnswers = "serve-bare"
 	bareShows   = "serve-bare-passthrough"
 )
 
-// mountBare mounts a folder that has the file name of the web server's folder.
-func mountBare(command string) func(b *bench, _, name, dir, _ string) (int, error) {
-	return func(b *bench, _, name, dir, _ string) (int, error) {
+// mountBare mounts a folder that has the file name: that of the block store in the cache
+// folder where there is one, and else that of the web server's folder.
+func mountBare(command string) func(b *bench, _, name, dir, cache string) (int, error) {
+	return func(b *bench, _, name, dir, cache string) (int, error) {
 		self, err := os.Executable()
 		if err != nil {
 			return 0, err
 		}
-		return b.mountForeground(dir, self, command, b.original(name), dir)
+		path := b.original(name)
+		if stored, err := storedFile(cache); err == nil {
+			path = stored
+		}
+		return b.mountForeground(dir, self, command, path, name, dir)
 	}
 }
 
-// serveBare is the daemon: it returns when the mount is gone.
-func serveBare(path, dir string, passthrough bool) error {
+// serveBare is the daemon of a mount on dir whose file name is that at path: it returns
+// when the mount is gone.
+func serveBare(path, name, dir string, passthrough bool) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
@@ -56,7 +61,7 @@ func serveBare(path, dir string, passthrough bool) error {
 		MountOptions: fuse.MountOptions{MaxBackground: 4096, MaxWrite: 1 << 20, DisableSplice: true, MaxStackDepth: 1, FsName: "bare", Name: "bare"},
 		OnAdd: func(ctx context.Context) {
 			node := root.NewPersistentInode(ctx, &bareFile{f: f, size: info.Size(), shown: passthrough}, fusefs.StableAttr{Mode: syscall.S_IFREG})
-			root.AddChild(filepath.Base(path), node, true)
+			root.AddChild(name, node, true)
 		},
 	})
 	if err != nil {

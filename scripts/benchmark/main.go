@@ -30,8 +30,8 @@ type flags struct {
 var errGoal = errors.New("a goal was missed")
 
 func main() {
-	if len(os.Args) == 4 && (os.Args[1] == bareAnswers || os.Args[1] == bareShows) {
-		if err := serveBare(os.Args[2], os.Args[3], os.Args[1] == bareShows); err != nil {
+	if len(os.Args) == 5 && (os.Args[1] == bareAnswers || os.Args[1] == bareShows) {
+		if err := serveBare(os.Args[2], os.Args[3], os.Args[4], os.Args[1] == bareShows); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

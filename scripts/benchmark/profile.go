@@ -21,6 +21,8 @@ const (
 	profileTime = time.Second
 	// profileLines is how many functions are named.
 	profileLines = 12
+	// systemCalls are the functions that only make system calls: what calls them says more.
+	systemCalls = `^(internal/runtime/syscall[/a-z]*|syscall|golang\.org/x/sys/unix|internal/poll)\.`
 )
 
 // profiler takes the profile of the last mount of zsyncfs, or of the longest run of
@@ -45,7 +47,7 @@ func (b *bench) profile(r row, t *tool) (string, error) {
 	if p.err != nil {
 		return "", p.err
 	}
-	out, err := exec.CommandContext(b.ctx, "go", "tool", "pprof", "-top", "-nodecount", fmt.Sprint(profileLines), p.path).Output()
+	out, err := exec.CommandContext(b.ctx, "go", "tool", "pprof", "-top", "-hide", systemCalls, "-nodecount", fmt.Sprint(profileLines), p.path).Output()
 	if err != nil {
 		return "", fmt.Errorf("go tool pprof: %w", err)
 	}

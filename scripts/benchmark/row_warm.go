@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -136,14 +137,22 @@ func readWarmRandom(b *bench, path string, repetition int) (string, float64, err
 
 // warm mounts with a cache that has the whole file, and lets read read it. A new
 // mount has none of the file's pages; those of the cache are in memory or not.
+//
+// What is a limit reads the file in the cache of zsyncfs, from the same place on the disk
+// and from the same pages: where in the memory a file has its pages can change the rate
+// of random reads by a third, at least on virtual machines.
 func warm(p pages, r readiness, read warmReading) measure {
 	return func(b *bench, t *tool, repetition int) (sample, error) {
-		if t.limit {
-			return b.warmLimit(t, p, read, repetition)
+		filled := t
+		if t.own || t.limit {
+			filled = zsyncfs // with whatever flags
 		}
-		cache, err := b.filledCache(t)
+		cache, err := b.filledCache(filled)
 		if err != nil {
 			return nil, err
+		}
+		if t.limit {
+			return b.warmLimit(t, cache, p, read, repetition)
 		}
 		s := sample{}
 		got, err := b.counted(func() error {
@@ -168,22 +177,36 @@ func warm(p pages, r readiness, read warmReading) measure {
 	}
 }
 
-// warmLimit has read read the local file, or a mount that only reads it.
-func (b *bench) warmLimit(t *tool, p pages, read warmReading, repetition int) (sample, error) {
-	local := b.original(bulkName)
-	path := local
+// warmLimit has read read the file in a cache of zsyncfs, or a mount that only reads it.
+func (b *bench) warmLimit(t *tool, cache string, p pages, read warmReading, repetition int) (sample, error) {
+	path, err := storedFile(cache)
+	if err != nil {
+		return nil, err
+	}
 	if t.mount != nil {
-		m, err := b.newMount(t, "", bulkName)
+		m, err := b.mountWith(t, "", bulkName, cache)
 		if err != nil {
 			return nil, err
 		}
 		path = m.file
 	}
-	if err := settlePages(p, local); err != nil {
+	if err := settlePages(p, cache); err != nil {
 		return nil, err
 	}
 	key, value, err := read(b, path, repetition)
 	return sample{key: value}, err
+}
+
+// storedFile is where a cache of zsyncfs that has one version has its bytes.
+func storedFile(cache string) (string, error) {
+	files, err := filepath.Glob(filepath.Join(cache, "versions", "*", "data"))
+	if err == nil && len(files) != 1 {
+		err = fmt.Errorf("%s has %d versions", cache, len(files))
+	}
+	if err != nil {
+		return "", err
+	}
+	return files[0], nil
 }
 
 // makeReady reads the file of m once, so that all of it was checked, and waits until
@@ -193,11 +216,8 @@ func (b *bench) makeReady(m *mounted, r readiness) error {
 	if _, err := readAll(b.ctx, m.file, 0, b.sizes.Bulk); err != nil {
 		return err
 	}
-	if err := b.waitVerified(m.file); err != nil {
+	if err := errors.Join(b.waitVerified(m.file), dropMounted(m.file)); err != nil || r != shown {
 		return err
-	}
-	if r != shown {
-		return dropMounted(m.file)
 	}
 	return b.waitFor("the kernel reads the file by itself", mountsWithin, func() (bool, error) { return readByKernel(m.file) })
 }
@@ -215,13 +235,14 @@ func readByKernel(path string) (bool, error) {
 	return err == nil && string(p[:n]) == "yes", err
 }
 
-// settlePages brings the pages below path into memory, or out of it. Pages in memory were
-// all read from the disk, which makes them larger or smaller than writing does, and so
-// faster or slower to read. What is read from the disk was read from it once before: the
-// first reading of what was written lately is slower on disks that have a cache of their
-// own, as those of virtual machines have.
+// settlePages brings the pages below path into memory, or out of it. What is in memory
+// was read from the disk (filledCache), which makes pages larger or smaller than writing
+// does, and so faster or slower to read, and stays where it is from one measurement to the
+// next. What is read from the disk was read from it once before: the first reading of what
+// was written lately is slower on disks that have a cache of their own, as those of virtual
+// machines have.
 func settlePages(p pages, path string) error {
-	err := errors.Join(dropPages(path), loadPages(path))
+	err := loadPages(path)
 	if p == onDisk {
 		err = errors.Join(err, dropPages(path))
 	}
@@ -256,5 +277,5 @@ func (b *bench) filledCache(t *tool) (string, error) {
 		}
 	}
 	b.caches[t] = cache
-	return cache, nil
+	return cache, dropPages(cache)
 }
