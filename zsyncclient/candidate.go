@@ -12,10 +12,12 @@ import (
 // doubling; after bytes or a length that are not the target's, also doubling, but
 // from less on, because that is how it looks while a publisher replaces a target and
 // its control file one after the other, and so is any fault of a candidate that was
-// right before, which may be one bad reply among many; and after it answered a range
-// request with the whole file.
+// right before, which may be one bad reply among many; after a reply that makes no
+// sense of one that never was right, which may be that too; and after it answered a
+// range request with the whole file.
 const (
 	firstBan   = time.Minute
+	firstOdd   = time.Second
 	firstDoubt = 100 * time.Millisecond
 	maxBan     = time.Hour
 	noRangesIn = 10 * time.Minute
@@ -70,7 +72,7 @@ func (s *Source) judge(cand *candidate, err error) error {
 		left = cand.leave(err)
 	}
 	// Alone it is the error that the caller gets; else nobody hears of it.
-	warn := left && !cand.guessed && len(s.candidates) > 1 && (cand.ban >= firstBan || cand.ban == firstDoubt)
+	warn := left && !cand.guessed && len(s.candidates) > 1 && (cand.ban >= firstBan || cand.ban == firstDoubt || cand.ban == firstOdd)
 	s.mu.Unlock()
 	if warn {
 		s.c.warn(&refusal{reason: "source " + cand.text + " is left alone for a while", err: err})
@@ -87,8 +89,11 @@ func (cand *candidate) leave(err error) bool {
 		return false
 	}
 	first := firstBan
-	if cand.accepted || IsMismatch(err) {
+	switch {
+	case cand.accepted || IsMismatch(err):
 		first = firstDoubt
+	case isOdd(err):
+		first = firstOdd
 	}
 	cand.ban = min(max(2*cand.ban, first), maxBan)
 	cand.banned, cand.lastFault = now.Add(cand.ban), err

@@ -32,7 +32,9 @@
 // others ban the candidate for a minute, doubling up to an hour, so that a repaired
 // server is found again without a new mount. A wrong length and wrong bytes ban it
 // for a tenth of a second at first: the target and its control file may be just being
-// replaced, one after the other. Control file headers and listings are
+// replaced, one after the other. A reply that makes no sense does so for a second at
+// first, of a candidate that never was right: the next may be as it should be. Control
+// file headers and listings are
 // tried for a few seconds only, ranges until the caller's context ends.
 //
 // # A limited rate
