@@ -67,7 +67,8 @@
 // are. Rows "delta-time" and "delta-memory" update an image with 2 % changed,
 // its pages in memory. "scan" is the search alone, of a seed without a match: see
 // the function scan for how it is taken apart; in plain Go means without the
-// kernels for AVX2 and AVX-512, which GODEBUG keeps a program from. "delta-peers"
+// kernels for AVX2 and AVX-512, which GODEBUG keeps a program from, and is held against
+// the least that such a search does (lookups), by this process. "delta-peers"
 // has the updates of "delta-time" beside casync, whose chunks are on the web
 // server, and rsync, which has a server of its own. "make" has a limit: openssl
 // computes the digests that a control file must have, each in a process of its own.

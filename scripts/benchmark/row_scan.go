@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -23,6 +24,9 @@ const (
 var plainZsync = &tool{
 	name: "zsync in plain Go", program: "zsync", own: true, env: []string{"GODEBUG=cpu.avx512f=off,cpu.avx2=off"},
 }
+
+// oneLookup is the least that a search does for each offset of a seed, in plain Go.
+var oneLookup = &tool{name: "one look-up each", limit: true}
 
 // The rates, in MB per CPU-second, that the search must have in plain Go, and
 // where all kernels can be used.
@@ -63,6 +67,10 @@ var scanMetrics = []metric{
 // program must have kept the samples in the file of what is not complete yet.
 func scan(mk maker) measure {
 	return func(b *bench, t *tool, repetition int) (sample, error) {
+		if t == oneLookup {
+			rate, err := b.lookups()
+			return sample{"plain": rate}, err
+		}
 		with, without, err := b.search(t, mk)
 		if err != nil {
 			return nil, err
@@ -79,6 +87,52 @@ func scan(mk maker) measure {
 		}
 		return s, err
 	}
+}
+
+const (
+	lookupWords = 1 << 17  // of 4 bytes: as much as zsync looks up in first at most, for most targets
+	lookupData  = 64 << 20 // bytes, of the seed
+	lookupBlock = 4096
+	lookupMany  = 0x9E3779B1 // spreads rsums over the words
+)
+
+// lookups is how many MB of a seed go through one look-up each in a CPU-second: the rsum
+// at each offset is rolled there from the one before, and a word of a table is loaded that
+// it chooses. Nothing else is done, so a search of the same kind is no faster.
+func (b *bench) lookups() (float64, error) {
+	f, err := os.Open(b.original(scanSeed))
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	data := make([]byte, min(b.sizes.Seed, lookupData))
+	if _, err := io.ReadFull(f, data); err != nil {
+		return 0, err
+	}
+	words := make([]uint32, lookupWords)
+	for i := range words {
+		words[i] = uint32(i) * lookupMany
+	}
+	out, in := data[:len(data)-lookupBlock], data[lookupBlock:]
+	found := 0
+	cpu, err := threadCPU(func() { found = lookUpEach(words, out, in) })
+	if err == nil && found == 0 {
+		err = errors.New("nothing was looked up")
+	}
+	return float64(len(out)) / 1e6 / cpu, err
+}
+
+// lookUpEach counts the rsums whose word has its highest bit. words are lookupWords; out
+// and in, which are as long, are the bytes that leave and enter a block of lookupBlock.
+func lookUpEach(words []uint32, out, in []byte) (found int) {
+	words, in = words[:lookupWords], in[:len(out)]
+	var a, c uint32
+	for i, leaves := range out {
+		a += uint32(in[i]) - uint32(leaves)
+		c += a - lookupBlock*uint32(leaves)
+		found += int(words[(a<<16|c&0xffff)*lookupMany/(1<<32/lookupWords)] >> 31)
+	}
+	return found
 }
 
 // search is what a run takes with a seed and what one takes without.

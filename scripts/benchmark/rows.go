@@ -26,7 +26,7 @@ var mountRows = []row{
 		metrics: sequentialMetrics(ofLimit(0.45)),
 		bound: "serving and receiving (curl, which throws the bytes away) keep the CPUs busy, and so does answering the kernel " +
 			"(bare FUSE, which has the file in memory); one after the other they leave 1 / (1 / curl + 1 / bare FUSE), " +
-			"with nothing checked and nothing written to a block store",
+			"with nothing checked and nothing written to a block store, as httpfs2 works",
 	},
 	{
 		name: "random.loopback", title: "cold random reads of 4 KiB, kernel readahead off",
