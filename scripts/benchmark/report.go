@@ -166,6 +166,9 @@ func (r *result) judge(from row) {
 			if t == own || t.Error != "" || !measured {
 				continue
 			}
+			if m.timed {
+				other = beside(value, own.Samples[m.key], other, t.Samples[m.key])
+			}
 			if t.Limit {
 				limits = append(limits, other)
 			} else {
@@ -185,6 +188,21 @@ func (r *result) judge(from row) {
 		}
 		j.Missed = m.goal != nil && !m.reached(value, peers, limits)
 	}
+}
+
+// beside is another program's number as it is held against own: own times the median of
+// the ratios within a turn. How fast a machine is can change from one minute to the next,
+// and does so for all that are measured in a turn; the ratio of the medians would take two
+// of different turns. Without as many samples of both it is other as it is.
+func beside(own float64, ownSamples []float64, other float64, samples []float64) float64 {
+	if len(samples) != len(ownSamples) || own <= 0 || slices.ContainsFunc(slices.Concat(samples, ownSamples), func(v float64) bool { return v <= 0 }) {
+		return other
+	}
+	ratios := slices.Clone(samples)
+	for i, v := range ownSamples {
+		ratios[i] /= v
+	}
+	return own * median(ratios)
 }
 
 // own has the samples of this project's program, which each row has first.

@@ -23,6 +23,23 @@ func TestMedian(t *testing.T) {
 	}
 }
 
+// TestBeside: a machine that gets slower from turn to turn changes no ratio.
+func TestBeside(t *testing.T) {
+	for _, c := range []struct {
+		own, other []float64
+		want       float64
+	}{
+		{[]float64{9, 6, 3}, []float64{12, 8, 4}, 8},
+		{[]float64{10, 1, 4}, []float64{20, 2, 4}, 8},
+		{[]float64{1, 2, 3}, []float64{7, 8}, 7.5},
+		{[]float64{1, 0, 3}, []float64{7, 8, 9}, 8},
+	} {
+		if got := beside(median(c.own), c.own, median(c.other), c.other); got != c.want {
+			t.Errorf("beside(%v, %v) = %v, want %v", c.own, c.other, got, c.want)
+		}
+	}
+}
+
 func TestFigure(t *testing.T) {
 	for v, want := range map[float64]string{0: "0", 0.234: "0.23", 9.87: "9.87", 43.21: "43.2", 1457.4: "1457"} {
 		if got := figure(v); got != want {
