@@ -59,13 +59,18 @@ func MakeFolder(dir string, o Options) error {
 	if err != nil {
 		return err // what is no store is not touched
 	}
-	// Closed first: nobody puts anything there after it was looked at.
+	if mode&othersWrite != 0 {
+		// One that is refused stays as it was: it is refused again the next time.
+		if err := checkPlanted(dir); err != nil {
+			return err
+		}
+	}
 	if err := d.Chmod(0o700); err != nil {
 		return fmt.Errorf("close the store's folder to others: %w", err)
 	}
-	if mode&othersWrite != 0 {
+	if mode&othersWrite != 0 { // nobody puts anything there any more
 		if err := checkPlanted(dir); err != nil {
-			return err
+			return errors.Join(err, d.Chmod(mode))
 		}
 	}
 	if state == formatNew && mode&othersWrite == 0 {

@@ -92,6 +92,9 @@ func TestMakeFolder(t *testing.T) {
 			case errors.Is(err, ErrUnsafe) && !strings.Contains(err.Error(), filepath.Dir(dir)):
 				t.Errorf("it does not say where: %v", err)
 			}
+			if again := MakeFolder(dir, Options{}); !errors.Is(again, tt.err) {
+				t.Errorf("the next time: %v", again)
+			}
 		})
 	}
 }

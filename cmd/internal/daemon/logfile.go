@@ -52,14 +52,20 @@ func OpenLog(store string) (*LogFile, error) {
 }
 
 func (l *LogFile) open() error {
-	f, err := os.OpenFile(l.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY|unix.O_NOFOLLOW, 0o600)
+	// A pipe of that name would be waited for until somebody reads it.
+	f, err := os.OpenFile(l.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
 	if err != nil {
 		return err
 	}
-	l.file, l.size = f, 0
-	if info, err := f.Stat(); err == nil {
-		l.size = info.Size()
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is no regular file; remove it", l.path)
 	}
+	if err != nil {
+		f.Close()
+		return err
+	}
+	l.file, l.size = f, info.Size()
 	if l.dup {
 		return unix.Dup3(int(f.Fd()), 2, 0)
 	}

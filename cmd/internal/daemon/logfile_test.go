@@ -4,7 +4,29 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
+
+// TestLogIsAPipe: a pipe in the log's place is refused, and not waited for, whether
+// somebody reads it or nobody.
+func TestLogIsAPipe(t *testing.T) {
+	dir := t.TempDir()
+	if err := unix.Mkfifo(LogPath(dir), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenLog(dir); err == nil {
+		t.Error("opened, though nobody reads it")
+	}
+	reader, err := os.OpenFile(LogPath(dir), os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	if _, err := OpenLog(dir); err == nil || !strings.Contains(err.Error(), LogPath(dir)) {
+		t.Errorf("with a reader: %v", err)
+	}
+}
 
 // TestLogWithoutRoom: what the log has no room for is written once there is, whole.
 func TestLogWithoutRoom(t *testing.T) {
