@@ -2,10 +2,14 @@ package blockstore
 
 import (
 	"bytes"
+	"errors"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/zsyncfs/zsyncfs/format"
 )
@@ -34,6 +38,10 @@ var harms = map[string]func(t *testing.T, path string, rng *rand.Rand){
 	"symlink": func(t *testing.T, path string, _ *rand.Rand) {
 		must(t, os.Remove(path))
 		must(t, os.Symlink("/etc/passwd", path))
+	},
+	"pipe": func(t *testing.T, path string, _ *rand.Rand) {
+		must(t, os.Remove(path))
+		must(t, unix.Mkfifo(path, 0o600))
 	},
 	"random": func(t *testing.T, path string, rng *rand.Rand) {
 		p, err := os.ReadFile(path)
@@ -117,7 +125,7 @@ func TestDamageLive(t *testing.T) {
 	dir := t.TempDir()
 	whole, _ := prepare(t, dir, damageBlocks)
 	for _, file := range []string{controlName, dataName, knownName, metaName} {
-		for _, name := range []string{"flip", "truncate", "random", "delete"} {
+		for _, name := range []string{"flip", "truncate", "random", "delete", "folder", "symlink", "pipe"} {
 			s, _ := openStore(t, dir)
 			v := whole.open(t, s)
 			harms[name](t, filepath.Join(v.path(), file), rand.New(rand.NewPCG(3, 4)))
@@ -156,4 +164,51 @@ func TestSwappedFiles(t *testing.T) {
 		}
 		must(t, s.Close())
 	}
+}
+
+// TestPipes: no file of a store is waited for when a pipe has its name. Without the
+// format and the lock nothing goes on; any other is only lost.
+func TestPipes(t *testing.T) {
+	golden := t.TempDir()
+	whole, part := prepare(t, golden, damageBlocks)
+	must(t, os.WriteFile(filepath.Join(golden, formatName+".new"), nil, 0o600))
+	must(t, os.WriteFile(filepath.Join(golden, probeName), nil, 0o600))
+	folders, err := filepath.Glob(filepath.Join(golden, versionsName, "*"))
+	must(t, err)
+	for _, dir := range folders { // those that these versions do without
+		for _, name := range []string{sharedName, sharedTemp, metaTempName, shownName, manifestName, manifestTemp} {
+			must(t, os.WriteFile(filepath.Join(dir, name), nil, 0o600))
+		}
+	}
+	must(t, filepath.WalkDir(golden, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		name, err := filepath.Rel(golden, path)
+		must(t, err)
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			copyTree(t, golden, dir)
+			harms["pipe"](t, filepath.Join(dir, name), nil)
+			s, err := Open(dir, Options{Warn: func(error) {}})
+			if name == formatName || name == lockName {
+				if !errors.Is(err, ErrIrregular) {
+					t.Fatal(err)
+				}
+				return
+			}
+			must(t, err)
+			for _, m := range []*target{whole, part} {
+				v := m.open(t, s)
+				m.checkAll(t, v)
+				m.heal(t, v)
+				if got := m.checkAll(t, v); got != int(m.count()) {
+					t.Errorf("%d of %d blocks after healing", got, m.count())
+				}
+				must(t, v.Close())
+			}
+			must(t, s.Close())
+		})
+		return nil
+	}))
 }

@@ -187,11 +187,11 @@ func (s *Store) reload(key Key, e *slot) (*Version, error) {
 
 // readOwnHeader reads the header and the place that a version's folder has.
 func readOwnHeader(dir string) (raw []byte, h *format.Header, place Place, err error) {
-	text, err := readSmall(filepath.Join(dir, placeName), maxPlace)
+	text, err := ReadFile(filepath.Join(dir, placeName), maxPlace)
 	if err != nil {
 		return nil, nil, "", err
 	}
-	f, err := openFile(filepath.Join(dir, controlName), os.O_RDONLY)
+	f, err := OpenFile(filepath.Join(dir, controlName), os.O_RDONLY)
 	if err != nil {
 		return nil, nil, "", err
 	}
@@ -271,7 +271,7 @@ func (v *Version) openData() (*os.File, error) {
 	if v.parts == nil {
 		return nil, ErrClosed
 	}
-	f, err := openFile(filepath.Join(v.path(), dataName), os.O_RDONLY)
+	f, err := OpenFile(filepath.Join(v.path(), dataName), os.O_RDONLY)
 	if err != nil {
 		return nil, fmt.Errorf("blockstore: %w", err)
 	}

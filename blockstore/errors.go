@@ -34,6 +34,8 @@ var (
 	ErrInUse = errors.New("blockstore: the version is in use")
 	// ErrNotStore: the folder holds something else than a store.
 	ErrNotStore = errors.New("blockstore: the folder is not a store")
+	// ErrIrregular: something else has the name of a file.
+	ErrIrregular = errors.New("it is no regular file; remove it")
 )
 
 // LockedError: another process owns the store.

@@ -65,7 +65,7 @@ func changedOf(t *badger.Txn, changed changes) entryList {
 // (wrapped) when what f got must be dropped.
 func (x *indexFile) load(f func([]entry) error) error {
 	x.tidy()
-	file, err := openFile(x.path(), os.O_RDWR)
+	file, err := OpenFile(x.path(), os.O_RDWR)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -170,7 +170,7 @@ func (x *indexFile) replace(set entryList) error {
 	if err := removeOdd(temp); err != nil {
 		return err
 	}
-	f, err := openFile(temp, os.O_RDWR|os.O_CREATE|os.O_TRUNC)
+	f, err := OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_TRUNC)
 	if err != nil {
 		return err
 	}

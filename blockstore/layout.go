@@ -42,7 +42,7 @@ const maxPlace = 4096
 // takeLock makes this process the owner of the store in dir. The lock ends
 // with the process, however that ends.
 func takeLock(dir string) (*os.File, error) {
-	f, err := openFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE)
+	f, err := OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return nil, writeError("lock", err)
 	}
@@ -111,7 +111,7 @@ const (
 // readFormat reads the format file, or looks at what else is there. Errors:
 // *LayoutError; ErrNotStore.
 func readFormat(dir string, beside []string) (formatState, error) {
-	text, err := readSmall(filepath.Join(dir, formatName), 256)
+	text, err := ReadFile(filepath.Join(dir, formatName), 256)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return 0, fmt.Errorf("blockstore: %w", err)
 	}
@@ -157,9 +157,10 @@ func looksUsed(dir string, beside []string) (bool, error) {
 	return used, nil
 }
 
-// readSmall reads at most limit bytes of a file.
-func readSmall(path string, limit int64) ([]byte, error) {
-	f, err := openFile(path, os.O_RDONLY)
+// ReadFile reads at most limit bytes of a file of a store, or of what lies beside
+// it. Errors: those of OpenFile; the disk's.
+func ReadFile(path string, limit int64) ([]byte, error) {
+	f, err := OpenFile(path, os.O_RDONLY)
 	if err != nil {
 		return nil, err
 	}
@@ -178,7 +179,7 @@ func replaceFile(path, temp string, p []byte, sync bool) error {
 	if err := errors.Join(removeOdd(path), removeOdd(temp)); err != nil {
 		return err
 	}
-	f, err := openFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
+	f, err := OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
 	if err != nil {
 		return err
 	}

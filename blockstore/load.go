@@ -70,7 +70,7 @@ func openRegular(path string) (*os.File, error) {
 	if err := removeOdd(path); err != nil {
 		return nil, fmt.Errorf("blockstore: %w", err)
 	}
-	f, err := openFile(path, os.O_RDWR|os.O_CREATE)
+	f, err := OpenFile(path, os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return nil, writeError("open a version", err)
 	}
@@ -108,7 +108,7 @@ func (l *loaded) loadKnown(key Key, h *format.Header, warn func(error)) {
 // loadMeta reads the file "meta" of a version's folder. Errors: errMeta
 // (wrapped); fs.ErrNotExist; the disk's.
 func loadMeta(dir string) (*versionMeta, error) {
-	p, err := readSmall(filepath.Join(dir, metaName), maxMetaFile)
+	p, err := ReadFile(filepath.Join(dir, metaName), maxMetaFile)
 	if err != nil {
 		return nil, err
 	}

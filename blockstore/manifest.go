@@ -70,7 +70,7 @@ func (v *Version) NewManifest() *Manifest {
 	if v.parts == nil || v.discarded || v.manifest != nil || removeOdd(temp) != nil {
 		return m
 	}
-	if m.f, m.err = openFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC); m.err == nil {
+	if m.f, m.err = OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC); m.err == nil {
 		v.manifest = m
 		m.out = bufio.NewWriterSize(m.f, 16*pageSize)
 	}
@@ -182,7 +182,7 @@ func (v *Version) differing(blocks format.BlockRange, data []byte) (bad []format
 	v.folder.Lock()
 	path := filepath.Join(v.path(), manifestName)
 	v.folder.Unlock()
-	f, err := openFile(path, os.O_RDONLY)
+	f, err := OpenFile(path, os.O_RDONLY)
 	if err != nil {
 		return nil, false
 	}

@@ -45,7 +45,7 @@ func peekFolder(dir string, key Key) (p Peeked) {
 		return p // never checkpointed, or damaged: then it starts anew when it is opened
 	}
 	p.State = meta.state
-	known, err := openFile(filepath.Join(dir, knownName), os.O_RDONLY)
+	known, err := OpenFile(filepath.Join(dir, knownName), os.O_RDONLY)
 	if err != nil {
 		return p
 	}
@@ -86,7 +86,7 @@ func (s *Store) PlaceOf(key Key) Place {
 	if err != nil || name == "" {
 		return ""
 	}
-	text, err := readSmall(filepath.Join(s.versionsDir(), name, placeName), maxPlace)
+	text, err := ReadFile(filepath.Join(s.versionsDir(), name, placeName), maxPlace)
 	if err != nil {
 		return ""
 	}

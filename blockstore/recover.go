@@ -151,11 +151,11 @@ func (s *Store) adoptFolder(name string, taken map[Key]bool) (account, error) {
 		return account{}, errors.New("there is a newer folder of this version")
 	}
 	a := account{key: meta.key, state: meta.state, length: meta.geometry.Length, used: time.Now().Unix()}
-	if place, err := readSmall(filepath.Join(dir, placeName), maxPlace); err == nil {
+	if place, err := ReadFile(filepath.Join(dir, placeName), maxPlace); err == nil {
 		a.place = Place(place)
 	}
 	g := meta.geometry
-	if f, err := openFile(filepath.Join(dir, knownName), os.O_RDONLY); err == nil {
+	if f, err := OpenFile(filepath.Join(dir, knownName), os.O_RDONLY); err == nil {
 		if info, err := f.Stat(); err == nil && info.Size() <= pageCount(g.BlockCount())*pageSize {
 			known := newBitset(g.BlockCount())
 			_ = readKnown(f, known, g.BlockCount(), a.key, nil)
@@ -200,7 +200,7 @@ func (s *Store) usable(path string, key Key) bool {
 // rebuildMeta makes the meta file of a folder named by its ID from the control
 // file, when that is whole and right. The state is Provisional.
 func rebuildMeta(dir string) (*versionMeta, error) {
-	f, err := openFile(filepath.Join(dir, controlName), os.O_RDONLY)
+	f, err := OpenFile(filepath.Join(dir, controlName), os.O_RDONLY)
 	if err != nil {
 		return nil, err
 	}
@@ -213,7 +213,7 @@ func rebuildMeta(dir string) (*versionMeta, error) {
 	if info, err := f.Stat(); err != nil || info.Size() != length {
 		return nil, errors.Join(errMeta, err)
 	}
-	place, err := readSmall(filepath.Join(dir, placeName), maxPlace)
+	place, err := ReadFile(filepath.Join(dir, placeName), maxPlace)
 	if err != nil {
 		return nil, err
 	}

@@ -64,7 +64,7 @@ func (s *Store) openSegment(key Key) (*dataFile, error) {
 			}
 		}
 		for _, name := range names {
-			f, err := openFile(filepath.Join(s.versionsDir(), name, dataName), os.O_RDWR)
+			f, err := OpenFile(filepath.Join(s.versionsDir(), name, dataName), os.O_RDWR)
 			if err == nil {
 				return asDataFile(f)
 			}

@@ -126,7 +126,7 @@ func decodeShared(p []byte, key Key, blocks int64) ([]located, error) {
 // readShared reads the file in a version's folder; none is an empty one.
 // Errors: errShared (wrapped); the disk's.
 func readShared(dir string, key Key, blocks int64) ([]located, error) {
-	p, err := readSmall(filepath.Join(dir, sharedName), maxSharedFile+1)
+	p, err := ReadFile(filepath.Join(dir, sharedName), maxSharedFile+1)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && len(p) == 0 {
 		return nil, nil
 	}

@@ -152,7 +152,7 @@ func inMemory(f *os.File) bool {
 // isShown says whether the data file in the folder dir was shown since the machine
 // was started.
 func isShown(dir string) bool {
-	text, err := readSmall(filepath.Join(dir, shownName), 256)
+	text, err := ReadFile(filepath.Join(dir, shownName), 256)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false
 	}
@@ -179,7 +179,7 @@ func (s *Store) mapped(key Key) bool {
 	if err != nil || name == "" || !isShown(filepath.Join(s.versionsDir(), name)) {
 		return false
 	}
-	f, err := openFile(filepath.Join(s.versionsDir(), name, dataName), os.O_RDWR)
+	f, err := OpenFile(filepath.Join(s.versionsDir(), name, dataName), os.O_RDWR)
 	if err != nil {
 		return !errors.Is(err, fs.ErrNotExist)
 	}

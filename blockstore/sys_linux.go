@@ -1,15 +1,38 @@
 package blockstore
 
 import (
+	"errors"
 	"os"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// openFile opens a file of the store, never through a symbolic link.
-func openFile(path string, flags int) (*os.File, error) {
-	return os.OpenFile(path, flags|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+// OpenFile opens a file of a store, or of what lies beside it: a regular one, not
+// through a symbolic link, and without waiting for the other end of a pipe. Errors:
+// ErrIrregular, wrapped, where something else has its name; those of os.OpenFile.
+func OpenFile(path string, flags int) (*os.File, error) {
+	flags |= unix.O_NOFOLLOW | unix.O_CLOEXEC
+	f, err := os.OpenFile(path, flags|unix.O_NONBLOCK, 0o600)
+	if errors.Is(err, unix.EWOULDBLOCK) { // a lease is being given back: none but regular files have one
+		f, err = os.OpenFile(path, flags, 0o600)
+	}
+	switch {
+	case err == nil:
+		info, err := f.Stat()
+		if err == nil && info.Mode().IsRegular() {
+			return f, nil
+		}
+		f.Close()
+		if err != nil {
+			return nil, err
+		}
+	case errors.Is(err, unix.ELOOP), errors.Is(err, unix.ENXIO), errors.Is(err, unix.EISDIR):
+		// A link; a socket, or a pipe that nobody reads; a folder.
+	default:
+		return nil, err
+	}
+	return nil, &os.PathError{Op: "open", Path: path, Err: ErrIrregular}
 }
 
 // fdatasync makes f's bytes, and what is needed to read them, durable.

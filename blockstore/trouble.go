@@ -203,7 +203,7 @@ func (s *Store) probe() error {
 	if err := removeOdd(path); err != nil {
 		return err
 	}
-	f, err := openFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
+	f, err := OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
 	if err != nil {
 		return err
 	}

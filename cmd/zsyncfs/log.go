@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/zsyncfs/zsyncfs/blockstore"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
 )
 
@@ -54,7 +55,7 @@ func newLogCommand() *cobra.Command {
 }
 
 func showLog(ctx context.Context, w io.Writer, path string, lines int, follow bool) error {
-	f, err := os.Open(path)
+	f, err := blockstore.OpenFile(path, os.O_RDONLY)
 	switch {
 	case errors.Is(err, os.ErrNotExist) && follow:
 		return followLog(ctx, w, path, nil)
@@ -79,7 +80,7 @@ func printLast(w io.Writer, path string, f *os.File, lines int) error {
 		return err
 	}
 	if bytes.Count(text, []byte("\n")) < lines {
-		if before, err := os.ReadFile(path + ".1"); err == nil {
+		if before, err := blockstore.ReadFile(path+".1", daemon.LogLimit); err == nil {
 			text = append(before, text...)
 		}
 	}
@@ -167,7 +168,7 @@ func newerLog(path string, f *os.File) *os.File {
 			return nil
 		}
 	}
-	next, err := os.Open(path)
+	next, err := blockstore.OpenFile(path, os.O_RDONLY)
 	if err != nil {
 		return nil
 	}

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/net/netutil"
+
+	"github.com/zsyncfs/zsyncfs/blockstore"
 )
 
 // tokenName is the file in the store's folder that has the token of the page's actions.
@@ -115,13 +117,16 @@ func (p *page) url() string {
 	return "http://" + p.listener.Addr().String() + "/"
 }
 
-// tokenLength is that of a token at least, in bytes.
-const tokenLength = 20
+// tokenLength is that of a token at least, and tokenLimit at most, in bytes.
+const (
+	tokenLength = 20
+	tokenLimit  = 4 << 10
+)
 
 // readToken is the token of the store in dir, which is made when there is none.
 func readToken(dir string) (string, error) {
 	path := TokenPath(dir)
-	text, err := os.ReadFile(path)
+	text, err := blockstore.ReadFile(path, tokenLimit)
 	switch {
 	case err == nil && len(strings.TrimSpace(string(text))) >= tokenLength:
 		return strings.TrimSpace(string(text)), nil

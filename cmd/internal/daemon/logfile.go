@@ -52,15 +52,11 @@ func OpenLog(store string) (*LogFile, error) {
 }
 
 func (l *LogFile) open() error {
-	// A pipe of that name would be waited for until somebody reads it.
-	f, err := os.OpenFile(l.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
+	f, err := blockstore.OpenFile(l.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY)
 	if err != nil {
 		return err
 	}
 	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is no regular file; remove it", l.path)
-	}
 	if err != nil {
 		f.Close()
 		return err
