@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"syscall"
+	"time"
 
 	"github.com/zsyncfs/zsyncfs/blockstore"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
@@ -69,9 +70,25 @@ func spawnDaemon(ctx context.Context, spec daemon.Spec, store string) error {
 	if err != nil {
 		return fmt.Errorf("start the daemon: %w", err)
 	}
-	stop := context.AfterFunc(ctx, func() { child.Process.Signal(syscall.SIGTERM) })
+	answered := make(chan struct{})
+	defer close(answered)
+	stop := context.AfterFunc(ctx, func() { endDaemon(child.Process, answered) })
 	defer stop()
 	return readReply(answer, child, store)
+}
+
+// endPatience is how long a daemon whose mount is no longer wanted takes to say so.
+const endPatience = 5 * time.Second
+
+// endDaemon ends a daemon that has not answered yet. One that hangs, on the disk of its
+// store say, is killed: nobody would know of it.
+func endDaemon(p *os.Process, answered <-chan struct{}) {
+	p.Signal(syscall.SIGTERM)
+	select {
+	case <-answered:
+	case <-time.After(endPatience):
+		p.Kill()
+	}
 }
 
 // requestPipe is a pipe from which b can be read.

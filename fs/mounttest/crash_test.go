@@ -48,6 +48,31 @@ func TestDaemonDiesWhileMounting(t *testing.T) {
 	}
 }
 
+// TestMountIsGivenUp: SIGTERM ends a mount whose daemon does nothing any more, as on a
+// disk that does not answer, and that daemon.
+func TestMountIsGivenUp(t *testing.T) {
+	t.Parallel()
+	needMount(t)
+	url, _ := deaf(t)
+	m := daemon.New(t, daemon.Options{Binary: binary(t), Source: url})
+	mount := m.Command(m.Args()...)
+	must(t, mount.Start())
+	var pid int
+	eventually(t, "the daemon waits for its archive", func() (err error) {
+		pid, err = daemonOf(m)
+		return err
+	})
+	must(t, syscall.Kill(pid, syscall.SIGSTOP))
+	must(t, mount.Process.Signal(syscall.SIGTERM))
+	if err := mount.Wait(); mount.ProcessState.ExitCode() != 143 {
+		t.Errorf("the mount ended with %v", err)
+	}
+	eventually(t, "the daemon ends", func() error { return noProcess(m) })
+	if daemon.Mounted(m.Dir) {
+		t.Error("something is mounted")
+	}
+}
+
 // daemonOf finds the daemon of m while its mount command runs as well.
 func daemonOf(m *daemon.Mount) (int, error) {
 	for _, pid := range m.PIDs() {
