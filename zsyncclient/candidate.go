@@ -8,17 +8,16 @@ import (
 	"github.com/zsyncfs/zsyncfs/format"
 )
 
-// How long a candidate is left alone: after a fault that a retry will not mend,
-// doubling; after bytes or a length that are not the target's, also doubling, but
-// from less on, because that is how it looks while a publisher replaces a target and
-// its control file one after the other, and so is any fault of a candidate that was
-// right before, which may be one bad reply among many; after a reply that makes no
-// sense of one that never was right, which may be that too; and after it answered a
-// range request with the whole file.
+// How long a candidate is left alone, doubling with each time in a row: after bytes or
+// a length that are not the target's, for that is how it looks while a publisher
+// replaces a target and its control file one after the other, and after any fault of a
+// candidate that was right before; after a fault of one that never was, which may be
+// one bad reply among many, too. And after it answered a range request with the whole
+// file.
 const (
-	firstBan   = time.Minute
-	firstOdd   = time.Second
 	firstDoubt = 100 * time.Millisecond
+	firstBan   = time.Second
+	longBan    = time.Minute // from this on, each of a row is told of
 	maxBan     = time.Hour
 	noRangesIn = 10 * time.Minute
 )
@@ -50,7 +49,7 @@ type candidate struct {
 func (s *Source) judge(cand *candidate, err error) error {
 	s.mu.Lock()
 	var backoff *backoffError
-	left := false
+	told := false
 	switch {
 	case err == nil && time.Now().Before(cand.banned):
 		// A fetch beside this one found it wrong meanwhile: that stands.
@@ -69,10 +68,10 @@ func (s *Source) judge(cand *candidate, err error) error {
 		case cand.accepted && isOdd(err):
 			err = &refusal{err: &oddError{err}}
 		}
-		left = cand.leave(err)
+		told = cand.leave(err)
 	}
 	// Alone it is the error that the caller gets; else nobody hears of it.
-	warn := left && !cand.guessed && len(s.candidates) > 1 && (cand.ban >= firstBan || cand.ban == firstDoubt || cand.ban == firstOdd)
+	warn := told && !cand.guessed && len(s.candidates) > 1
 	s.mu.Unlock()
 	if warn {
 		s.c.warn(&refusal{reason: "source " + cand.text + " is left alone for a while", err: err})
@@ -80,24 +79,23 @@ func (s *Source) judge(cand *candidate, err error) error {
 	return err
 }
 
-// leave bans cand for err, longer each time; false when another try already did:
-// several under way at once are one fault. Source.mu is held.
-func (cand *candidate) leave(err error) bool {
+// leave bans cand for err, longer each time, unless another try already did: several
+// under way at once are one fault. It says whether that is worth telling: the first
+// time in a row, and the long ones. Source.mu is held.
+func (cand *candidate) leave(err error) (tell bool) {
 	now := time.Now()
 	cand.etag = ""
 	if cand.lastFault != nil && now.Before(cand.banned) {
 		return false
 	}
 	first := firstBan
-	switch {
-	case cand.accepted || IsMismatch(err):
+	if cand.accepted || IsMismatch(err) {
 		first = firstDoubt
-	case isOdd(err):
-		first = firstOdd
 	}
+	tell = cand.ban == 0
 	cand.ban = min(max(2*cand.ban, first), maxBan)
 	cand.banned, cand.lastFault = now.Add(cand.ban), err
-	return true
+	return tell || cand.ban >= longBan
 }
 
 // changedError is ErrTargetChanged and what showed it.

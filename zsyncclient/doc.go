@@ -28,14 +28,14 @@
 // A failure is either temporary (a timeout, a reset, no byte for
 // Options.StallTimeout or hardly any, 408, 425, 429, 5xx) or about the candidate
 // (404, a wrong length, wrong bytes, a refused address ...). Temporary ones are
-// tried again with backoff and jitter, which the host keeps, not the caller. The
-// others ban the candidate for a minute, doubling up to an hour, so that a repaired
-// server is found again without a new mount. A wrong length and wrong bytes ban it
-// for a tenth of a second at first: the target and its control file may be just being
-// replaced, one after the other. A reply that makes no sense does so for a second at
-// first, of a candidate that never was right: the next may be as it should be. Control
-// file headers and listings are
-// tried for a few seconds only, ranges until the caller's context ends.
+// tried again with backoff and jitter, which the host keeps, not the caller; a
+// Retry-After is honoured for up to a minute. The others ban the candidate for a
+// second, doubling up to an hour: the next reply may be as it should be, and a
+// repaired server is found again without a new mount. It is a tenth of a second at
+// first for a wrong length and wrong bytes, since the target and its control file
+// may be just being replaced, one after the other, and for a candidate that was
+// right before. Control file headers and listings are tried for a few seconds only,
+// ranges until the caller's context ends.
 //
 // # A limited rate
 //

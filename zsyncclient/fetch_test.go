@@ -158,11 +158,8 @@ func TestLastingFaults(t *testing.T) {
 				t.Error("a banned source was asked again")
 			}
 			want := firstBan
-			switch {
-			case IsMismatch(err):
+			if IsMismatch(err) {
 				want = firstDoubt
-			case isOdd(err):
-				want = firstOdd
 			}
 			if got := s.candidates[0].ban; got != want || len(f.warned) != 0 {
 				t.Errorf("left alone for %v, want %v, and warned of %v", got, want, f.warned)
@@ -217,7 +214,7 @@ func TestOddReplyIsOnlyDoubtful(t *testing.T) {
 	f := newFixture(t, fixtureOptions{})
 	s := f.source()
 	cand := s.candidates[0]
-	if err := s.judge(cand, refuse("odd")); IsDoubtful(err) || cand.ban != firstOdd {
+	if err := s.judge(cand, refuse("odd")); IsDoubtful(err) || cand.ban != firstBan {
 		t.Errorf("never right: %v, left alone for %v", err, cand.ban)
 	}
 	cand.banned, cand.ban, cand.lastFault = time.Time{}, 0, nil

@@ -13,8 +13,9 @@ import (
 const (
 	firstBackoff = 150 * time.Millisecond
 	maxBackoff   = 20 * time.Second
-	// maxRetryAfter bounds what a server's Retry-After is honoured to.
-	maxRetryAfter = 5 * time.Minute
+	// maxRetryAfter bounds what a server's Retry-After is honoured to: one reply must
+	// not keep all readers away for long.
+	maxRetryAfter = time.Minute
 	// Bytes of a body after which a failure counts as the first again.
 	goodProgress = 64 << 10
 )
