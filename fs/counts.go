@@ -12,10 +12,19 @@ type Stats struct {
 	// Local reads were answered at once from what was here; Waited ones had to wait for
 	// a server, or for a search in what is here. Failed ones of both got an error.
 	Local, Waited, Failed int64
+	// LastFailure is the latest of the Failed; nil: none did.
+	LastFailure *ReadFailure
 	// LocalBytes and WaitedBytes were given to their readers.
 	LocalBytes, WaitedBytes int64
 	// Wait is how long the Waited reads took.
 	Wait Histogram
+}
+
+// ReadFailure is a read that got an error.
+type ReadFailure struct {
+	Path string // of the file in the mount
+	Err  error
+	Time time.Time
 }
 
 // Histogram counts durations by upper bounds.
@@ -36,6 +45,7 @@ var waitBounds = [...]time.Duration{
 type counts struct {
 	local, waited, failed   atomic.Int64
 	localBytes, waitedBytes atomic.Int64
+	lastFailure             atomic.Pointer[ReadFailure]
 	wait                    [len(waitBounds) + 1]atomic.Int64 // as Histogram.Counts
 	waitSum                 atomic.Int64                      // ns
 }
@@ -56,11 +66,17 @@ func (c *counts) readWaited(n int, began time.Time) {
 	c.waitedBytes.Add(int64(n))
 }
 
+// readFailed notes a read of either kind that failed.
+func (c *counts) readFailed(path string, err error) {
+	c.failed.Add(1)
+	c.lastFailure.Store(&ReadFailure{Path: path, Err: err, Time: time.Now()})
+}
+
 // Stats is a snapshot. Safe for concurrent use.
 func (f *FS) Stats() Stats {
 	c := &f.counts
 	s := Stats{
-		Local: c.local.Load(), Waited: c.waited.Load(), Failed: c.failed.Load(),
+		Local: c.local.Load(), Waited: c.waited.Load(), Failed: c.failed.Load(), LastFailure: c.lastFailure.Load(),
 		LocalBytes: c.localBytes.Load(), WaitedBytes: c.waitedBytes.Load(),
 		Wait: Histogram{Bounds: waitBounds[:], Sum: time.Duration(c.waitSum.Load())},
 	}

@@ -126,7 +126,7 @@ func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadRes
 		h.node.fs.counts.readLocal(n)
 	}
 	if code := errno(err); code != 0 {
-		h.node.fs.counts.failed.Add(1)
+		h.node.fs.counts.readFailed(h.node.file.Path(), err)
 		return nil, h.fault(ctx, off, err)
 	}
 	return fuse.ReadResultData(dest[:n]), 0

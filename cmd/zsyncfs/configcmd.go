@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -124,6 +125,8 @@ func checkConfig(path string) (file *config.File, faults []error, err error) {
 	switch {
 	case errors.As(err, &fault):
 		return nil, split(err), nil
+	case errors.Is(err, os.ErrNotExist):
+		return nil, nil, withHint(withCode(exitUsage, err), "\"zsyncfs config --help\" says what such a file has")
 	case err != nil:
 		return nil, nil, withCode(exitUsage, err)
 	}

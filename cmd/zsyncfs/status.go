@@ -37,7 +37,8 @@ stable: new ones are added, none is changed. Sizes are bytes, rates bytes a seco
     mounts[]                      dir, archive, detached, source, since, entries, known,
                                   bytes, requests, received, errors, limit_rate, rate
     mounts[].reads                of programs: local, waited, failed, local_bytes,
-                                  waited_bytes, wait_seconds
+                                  waited_bytes, wait_seconds, last_failure (path,
+                                  error, time)
     mounts[].blocks               fetched_bytes, reused_bytes, verified, suspect, repaired
     mounts[].hosts[]              host, requests, received, errors, error_kinds,
                                   failing_since, rtt_seconds, bytes_per_second
@@ -112,7 +113,11 @@ func (f *statusFlags) store(cmd *cobra.Command, args []string) (string, error) {
 		return "", fmt.Errorf("status %w", err)
 	}
 	store, err := storeOf(cmd.Context(), dir)
-	if err != nil {
+	switch {
+	case errors.Is(err, unix.ENOTCONN):
+		return "", withHint(withCode(exitNoDaemon, fmt.Errorf("status %s: its daemon has died", dir)),
+			"\"zsyncfs umount\" takes the mount away; so does a new \"zsyncfs mount\" there")
+	case err != nil:
 		return "", fmt.Errorf("status %s: %w", dir, err)
 	}
 	return store, nil

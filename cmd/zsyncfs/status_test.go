@@ -14,7 +14,8 @@ func TestPrintStatus(t *testing.T) {
 		Mounts: []daemon.MountStatus{{Dir: "/m", Source: "http://h/", Requests: 1, LimitRate: 500 << 10,
 			Open: []daemon.ArtifactStatus{{URL: "http://h/c.zsync", Blocks: 4, BlocksLocal: 1, State: "provisional", Users: 1}}},
 			{Dir: "/n", Archive: "daily", Source: "http://h/n/", Rate: 3 << 20,
-				Reads: daemon.ReadStatus{Local: 5, LocalBytes: 1 << 20, Waited: 2, WaitedBytes: 8 << 10, WaitSeconds: 0.05, Failed: 1},
+				Reads: daemon.ReadStatus{Local: 5, LocalBytes: 1 << 20, Waited: 2, WaitedBytes: 8 << 10, WaitSeconds: 0.05, Failed: 1,
+					LastFailure: &daemon.FaultStatus{Path: "d\x1b", Error: "no bytes\ncame", Time: now.Add(-time.Minute)}},
 				Open: []daemon.ArtifactStatus{{URL: "http://h/n/d.zsync", Blocks: 4, BlocksLocal: 1, State: "provisional", Users: 3, Rate: 2 << 20,
 					Readers: []daemon.ReaderStatus{{PID: 0}, {PID: 12, Program: "cat", Open: 2}, {PID: 13, Program: "\x1b[2J", Open: 1}}}}}},
 		Gets: []daemon.GetStatus{
@@ -39,6 +40,7 @@ open http://h/c.zsync: 0 B, 1 of 4 blocks here (25.0 %), 0 B reused, 0 B fetched
 names 0, of which 0 looked at (0 B)
 network 0 requests, 0 B received (now 3.0 MiB/s), 0 failed
 reads 5 answered at once (1.0 MiB), 2 after a wait (8.0 KiB, 25ms on the mean), 1 failed
+failed 1m0s ago: d\x1b: no bytes; came
 open http://h/n/d.zsync: 0 B, 1 of 4 blocks here (25.0 %), 0 B reused, 0 B fetched (now 2.0 MiB/s), provisional, 3 readers (cat 12, \x1b[2J 13)
 
 get http://h/a.zsync

@@ -93,6 +93,9 @@ func printReads(t io.Writer, m daemon.MountStatus) {
 		text += fmt.Sprintf(", %d failed", r.Failed)
 	}
 	fmt.Fprintf(t, "  reads\t%s\n", text)
+	if f := r.LastFailure; f != nil {
+		fmt.Fprintf(t, "  failed\t%s ago: %s: %s\n", words.Since(f.Time), printable(f.Path), printable(f.Error))
+	}
 }
 
 func printArtifact(t io.Writer, a daemon.ArtifactStatus) {

@@ -93,6 +93,10 @@ func TestDeadMountThatWasLookedAt(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.Signal(syscall.SIGKILL)
+	r := daemon.Command(t, m.Command("status", m.Dir))
+	if r.Code != 11 || !strings.Contains(r.Errors, "has died") || !strings.Contains(r.Errors, "zsyncfs umount") {
+		t.Errorf("status of a dead mount: %v", r)
+	}
 	m = again(t, m, s.URL("/made/"))
 	if _, err := os.ReadFile(m.Path(textFile)); err != nil {
 		t.Error(err)

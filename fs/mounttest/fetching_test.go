@@ -2,6 +2,7 @@ package mounttest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -264,6 +266,31 @@ func TestKilledReader(t *testing.T) {
 	l.Resume()
 	if err := readcheck.Whole(readcheck.Pair{Got: m.Path(newTar), Want: filepath.Join(dir, "made", newTar)}); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestFailedReadIsTold: the status says which read failed last, and of what.
+func TestFailedReadIsTold(t *testing.T) {
+	t.Parallel()
+	needMount(t)
+	dir := folder(t)
+	publishIn(t, dir, "t.img", fixture.Random(50_000, 1))
+	s := serve(t, dir)
+	l, err := line.Open(s.Addr(), line.Options{})
+	must(t, err)
+	t.Cleanup(l.Close)
+	m := mount(t, "http://"+l.Addr()+"/", "--read-deadline", "2s", "--refresh", "1h")
+	_, err = os.Stat(m.Path("t.img"))
+	must(t, err)
+	l.Stall()
+	if _, err := os.ReadFile(m.Path("t.img")); !errors.Is(err, syscall.EIO) {
+		t.Errorf("the read ended with %v", err)
+	}
+	r := daemon.Command(t, m.Command("status", m.Dir))
+	_, told, _ := strings.Cut(r.Output, "  failed ")
+	told, _, _ = strings.Cut(told, "\n")
+	if !strings.Contains(told, " ago: t.img: no data within the read deadline: ") || strings.Contains(told, "canceled") {
+		t.Errorf("told %q of\n%v", told, r)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"strings"
 	"time"
 
 	"github.com/zsyncfs/zsyncfs/blockstore"
@@ -143,7 +144,7 @@ func (t *Target) fly(f *flight, runs []format.BlockRange) error {
 	case err != nil && ctx.Err() != nil:
 		// The client's own word for it, a cancelled context, would look like a
 		// reader that left.
-		return fmt.Errorf("%w: %v", ErrStalled, err)
+		return fmt.Errorf("%w: %s", ErrStalled, strings.TrimSuffix(err.Error(), ": "+context.Canceled.Error()))
 	}
 	return t.explain(err)
 }

@@ -80,6 +80,8 @@ type ReadStatus struct {
 	LocalBytes  int64   `json:"local_bytes"`  // given at once
 	WaitedBytes int64   `json:"waited_bytes"` // given after a wait
 	WaitSeconds float64 `json:"wait_seconds"` // of all that waited, added up
+	// LastFailure is the latest that failed.
+	LastFailure *FaultStatus `json:"last_failure,omitempty"`
 
 	wait fs.Histogram
 }
@@ -255,6 +257,9 @@ func (m *mounted) status() MountStatus {
 		s.Reads = ReadStatus{
 			Local: reads.Local, Waited: reads.Waited, Failed: reads.Failed, LocalBytes: reads.LocalBytes,
 			WaitedBytes: reads.WaitedBytes, WaitSeconds: reads.Wait.Sum.Seconds(), wait: reads.Wait,
+		}
+		if last := reads.LastFailure; last != nil {
+			s.Reads.LastFailure = &FaultStatus{Path: last.Path, Error: last.Err.Error(), Time: last.Time}
 		}
 	}
 	s.Open = m.artifactStatus(readers)
