@@ -11,9 +11,9 @@
 // the table and, where there is one, a goal for this project's: a number, or so
 // many times as good as the peers in the same run. A measurement is one row for
 // one tool once; rows are repeated, tool after tool in turn, so that a busy
-// machine hits all of them, and the medians are printed; ratios of times are the medians
-// of those within a turn. No number is printed
-// that was not measured in the same run.
+// machine hits all of them, and the medians are printed; ratios of times are the
+// medians of those within a turn. No number is printed that was not measured in
+// the same run.
 //
 // A new row is a function of the type measure and an entry in the table rows.
 //
