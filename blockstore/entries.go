@@ -103,7 +103,7 @@ func (v *Version) entry() Entry {
 func (v *Version) InOnePiece(r format.Range) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return v.piece(r.Start, r.Length()).length == r.Length()
+	return v.piece(nil, r.Start, r.Length()).length == r.Length()
 }
 
 // MaxSketch is the length of the longest sketch, in bytes.

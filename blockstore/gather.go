@@ -96,7 +96,7 @@ func (v *Version) gather(only *Key) (more bool, err error) {
 	if err = errors.Join(err, lost); len(done) == 0 {
 		return err == nil, err
 	}
-	return err == nil, errors.Join(err, s.refer(g.key, v, done))
+	return err == nil, errors.Join(err, s.refer(g, v, done))
 }
 
 // stillOwn are those of done that the own file has still: only to these may others

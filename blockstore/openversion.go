@@ -166,6 +166,7 @@ func (s *Store) loadVersion(key Key, place Place, raw []byte, h *format.Header, 
 		return nil, err
 	}
 	v.parts, v.table, v.state, v.pages = l.parts, l.table, l.state, l.pages
+	s.settleSegment(key, v.parts.data)
 	v.takeShared(l.shared)
 	v.recall()
 	v.strays = name != "" // a crash may have left some

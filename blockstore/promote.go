@@ -67,6 +67,7 @@ func (v *Version) mergeInto(id ID, target string) error {
 		if err := v.rename(id.String()); err != nil {
 			return err
 		}
+		s.settleSegment(v.key, v.parts.data)
 		v.mu.Lock()
 		v.id, v.hasID = id, true
 		v.mu.Unlock()
@@ -96,7 +97,7 @@ func (v *Version) mergeInto(id ID, target string) error {
 		s.options.Warn(fmt.Errorf("blockstore: merge a version: %w", last))
 	}
 	s.gone(v.booked)
-	s.detachSegment(v.key)
+	s.settleSegment(v.key, v.parts.data)
 	v.takeShared(other.shared)
 	v.booked = s.bookedAccount(v.name)
 	return errors.Join(

@@ -8,16 +8,21 @@ import (
 )
 
 // refer has all versions that have blocks among the bytes done, which were moved
-// from the file of owner to that of heir, refer to them there, the owner among
+// from the file from to that of heir, refer to them there, its owner among
 // them, and gives back the room of what nobody needs any more. It needs moving.
-func (s *Store) refer(owner Key, heir *Version, done []moved) error {
+func (s *Store) refer(from *segment, heir *Version, done []moved) error {
+	owner := from.key
+	to, err := heir.dataFile()
+	if err != nil {
+		return err
+	}
 	var needed []format.Range
 	for _, key := range s.sharersOf(owner) {
 		if key == heir.key || key == owner {
 			continue
 		}
 		err := s.withVersion(key, func(w *Version) error {
-			if err := w.relink(owner, heir.key, done); err != nil {
+			if err := w.relink(from.f, heir.key, to, done); err != nil {
 				return err
 			}
 			rest := w.bytesIn(owner)
@@ -38,7 +43,7 @@ func (s *Store) refer(owner Key, heir *Version, done []moved) error {
 		needed = append(needed, rest...)
 	}
 	failpoint("gather.others refer")
-	err := s.withVersion(owner, func(u *Version) error { return u.giveAway(heir.key, done, needed) })
+	err = s.withVersion(owner, func(u *Version) error { return u.giveAway(from.f, heir.key, to, done, needed) })
 	if errors.Is(err, ErrNotFound) {
 		return nil
 	}
@@ -82,17 +87,17 @@ func (v *Version) bytesIn(owner Key) (out []format.Range) {
 }
 
 // relink has the blocks whose bytes are among those that were moved from the file
-// of owner to that of heir refer to them there.
-func (v *Version) relink(owner, heir Key, done []moved) error {
+// from to the file to of heir refer to them there.
+func (v *Version) relink(from *dataFile, heir Key, to *dataFile, done []moved) error {
 	g, err := v.useSegment(heir)
-	if err != nil || g == nil {
+	if err != nil || g == nil || g.f != to {
 		return err
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	var fresh []shared
 	for _, r := range v.table.shared {
-		if r.segment.key != owner {
+		if r.segment.f != from {
 			continue
 		}
 		length := v.geometry().Bytes(r.blocks).Length()
@@ -146,12 +151,15 @@ func (v *Version) replaceShared(fresh []shared) {
 	v.moves.Add(1)
 }
 
-// giveAway has own blocks whose bytes were moved to the file of heir refer to them
-// there, and gives back their room, but for bytes that are needed here still. What
-// changed is durable before.
-func (v *Version) giveAway(heir Key, done []moved, needed []format.Range) error {
+// giveAway has own blocks whose bytes were moved from the file from, if that is the
+// version's own, to the file to of heir refer to them there, and gives back their room,
+// but for bytes that are needed here still. What changed is durable before.
+func (v *Version) giveAway(from *dataFile, heir Key, to *dataFile, done []moved, needed []format.Range) error {
+	if own, err := v.dataFile(); err != nil || own != from {
+		return err
+	}
 	g, err := v.useSegment(heir)
-	if err != nil || g == nil {
+	if err != nil || g == nil || g.f != to {
 		return err
 	}
 	keep := extentsOf(needed)

@@ -100,6 +100,16 @@ func (s *Store) detachSegment(key Key) {
 	delete(s.proofs, key)
 }
 
+// settleSegment detaches the segment of key unless it is file, which its version has
+// now: the folder that was there before could not be used, or somebody replaced it.
+func (s *Store) settleSegment(key Key, file *dataFile) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if g := s.segments[key]; g != nil && g.f != file {
+		delete(s.segments, key)
+	}
+}
+
 // addUser and removeUser keep who has runs in g.
 func (g *segment) addUser(v *Version) {
 	g.mu.Lock()

@@ -37,6 +37,13 @@ func (v *Version) Share(from *Version, runs []Shared) (added int64, err error) {
 	if s.discarded(v) || s.discarded(from) {
 		return 0, nil
 	}
+	moves := from.moves.Load()
+	// What was looked up may be other bytes later.
+	same := func() bool { return from.moves.Load() == moves }
+	file, err := from.dataFile()
+	if err != nil {
+		return 0, err
+	}
 	parts, err := v.enter()
 	if err != nil {
 		return 0, err
@@ -45,14 +52,11 @@ func (v *Version) Share(from *Version, runs []Shared) (added int64, err error) {
 	if err := v.checkShared(parts, runs); err != nil {
 		return 0, err
 	}
-	moves := from.moves.Load()
-	// What was looked up may be other bytes later.
-	same := func() bool { return from.moves.Load() == moves }
 	for _, checked := range []bool{false, true} {
 		var found []located
 		for _, r := range runs {
 			if r.Checked == checked {
-				found = from.locate(v, r, found)
+				found = from.locate(file, v, r, found)
 			}
 		}
 		n, err := v.link(found, checked, same)
@@ -79,21 +83,31 @@ func (v *Version) checkShared(parts *parts, runs []Shared) error {
 	return nil
 }
 
+// dataFile is the version's own. It may be another one when moves has changed.
+func (v *Version) dataFile() (*dataFile, error) {
+	parts, err := v.enter()
+	if err != nil {
+		return nil, err
+	}
+	defer v.leave()
+	return parts.data, nil
+}
+
 // locate appends to out where in the files of the store the blocks r of user are,
-// as far as the version has them in one piece.
-func (v *Version) locate(user *Version, r Shared, out []located) []located {
+// as far as the version, whose file is own, has them in one piece.
+func (v *Version) locate(own *dataFile, user *Version, r Shared, out []located) []located {
 	g := user.geometry()
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for b := r.Blocks.Start; b < r.Blocks.End; {
 		off := r.Off + g.Offset(b) - g.Offset(r.Blocks.Start)
-		piece := v.piece(off, g.Bytes(format.BlockRange{Start: b, End: r.Blocks.End}).Length())
+		piece := v.piece(own, off, g.Bytes(format.BlockRange{Start: b, End: r.Blocks.End}).Length())
 		n := format.BlockID(piece.length / g.BlockSize)
 		if b+n < r.Blocks.End && piece.length-int64(n)*g.BlockSize == g.BlockLength(b+n) {
 			n++ // the target's last block, which is short
 		}
 		if n > 0 && piece.segment != user.key {
-			out = append(out, located{blocks: format.BlockRange{Start: b, End: b + n}, owner: piece.segment, off: piece.off})
+			out = append(out, located{blocks: format.BlockRange{Start: b, End: b + n}, owner: piece.segment, file: piece.file, off: piece.off})
 		}
 		b += max(n, 1)
 	}
@@ -103,26 +117,27 @@ func (v *Version) locate(user *Version, r Shared, out []located) []located {
 // piece is bytes that lie one behind the other in a data file.
 type piece struct {
 	segment     Key
+	file        *dataFile
 	off, length int64
 }
 
 // piece is where byte off of the target lies, and how many of the length bytes
-// from there on follow it. It needs mu.
-func (v *Version) piece(off, length int64) (out piece) {
+// from there on follow it. own is its file. It needs mu.
+func (v *Version) piece(own *dataFile, off, length int64) (out piece) {
 	g := v.geometry()
 	end := min(off+length, g.Length)
 	for at := off; at < end; {
 		b := g.Block(at)
 		run := v.table.run(b, g.Block(end-1)+1)
-		p := piece{segment: v.key, off: run.off + at - g.Offset(b)}
+		p := piece{segment: v.key, file: own, off: run.off + at - g.Offset(b)}
 		switch run.at {
 		case nowhere:
 			return out
 		case otherSegment:
-			p.segment = run.segment.key
+			p.segment, p.file = run.segment.key, run.segment.f
 		}
 		p.length = min(g.Bytes(format.BlockRange{Start: b, End: run.end}).End, end) - at
-		if out.length > 0 && (p.segment != out.segment || p.off != out.off+out.length) {
+		if out.length > 0 && (p.file != out.file || p.off != out.off+out.length) {
 			return out
 		}
 		if out.length == 0 {
@@ -136,8 +151,9 @@ func (v *Version) piece(off, length int64) (out piece) {
 }
 
 // link says where runs, which are ascending and disjoint, are, as far as they are
-// nowhere by now, nobody is changing these bytes, and still says that they are as
-// they were when they were looked up. It returns how many blocks that are.
+// nowhere by now, the owner has this very file, nobody is changing these bytes, and
+// still says that they are as they were when they were looked up. It returns how many
+// blocks that are.
 func (v *Version) link(runs []located, checked bool, still func() bool) (added int64, err error) {
 	segments := map[Key]*segment{}
 	for _, r := range runs {
@@ -156,7 +172,7 @@ func (v *Version) link(runs []located, checked bool, still func() bool) (added i
 	}
 	for _, r := range runs {
 		at := format.Range{Start: r.off, End: r.off + v.geometry().Bytes(r.blocks).Length()}
-		if g := segments[r.owner]; g != nil && !v.store.isClaimed(r.owner, at) {
+		if g := segments[r.owner]; g != nil && (r.file == nil || r.file == g.f) && !v.store.isClaimed(r.owner, at) {
 			free = v.table.unknown(shared{blocks: r.blocks, segment: g, off: r.off}, free)
 		}
 	}

@@ -368,3 +368,49 @@ func soundStore(t testing.TB, dir string) *Store {
 	must(t, err)
 	return s
 }
+
+// TestSharedWithDroppedFolder: a version shares blocks of one whose folder cannot be
+// used and is dropped. The one that begins anew has another file: what is shared of it
+// from then on is not read from the old one.
+func TestSharedWithDroppedFolder(t *testing.T) {
+	const blockSize, blocks = 4096, 40
+	dir := t.TempDir()
+	one := makeTarget(t, 1, blocks*blockSize, blockSize)
+	two := one.changed(t, 2, 3)
+	s, _ := openStore(t, dir)
+	v1, v2 := one.open(t, s), two.open(t, s)
+	one.putWhole(t, v1)
+	must(t, v2.PutControl(two.control, 0))
+	if shareAligned(t, v2, v1, two, one) == 0 {
+		t.Fatal("nothing is shared")
+	}
+	folder := v1.path()
+	must(t, v2.Close())
+	must(t, v1.Close())
+	must(t, s.Close())
+	for _, name := range []string{metaName, controlName} {
+		must(t, os.Truncate(filepath.Join(folder, name), 1))
+	}
+	must(t, os.WriteFile(filepath.Join(folder, dataName), bytes.Repeat([]byte("not this"), blocks*blockSize/8), 0o600))
+	s, _ = openStore(t, dir)
+	v2 = two.open(t, s) // which opens the old file of the other one
+	defer v2.Close()
+	if n := two.checkAll(t, v2); n != 0 {
+		t.Fatalf("%d blocks are right", n)
+	}
+	v1 = one.open(t, s)
+	defer v1.Close()
+	one.putWhole(t, v1)
+	var same []Shared
+	for b := format.BlockID(0); b < blocks; b++ {
+		if bytes.Equal(one.blocks(b, b+1), two.blocks(b, b+1)) {
+			same = append(same, Shared{Blocks: format.BlockRange{Start: b, End: b + 1}, Off: int64(b) * blockSize, Checked: true})
+		}
+	}
+	if n, err := v2.Share(v1, same); err != nil || n != int64(len(same)) {
+		t.Errorf("%d of %d blocks are shared: %v", n, len(same), err)
+	}
+	if n := two.checkAll(t, v2); n != len(same) {
+		t.Errorf("%d of %d blocks are right", n, len(same))
+	}
+}

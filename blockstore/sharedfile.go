@@ -87,11 +87,13 @@ func encodeShared(key Key, runs []shared) []byte {
 }
 
 // located is a run of blocks whose bytes are in the data file of the version
-// owner, one behind the other from off on.
+// owner, one behind the other from off on. file is the one that was looked at; nil,
+// of what the disk tells: whichever the owner has.
 type located struct {
 	blocks format.BlockRange
 	off    int64
 	owner  Key
+	file   *dataFile
 }
 
 // decodeShared is the opposite of encodeShared, for a version of this key and so

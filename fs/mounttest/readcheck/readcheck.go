@@ -82,7 +82,8 @@ func equal(got, want []byte, off int64) error {
 	}
 	for i := range want {
 		if got[i] != want[i] {
-			return fmt.Errorf("%w: byte %d is %#02x, want %#02x", ErrWrong, off+int64(i), got[i], want[i])
+			end := min(i+16, len(want))
+			return fmt.Errorf("%w: bytes from %d on are %x, want %x", ErrWrong, off+int64(i), got[i:end], want[i:end])
 		}
 	}
 	return nil
