@@ -166,6 +166,26 @@ func TestSwappedFiles(t *testing.T) {
 	}
 }
 
+// TestVersionsElsewhere: what has the name of the folder of versions is neither waited
+// for nor gone through.
+func TestVersionsElsewhere(t *testing.T) {
+	elsewhere := t.TempDir()
+	for name, make := range map[string]func(string) error{
+		"pipe": func(path string) error { return unix.Mkfifo(path, 0o600) },
+		"link": func(path string) error { return os.Symlink(elsewhere, path) },
+		"file": func(path string) error { return os.WriteFile(path, nil, 0o600) },
+	} {
+		dir := t.TempDir()
+		s, _ := openStore(t, dir)
+		must(t, s.Close())
+		must(t, os.Remove(filepath.Join(dir, versionsName)))
+		must(t, make(filepath.Join(dir, versionsName)))
+		if _, err := Open(dir, Options{}); !errors.Is(err, ErrIrregular) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // TestPipes: no file of a store is waited for when a pipe has its name. Without the
 // format and the lock nothing goes on; any other is only lost.
 func TestPipes(t *testing.T) {

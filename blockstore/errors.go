@@ -34,8 +34,8 @@ var (
 	ErrInUse = errors.New("blockstore: the version is in use")
 	// ErrNotStore: the folder holds something else than a store.
 	ErrNotStore = errors.New("blockstore: the folder is not a store")
-	// ErrIrregular: something else has the name of a file.
-	ErrIrregular = errors.New("it is no regular file; remove it")
+	// ErrIrregular: something else has the name of a file, or of a folder.
+	ErrIrregular = errors.New("something else has that name: remove it")
 )
 
 // LockedError: another process owns the store.

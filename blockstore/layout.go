@@ -63,6 +63,23 @@ func takeLock(dir string) (*os.File, error) {
 	return f, nil
 }
 
+// makeVersionsDir makes the folder of versions where there is none. A link would have
+// the blocks of the store lie where it leads. Errors: ErrIrregular (wrapped).
+func makeVersionsDir(dir string) error {
+	err := os.Mkdir(dir, 0o700)
+	switch {
+	case err == nil:
+		return nil
+	case !errors.Is(err, fs.ErrExist):
+		return writeError("make the folder of versions", err)
+	}
+	info, err := os.Lstat(dir)
+	if err == nil && !info.IsDir() {
+		err = &os.PathError{Op: "open", Path: dir, Err: ErrIrregular}
+	}
+	return err
+}
+
 // formatLine is the content of the file "format" of this layout. Its checksum
 // tells a newer layout from a damaged file.
 func formatLine(layout int) string {

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/zsyncfs/zsyncfs/format"
 )
 
@@ -110,7 +112,7 @@ func (s *Store) keyTaken(key Key, name string) bool {
 // folders are the names of the versions' folders, and of those that are to be
 // removed.
 func (s *Store) folders() (map[string]struct{}, []string, error) {
-	d, err := os.Open(s.versionsDir())
+	d, err := os.OpenFile(s.versionsDir(), os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, nil, fmt.Errorf("blockstore: %w", err)
 	}

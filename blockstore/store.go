@@ -112,8 +112,8 @@ func (s *Store) load() ([]string, error) {
 	if err := checkFormat(s.dir, s.options.Beside, s.options.Warn); err != nil {
 		return nil, err
 	}
-	if err := os.Mkdir(s.versionsDir(), 0o700); err != nil && !errors.Is(err, os.ErrExist) {
-		return nil, writeError("make the folder of versions", err)
+	if err := makeVersionsDir(s.versionsDir()); err != nil {
+		return nil, err
 	}
 	var err error
 	if s.index, err = openIndex(s.dir, s.options.Warn); err != nil {
