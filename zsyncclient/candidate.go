@@ -19,6 +19,7 @@ const (
 	firstBan   = time.Second
 	longBan    = time.Minute // from this on, each of a row is told of
 	maxBan     = time.Hour
+	maxDoubt   = 15 * time.Second // of a candidate that was right before
 	noRangesIn = 10 * time.Minute
 )
 
@@ -88,12 +89,15 @@ func (cand *candidate) leave(err error) (tell bool) {
 	if cand.lastFault != nil && now.Before(cand.banned) {
 		return false
 	}
-	first := firstBan
+	first, most := firstBan, maxBan
 	if cand.accepted || IsMismatch(err) {
 		first = firstDoubt
 	}
+	if cand.accepted { // one rotten block that is asked for again and again is not all of it
+		most = maxDoubt
+	}
 	tell = cand.ban == 0
-	cand.ban = min(max(2*cand.ban, first), maxBan)
+	cand.ban = min(max(2*cand.ban, first), most)
 	cand.banned, cand.lastFault = now.Add(cand.ban), err
 	return tell || cand.ban >= longBan
 }
@@ -265,12 +269,11 @@ func (s *Source) distrustETag(cand *candidate) {
 	cand.etagOff++
 }
 
-// doubtWhole says whether a whole file for a range is to be asked again: once
-// where ranges came before, since one bad edge of a network must not lead to a
-// download of everything.
+// doubtWhole says whether a whole file for a range is to be asked again: once, since
+// one bad edge of a network must not lead to a download of everything.
 func (s *Source) doubtWhole(cand *candidate) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	cand.wholes++
-	return cand.ranged && cand.wholes == 1
+	return cand.wholes == 1
 }

@@ -59,6 +59,7 @@ func (c *Client) FetchControl(ctx context.Context, u *url.URL, prev Validators, 
 			var err error
 			ctl, err = r.control(prev, prefix)
 			r.close()
+			c.doubt(u, err)
 			if err == nil && r.parts > 1 && !r.v.certain() && ctl.Header.Size <= maxPrefix {
 				// Its parts may be of two files: all of it from one.
 				prefix, err = max(prefix, ctl.Header.Size), ErrTargetChanged
@@ -144,6 +145,7 @@ func (f *controlFetch) run(ctx context.Context) error {
 			return endedError(err, f.last)
 		}
 		err := f.try(ctx)
+		f.c.doubt(f.ctl.URL, err)
 		if f.callerErr != nil {
 			return f.callerErr
 		}

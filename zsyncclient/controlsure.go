@@ -113,6 +113,7 @@ func (f *controlFetch) linesNow(ctx context.Context, lines []byte) (*Control, er
 		}
 		return nil
 	})
+	f.c.doubt(f.ctl.URL, err)
 	return now, err
 }
 
@@ -123,6 +124,7 @@ func (f *controlFetch) sameHeader(ctx context.Context) (*Control, error) {
 		now, err := f.headerNow(ctx)
 		switch {
 		case err == nil && now == nil:
+			f.c.doubt(f.ctl.URL, ErrTargetChanged)
 			return nil, fmt.Errorf("%w: control file %s has another header", ErrTargetChanged, Redact(f.ctl.URL))
 		case err == nil:
 			return now, nil

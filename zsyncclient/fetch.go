@@ -128,6 +128,7 @@ func (f *fetch) finish(ctx context.Context, t *try, err error, explain func(erro
 	if err != nil && ctx.Err() != nil {
 		return lastWords(ctx, explain(err), f.lastFailure())
 	}
+	f.s.c.doubt(t.cand.url, err)
 	if f.mayRepeat(t, err) {
 		return nil
 	}

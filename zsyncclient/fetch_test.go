@@ -1,6 +1,7 @@
 package zsyncclient
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -201,6 +202,13 @@ func TestDoubtGrows(t *testing.T) {
 	if cand.ban != firstDoubt {
 		t.Errorf("left alone for %v for a fault of what was right before", cand.ban)
 	}
+	for range 10 { // one rotten block must not keep the others away for long
+		cand.banned = time.Now()
+		s.judge(cand, &StatusError{Code: 404})
+	}
+	if cand.ban != maxDoubt {
+		t.Errorf("left alone for %v for many faults of what was right before", cand.ban)
+	}
 	other := f.source().candidates[0]
 	s.judge(other, &StatusError{Code: 404})
 	if other.ban != firstBan {
@@ -225,6 +233,47 @@ func TestOddReplyIsOnlyDoubtful(t *testing.T) {
 	cand.banned = time.Now()
 	if err := s.judge(cand, ErrForbiddenAddress); IsDoubtful(err) {
 		t.Errorf("%v is only doubtful", err)
+	}
+}
+
+// TestOneWholeFile: a server that answers a range with the whole file once is asked for
+// ranges again.
+func TestOneWholeFile(t *testing.T) {
+	for _, start := range []format.BlockID{0, 3} {
+		f := newFixture(t, fixtureOptions{})
+		f.srv.Add(rangetest.Rule{Path: "/d/t.dat", Fault: rangetest.IgnoreRange, Times: 1})
+		s := f.source()
+		for range 2 {
+			if err := f.fetch(context.Background(), s, format.BlockRange{Start: start, End: start + 2}); err != nil {
+				t.Errorf("from block %d: %v", start, err)
+			}
+			start += 10
+		}
+	}
+}
+
+// TestOneWrongRedirect: a redirect that leads to something else once, as to a login
+// page, is not gone on with.
+func TestOneWrongRedirect(t *testing.T) {
+	f := newFixture(t, fixtureOptions{})
+	f.srv.Put("/page", []byte("<html>who are you?</html>"))
+	f.srv.Put("/other", bytes.Repeat([]byte{7}, len(f.target)))
+	for _, to := range []string{"/page", "/other"} {
+		f.srv.Add(rangetest.Rule{Path: "/d/t.dat", Fault: rangetest.Redirect, Text: to, Times: 1})
+		s := f.source()
+		_ = f.fetch(context.Background(), s, format.BlockRange{Start: 2, End: 4})
+		s.candidates[0].banned = time.Time{}
+		if err := f.fetch(context.Background(), s, format.BlockRange{Start: 2, End: 4}); err != nil {
+			t.Errorf("after a redirect to %s: %v", to, err)
+		}
+	}
+	control := f.srv.URL("/d/t.dat.zsync")
+	f.srv.Add(rangetest.Rule{Path: "/d/t.dat.zsync", Fault: rangetest.Redirect, Text: "/page", Times: 1})
+	if _, err := f.c.FetchControl(context.Background(), mustURL(control), Validators{}, 0); err == nil {
+		t.Error("a page is a control file")
+	}
+	if _, err := f.c.FetchControl(context.Background(), mustURL(control), Validators{}, 0); err != nil {
+		t.Error(err)
 	}
 }
 

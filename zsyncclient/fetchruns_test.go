@@ -252,7 +252,7 @@ func TestRunsNoRanges(t *testing.T) {
 	f := runsFixture(t)
 	f.srv.Add(rangetest.Rule{Path: "/d/t.dat", Fault: rangetest.IgnoreRange})
 	_, err := f.fetchRuns(shortly(t, 20*time.Second), f.source(), everyOther(300))
-	if !errors.Is(err, ErrNoRanges) || f.srv.Count("") > 3 {
+	if !errors.Is(err, ErrNoRanges) || f.srv.Count("") > 6 {
 		t.Errorf("%v after %d requests", err, f.srv.Count(""))
 	}
 	wantText(t, err, f.srv.URL("/d/t.dat"))

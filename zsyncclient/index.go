@@ -29,10 +29,12 @@ func (c *Client) FetchIndex(ctx context.Context, u *url.URL) (*listing.Listing, 
 		body, err = c.readPage(ctx, a)
 		return err
 	})
+	c.doubt(u, err)
 	if err != nil {
 		return nil, fmt.Errorf("fetch index file %s: %w", Redact(u), err)
 	}
 	l, err := listing.ParseIndex(final, body)
+	c.doubt(u, err)
 	if err != nil {
 		return nil, fmt.Errorf("index file %s: %w", Redact(u), err)
 	}

@@ -91,10 +91,12 @@ func (c *Client) page(ctx context.Context, u *url.URL, prev Validators) (l *list
 		body, err = c.readPage(ctx, a)
 		return err
 	})
+	c.doubt(u, err)
 	if err != nil {
 		return nil, v, nil, err
 	}
 	l, err = listing.Parse(a.final, a.header.Get("Content-Type"), body)
+	c.doubt(u, err)
 	if err != nil {
 		return nil, v, nil, &refusal{err: err}
 	}

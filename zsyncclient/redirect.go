@@ -1,6 +1,7 @@
 package zsyncclient
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"sync"
@@ -59,6 +60,16 @@ func (f *finals) drop(u *url.URL) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.m, u.String())
+}
+
+// doubt forgets where u redirected to after what came from there was no good: the
+// redirect may be what is wrong.
+func (c *Client) doubt(u *url.URL, err error) {
+	var backoff *backoffError // nobody was asked
+	if err == nil || errors.Is(err, ErrNotModified) || errors.As(err, &backoff) {
+		return
+	}
+	c.finals.drop(withoutUser(u))
 }
 
 // redirectTarget is where an answer from u leads; nil when it is no redirect.

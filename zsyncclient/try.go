@@ -127,9 +127,6 @@ func (t *try) wholeForRange(ctx context.Context, a *answer, r format.Range, etag
 	case a.length >= 0 && a.length != s.geo.Length:
 		a.body.done()
 		return &LengthError{Want: s.geo.Length, Got: a.length}
-	case s.doubtWhole(t.cand):
-		a.body.done()
-		return errAskAgain
 	}
 	if r.Start == 0 {
 		if err := t.consume(ctx, a.body, a.body); err != nil {
@@ -138,5 +135,8 @@ func (t *try) wholeForRange(ctx context.Context, a *answer, r format.Range, etag
 		s.judge(t.cand, nil)
 	}
 	a.body.done()
+	if s.doubtWhole(t.cand) {
+		return errAskAgain
+	}
 	return fmt.Errorf("server sent 200 for a range request: %w", ErrNoRanges)
 }
