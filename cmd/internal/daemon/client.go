@@ -32,8 +32,9 @@ const answerLimit = 256 << 20
 
 // Client talks to the daemon of a store.
 type Client struct {
-	store string
-	http  *http.Client
+	store    string
+	http     *http.Client
+	patience time.Duration // statusPatience
 }
 
 // NewClient is a client for the daemon that owns the store in dir, whether one
@@ -56,7 +57,7 @@ func NewClient(dir string) *Client {
 		}
 		return conn, nil
 	}
-	return &Client{store: dir, http: &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}
+	return &Client{store: dir, patience: statusPatience, http: &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}
 }
 
 // statusPatience is how long a daemon takes at most to say how it is.
@@ -67,7 +68,7 @@ var ErrNoAnswer = errors.New("the daemon of this cache directory does not answer
 
 // Status asks for a snapshot. Errors: ErrNoDaemon; ErrNoAnswer.
 func (c *Client) Status(ctx context.Context) (*Status, error) {
-	return c.statusWithin(ctx, statusPatience)
+	return c.statusWithin(ctx, c.patience)
 }
 
 func (c *Client) statusWithin(ctx context.Context, patience time.Duration) (*Status, error) {
@@ -84,9 +85,9 @@ func (c *Client) statusWithin(ctx context.Context, patience time.Duration) (*Sta
 }
 
 // Mount asks the daemon to add a mount, and returns when it can be used.
-// Errors: ErrNoDaemon; *Failure as the daemon told it.
+// Errors: ErrNoDaemon; ErrNoAnswer; *Failure as the daemon told it.
 func (c *Client) Mount(ctx context.Context, spec Spec) error {
-	err := c.call(telling(ctx), http.MethodPost, "/v1/mounts", spec, &struct{}{})
+	err := c.ask(telling(ctx), "/v1/mounts", spec, &struct{}{})
 	var failure *Failure
 	if errors.As(err, &failure) && failure.Ending {
 		return ErrNoDaemon
@@ -94,12 +95,12 @@ func (c *Client) Mount(ctx context.Context, spec Spec) error {
 	return err
 }
 
-// Cache asks the daemon to do r with its store. Errors: ErrNoDaemon, also for one
+// Cache asks the daemon to do r with its store. Errors: ErrNoAnswer; ErrNoDaemon, also for one
 // that is ending, which has the store for a moment still; ErrNoMatch and others, as
 // *Failure.
 func (c *Client) Cache(ctx context.Context, r CacheRequest) (*CacheAnswer, error) {
 	var a CacheAnswer
-	err := c.call(ctx, http.MethodPost, "/v1/cache", r, &a)
+	err := c.ask(ctx, "/v1/cache", r, &a)
 	var failure *Failure
 	switch {
 	case errors.As(err, &failure) && failure.Ending:
@@ -108,6 +109,33 @@ func (c *Client) Cache(ctx context.Context, r CacheRequest) (*CacheAnswer, error
 		return nil, err
 	}
 	return &a, nil
+}
+
+// ask is call for what may take long. Errors: as well ErrNoAnswer, of a daemon that
+// meanwhile does not say how it is either.
+func (c *Client) ask(ctx context.Context, path string, body, out any) error {
+	ctx, stop := c.whileAwake(ctx)
+	defer stop()
+	return c.call(ctx, http.MethodPost, path, body, out)
+}
+
+// whileAwake is ctx, which ends with ErrNoAnswer when the daemon hangs. stop must be
+// called.
+func (c *Client) whileAwake(ctx context.Context) (awake context.Context, stop func()) {
+	awake, cancel := context.WithCancelCause(ctx)
+	go func() {
+		for awake.Err() == nil {
+			select {
+			case <-time.After(c.patience):
+			case <-awake.Done():
+				return
+			}
+			if _, err := c.Status(awake); errors.Is(err, ErrNoAnswer) {
+				cancel(ErrNoAnswer)
+			}
+		}
+	}()
+	return awake, func() { cancel(nil) }
 }
 
 func (c *Client) call(ctx context.Context, method, path string, body, out any) error {

@@ -16,7 +16,12 @@ func TestStatusOfStoppedDaemon(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	if _, err := NewClient(dir).statusWithin(t.Context(), 50*time.Millisecond); !errors.Is(err, ErrNoAnswer) {
+	c := NewClient(dir)
+	if _, err := c.statusWithin(t.Context(), 50*time.Millisecond); !errors.Is(err, ErrNoAnswer) {
 		t.Error(err)
+	}
+	c.patience = 50 * time.Millisecond
+	if _, err := c.Cache(t.Context(), CacheRequest{}); !errors.Is(err, ErrNoAnswer) {
+		t.Errorf("what takes long: %v", err)
 	}
 }

@@ -19,10 +19,12 @@ import (
 // Get asks the daemon to bring what spec names into its store, and calls use
 // with it. When ctx ends, so does the work.
 //
-// Errors: ErrNoDaemon, also when the daemon ends before the work is done;
+// Errors: ErrNoDaemon, also when the daemon ends before the work is done; ErrNoAnswer;
 // *Failure as the daemon told it; those of use.
 func (c *Client) Get(ctx context.Context, spec GetSpec, w GetWatch, use GetUse) error {
 	w = w.withDefaults()
+	ctx, stop := c.whileAwake(ctx)
+	defer stop()
 	resp, err := c.send(telling(ctx), http.MethodPost, "/v1/get", spec)
 	if err != nil {
 		return err
