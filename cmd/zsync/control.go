@@ -24,7 +24,7 @@ import (
 // its records.
 func (c *command) loadControl(ctx context.Context) (*zsyncclient.Control, error) {
 	if !access.IsURL(c.control) {
-		return readControl(c.control, c.typed)
+		return readControl(ctx, c.control, c.typed)
 	}
 	if c.keep == "" {
 		return c.client.FetchWholeControl(ctx, c.typed, zsyncclient.Validators{})
@@ -34,7 +34,7 @@ func (c *command) loadControl(ctx context.Context) (*zsyncclient.Control, error)
 	}
 	ctl, err := c.client.FetchWholeControl(ctx, c.typed, keptSince(c.keep))
 	if errors.Is(err, zsyncclient.ErrNotModified) {
-		if ctl, err = readControl(c.keep, c.typed); err == nil {
+		if ctl, err = readControl(ctx, c.keep, c.typed); err == nil {
 			return ctl, nil
 		}
 		// What was kept is no use: fetch it whatever the server's clock says.
@@ -54,8 +54,8 @@ func (c *command) loadControl(ctx context.Context) (*zsyncclient.Control, error)
 
 // readControl reads the control file at path, which came from url; that may be
 // nil.
-func readControl(path string, from *url.URL) (*zsyncclient.Control, error) {
-	ctl, err := access.ReadControl(path, from)
+func readControl(ctx context.Context, path string, from *url.URL) (*zsyncclient.Control, error) {
+	ctl, err := access.ReadControl(ctx, path, from)
 	var file *fs.PathError
 	switch {
 	case errors.Is(err, os.ErrNotExist):

@@ -14,6 +14,7 @@ import (
 	"github.com/zsyncfs/zsyncfs/cmd/internal/access"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/progress"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/report"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/signals"
 	buildversion "github.com/zsyncfs/zsyncfs/cmd/internal/version"
 	"github.com/zsyncfs/zsyncfs/format"
 	"github.com/zsyncfs/zsyncfs/zsyncclient"
@@ -46,7 +47,7 @@ func zsync(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		_, err := io.WriteString(stdout, helpText)
 		return err
 	}
-	if err := c.connect(); err != nil {
+	if err := c.connect(ctx); err != nil {
 		return err
 	}
 	defer c.client.Close()
@@ -75,7 +76,7 @@ func (c *command) unloaded(err error) error {
 }
 
 // connect makes the client.
-func (c *command) connect() (err error) {
+func (c *command) connect(ctx context.Context) (err error) {
 	switch {
 	case access.IsURL(c.control):
 		c.typed, err = access.ParseURL(c.control)
@@ -93,7 +94,7 @@ func (c *command) connect() (err error) {
 	if err != nil {
 		return usageError(err, "")
 	}
-	c.client, err = zsyncclient.New(zsyncclient.Options{
+	o := zsyncclient.Options{
 		Origins: origins,
 		Mirrors: mirrors,
 		// Who gives a control file as a file has it from somewhere he trusts.
@@ -105,7 +106,8 @@ func (c *command) connect() (err error) {
 		LimitRate:    int64(c.limitRate),
 		UserAgent:    "zsync/" + buildversion.String(version),
 		Warn:         c.warn,
-	})
+	}
+	c.client, err = signals.Await(ctx, func() (*zsyncclient.Client, error) { return zsyncclient.New(o) })
 	if err != nil {
 		return report.WithCode(exitFile, err)
 	}

@@ -95,13 +95,13 @@ func diff(ctx context.Context, f diffFlags, old []string, control string, stdout
 // diffControl reads the control file at a path or URL.
 func diffControl(ctx context.Context, a access.Access, location string, warn func(error)) (*zsyncclient.Control, error) {
 	if !access.IsURL(location) {
-		return access.ReadControl(location, nil)
+		return access.ReadControl(ctx, location, nil)
 	}
 	u, err := access.ParseURL(location)
 	if err != nil {
 		return nil, withCode(exitUsage, err)
 	}
-	client, err := a.NewClient("zsyncfs/"+currentVersion().Version, warn, location)
+	client, err := a.NewClient(ctx, "zsyncfs/"+currentVersion().Version, warn, location)
 	if err != nil {
 		return nil, err
 	}

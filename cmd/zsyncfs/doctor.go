@@ -75,7 +75,7 @@ func lookAtServer(cmd *cobra.Command, r *doctor.Report, flags accessFlags, arg s
 	if err != nil {
 		return withCode(exitUsage, err)
 	}
-	client, err := a.NewClient("zsyncfs/"+currentVersion().Version, func(error) {}, arg)
+	client, err := a.NewClient(cmd.Context(), "zsyncfs/"+currentVersion().Version, func(error) {}, arg)
 	if err != nil {
 		return err
 	}

@@ -78,7 +78,7 @@ func (r daemonRun) run(ctx context.Context) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(garbagePercent)
 	}
-	d, err := daemon.New(daemon.Options{
+	d, err := daemon.New(ctx, daemon.Options{
 		Store:   r.store,
 		Version: currentVersion().Version,
 		Log:     r.log,

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/zsyncfs/zsyncfs/cmd/internal/making"
+	"github.com/zsyncfs/zsyncfs/cmd/internal/signals"
 )
 
 // input is a target that can be read.
@@ -53,7 +54,7 @@ func (m *maker) openInput(ctx context.Context, j job) (*input, error) {
 		return in, err
 	}
 	// A pipe is opened only when somebody writes to it.
-	f, err := await(ctx, func() (*os.File, error) { return os.Open(j.file) })
+	f, err := signals.Await(ctx, func() (*os.File, error) { return os.Open(j.file) })
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +101,7 @@ func describe(ctx context.Context, f *os.File) (*input, error) {
 
 // readHead takes the head off a stream.
 func (in *input) readHead(ctx context.Context) error {
-	head, err := await(ctx, func() ([]byte, error) {
+	head, err := signals.Await(ctx, func() ([]byte, error) {
 		head := make([]byte, 2)
 		n, err := io.ReadFull(in.file, head)
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
@@ -110,25 +111,4 @@ func (in *input) readHead(ctx context.Context) error {
 	})
 	in.head = head
 	return err
-}
-
-// await is the result of f, or ctx's error when ctx ends first. Then f goes on
-// until the program ends, which it is about to do.
-func await[T any](ctx context.Context, f func() (T, error)) (T, error) {
-	type result struct {
-		value T
-		err   error
-	}
-	done := make(chan result, 1)
-	go func() {
-		value, err := f()
-		done <- result{value, err}
-	}()
-	select {
-	case r := <-done:
-		return r.value, r.err
-	case <-ctx.Done():
-		var none T
-		return none, ctx.Err()
-	}
 }

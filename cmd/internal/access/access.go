@@ -1,11 +1,13 @@
 package access
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/url"
 	"strings"
 
+	"github.com/zsyncfs/zsyncfs/cmd/internal/signals"
 	"github.com/zsyncfs/zsyncfs/zsyncclient"
 )
 
@@ -56,8 +58,9 @@ func (a *Access) HasPassword(typed ...string) bool {
 }
 
 // NewClient is an HTTP client for the URLs that were typed, the mirrors among
-// them; those that are none are left out. Close must follow.
-func (a *Access) NewClient(userAgent string, warn func(error), typed ...string) (*zsyncclient.Client, error) {
+// them; those that are none are left out. Close must follow. ctx ends the reading of
+// the files that a names.
+func (a *Access) NewClient(ctx context.Context, userAgent string, warn func(error), typed ...string) (*zsyncclient.Client, error) {
 	header, err := ParseHeader(a.Header)
 	if err != nil {
 		return nil, err
@@ -80,7 +83,7 @@ func (a *Access) NewClient(userAgent string, warn func(error), typed ...string) 
 		name, password, _ := strings.Cut(a.User, ":")
 		o.User = url.UserPassword(name, password)
 	}
-	return zsyncclient.New(o)
+	return signals.Await(ctx, func() (*zsyncclient.Client, error) { return zsyncclient.New(o) })
 }
 
 // MirrorURLs are the parsed Mirrors; Check tells of those that are none.

@@ -57,10 +57,10 @@ func TestParseHeader(t *testing.T) {
 
 func TestReadControlOfWhatIsNone(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := ReadControl(dir, nil); !errors.Is(err, ErrDirectory) {
+	if _, err := ReadControl(t.Context(), dir, nil); !errors.Is(err, ErrDirectory) {
 		t.Error(err)
 	}
-	if _, err := ReadControl(filepath.Join(dir, "none"), nil); !errors.Is(err, os.ErrNotExist) {
+	if _, err := ReadControl(t.Context(), filepath.Join(dir, "none"), nil); !errors.Is(err, os.ErrNotExist) {
 		t.Error(err)
 	}
 }

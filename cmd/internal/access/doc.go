@@ -6,6 +6,6 @@
 // Errors never show what may be a password or a token: neither a URL with a
 // login or its query, nor a header.
 //
-// It imports zsyncclient and nothing else of the project, holds no state, and is
-// safe for concurrent use.
+// Of the project it imports signals and zsyncclient. It holds no state, and is safe for
+// concurrent use.
 package access

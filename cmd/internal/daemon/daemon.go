@@ -78,12 +78,13 @@ type Daemon struct {
 	idle    chan struct{} // closed when the last mount is gone
 }
 
-// New opens the store and its socket. Errors: those of blockstore.Open.
-func New(o Options) (*Daemon, error) {
+// New opens the store and its socket. When ctx ends, waiting for files that o names
+// does. Errors: those of blockstore.Open.
+func New(ctx context.Context, o Options) (*Daemon, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	first := connectEarly(o)
+	first := connectEarly(ctx, o)
 	store, err := OpenStore(o.Store, func(err error) { o.Log.Warn(err.Error()) })
 	if err != nil {
 		first.close()

@@ -69,7 +69,7 @@ func TestWithin(t *testing.T) {
 
 func newDaemon(t testing.TB, dir string) *Daemon {
 	t.Helper()
-	d, err := New(Options{Store: dir, Version: "test", Describe: func(error) (int, string) { return 7, "a hint" }})
+	d, err := New(t.Context(), Options{Store: dir, Version: "test", Describe: func(error) (int, string) { return 7, "a hint" }})
 	if err != nil {
 		t.Fatal(err)
 	}

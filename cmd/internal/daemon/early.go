@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"reflect"
 	"sync"
 
@@ -20,7 +21,7 @@ type early struct {
 
 // connectEarly begins to connect to the server of o.First. What is wrong with it is
 // told when it is mounted.
-func connectEarly(o Options) *early {
+func connectEarly(ctx context.Context, o Options) *early {
 	if o.First == nil {
 		return nil
 	}
@@ -28,7 +29,7 @@ func connectEarly(o Options) *early {
 	if err != nil {
 		return nil
 	}
-	client, err := o.First.newClient(o)
+	client, err := o.First.newClient(ctx, o)
 	if err != nil {
 		return nil
 	}

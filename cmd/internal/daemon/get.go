@@ -100,7 +100,7 @@ func Get(ctx context.Context, store *blockstore.Store, spec GetSpec, userAgent s
 	if err != nil {
 		return err
 	}
-	client, err := spec.NewClient(userAgent, w.Warn, spec.Source)
+	client, err := spec.NewClient(ctx, userAgent, w.Warn, spec.Source)
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ import (
 // newPaged is a daemon with a page that is empty.
 func newPaged(t *testing.T, level *slog.LevelVar) *Daemon {
 	t.Helper()
-	d, err := New(Options{
+	d, err := New(t.Context(), Options{
 		Store: t.TempDir(), Level: level,
 		Page:  func(*Daemon, string, string) http.Handler { return http.NotFoundHandler() },
 		Renew: func(a Asked) (Spec, error) { return Spec{Asked: &a}, nil },

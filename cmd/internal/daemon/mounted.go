@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -54,7 +55,7 @@ func open(ctx context.Context, spec Spec, client *zsyncclient.Client, store *blo
 	m.now.Store(&spec)
 	if m.client == nil {
 		var err error
-		if m.client, err = spec.newClient(o); err != nil {
+		if m.client, err = spec.newClient(ctx, o); err != nil {
 			return nil, err
 		}
 	}
@@ -143,9 +144,9 @@ func (m *mounted) showable(depth int) func(*target.Target) {
 }
 
 // newClient is the client of a mount.
-func (s *Spec) newClient(o Options) (*zsyncclient.Client, error) {
+func (s *Spec) newClient(ctx context.Context, o Options) (*zsyncclient.Client, error) {
 	log := o.Log.With("mount", s.Dir)
-	return s.NewClient("zsyncfs/"+o.Version, func(err error) { log.Warn(err.Error()) }, s.Source, s.IndexFile)
+	return s.NewClient(ctx, "zsyncfs/"+o.Version, func(err error) { log.Warn(err.Error()) }, s.Source, s.IndexFile)
 }
 
 // name is what df and mount show as the source: everybody may read it, so it
@@ -208,11 +209,15 @@ func (m *mounted) parseIndex(ctx context.Context) (*listing.Listing, error) {
 	if u, err := access.ParseURL(m.spec.IndexFile); err == nil {
 		return m.client.FetchIndex(ctx, u)
 	}
-	f, err := os.Open(m.spec.IndexFile)
+	// It is read again and again: a pipe would be waited for.
+	f, err := os.OpenFile(m.spec.IndexFile, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, errors.Join(err, errors.New("it is no regular file"))
+	}
 	body, err := io.ReadAll(io.LimitReader(f, indexLimit+1))
 	if err != nil {
 		return nil, err
