@@ -207,7 +207,7 @@ func (v *Version) retry(snap *snapshot) {
 func (v *Version) condemn(snap *snapshot, control bool, cause error) error {
 	meta, _ := loadMeta(v.path())
 	// Others may refer to what is lost.
-	defer v.store.claim(v.key, format.Range{End: v.header.Length})()
+	defer v.store.claim(v.parts.data, format.Range{End: v.header.Length})()
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.epoch++

@@ -3,8 +3,10 @@ package blockstore
 import (
 	"fmt"
 	"os"
+	"slices"
 	"sync"
-	"syscall"
+
+	"github.com/zsyncfs/zsyncfs/format"
 )
 
 // dataFile is a data file that is open, once however many of this process use it:
@@ -14,10 +16,35 @@ type dataFile struct {
 	*os.File
 	id   fileID
 	uses int // guarded by dataFiles.mu
+
+	// segments are the ways in which others refer to the file. Mostly there is one at
+	// most: a second one has it by mistake, after somebody swapped files.
+	mu       sync.Mutex // a leaf
+	segments []*segment // guarded by mu
 }
 
-// fileID tells files of this machine apart while they are open.
-type fileID struct{ device, inode uint64 }
+// add and remove keep the segments.
+func (d *dataFile) add(g *segment) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.segments = append(d.segments, g)
+}
+
+func (d *dataFile) remove(g *segment) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.segments = slices.DeleteFunc(d.segments, func(other *segment) bool { return other == g })
+}
+
+// dropUsers has all who refer to bytes r forget the blocks.
+func (d *dataFile) dropUsers(r format.Range) {
+	d.mu.Lock()
+	segments := slices.Clone(d.segments)
+	d.mu.Unlock()
+	for _, g := range segments {
+		g.dropUsers(r)
+	}
+}
 
 // dataFiles are those that are open. It is one table for all stores, as the
 // kernel's is.
@@ -26,26 +53,34 @@ var dataFiles = struct {
 	open map[fileID]*dataFile
 }{open: map[fileID]*dataFile{}}
 
-// asDataFile is f as a data file: f itself, or the same file that is open already;
-// f is closed then. It takes f over whatever the error.
-func asDataFile(f *os.File) (*dataFile, error) {
-	info, err := f.Stat()
+// asDataFile is f, whose id is this, as a data file: f itself, or the same file that is
+// open already; f is closed then.
+func asDataFile(f *os.File, id fileID) *dataFile {
+	dataFiles.mu.Lock()
+	defer dataFiles.mu.Unlock()
+	if known := dataFiles.open[id]; known != nil {
+		known.uses++
+		f.Close()
+		return known
+	}
+	d := &dataFile{File: f, id: id, uses: 1}
+	dataFiles.open[id] = d
+	return d
+}
+
+// openDataFile opens the data file at path, for somebody who is not its version. Errors:
+// those of OpenFile.
+func openDataFile(path string) (*dataFile, error) {
+	f, err := OpenFile(path, os.O_RDWR)
+	if err != nil {
+		return nil, err
+	}
+	id, err := idOf(f)
 	if err != nil {
 		f.Close()
 		return nil, fmt.Errorf("blockstore: %w", err)
 	}
-	d := &dataFile{File: f, uses: 1}
-	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		d.id = fileID{uint64(st.Dev), st.Ino}
-	}
-	dataFiles.mu.Lock()
-	defer dataFiles.mu.Unlock()
-	if known := dataFiles.open[d.id]; known != nil {
-		known.uses++
-		return known, f.Close()
-	}
-	dataFiles.open[d.id] = d
-	return d, nil
+	return asDataFile(f, id), nil
 }
 
 // Close ends one use; the last closes the file.

@@ -85,6 +85,12 @@
 // looks up, reads, and looks up again if it has changed meanwhile; so it holds no
 // lock that a move would wait for.
 //
+// What was looked up is in a file, and not in whatever bears a version's name by now: a
+// folder that cannot be used is dropped while others have its file open, and somebody may
+// swap files of a store in use. So Share and Gather go by the file that they read, those
+// who change bytes look who refers to that file, and no file is the own one of two
+// versions that are open (parts.go).
+//
 // The Key of a version that was discarded may be another's by now, so such a version
 // neither shares nor gathers.
 //

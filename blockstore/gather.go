@@ -208,7 +208,7 @@ func (v *Version) takeOver(m moved, g *segment, data []byte, epoch int64) (taken
 	s.pending += room // more than the limit for a moment: as much is given back
 	s.mu.Unlock()
 	at := v.geometry().Bytes(m.blocks)
-	defer s.claim(v.key, at)()
+	defer s.claim(parts.data, at)()
 	if err := writeData(parts.data.File, data, m.to); err != nil {
 		s.unreserve(room)
 		return false, writeError("move blocks", err)

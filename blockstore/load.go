@@ -38,18 +38,7 @@ func loadParts(dir string, key Key, h *format.Header, warn func(error)) (*loaded
 		warn(fmt.Errorf("blockstore: version %v starts anew: %w", key, errors.Join(errMeta, err)))
 		meta = &versionMeta{}
 	}
-	var files [3]*os.File
-	for i, name := range []string{controlName, dataName, knownName} {
-		if files[i], err = openRegular(filepath.Join(dir, name)); err != nil {
-			closeAll(files[:i])
-			return nil, err
-		}
-	}
-	l.parts.control = newControlFile(files[0], h.ControlLength(), meta.have, meta.sums)
-	l.parts.known = files[2]
-	if l.parts.data, err = asDataFile(files[1]); err != nil {
-		files[0].Close()
-		files[2].Close()
+	if err := l.parts.open(dir, h.ControlLength(), meta); err != nil {
 		return nil, err
 	}
 	l.loadKnown(key, h, warn)
@@ -57,24 +46,6 @@ func loadParts(dir string, key Key, h *format.Header, warn func(error)) (*loaded
 		warn(fmt.Errorf("blockstore: version %v: %w", key, err))
 	}
 	return l, nil
-}
-
-func closeAll(files []*os.File) {
-	for _, f := range files {
-		f.Close()
-	}
-}
-
-// openRegular opens a version's file.
-func openRegular(path string) (*os.File, error) {
-	if err := removeOdd(path); err != nil {
-		return nil, fmt.Errorf("blockstore: %w", err)
-	}
-	f, err := OpenFile(path, os.O_RDWR|os.O_CREATE)
-	if err != nil {
-		return nil, writeError("open a version", err)
-	}
-	return f, nil
 }
 
 // loadKnown fills the table from the file "known".

@@ -82,7 +82,7 @@ func (v *Version) fill(parts *parts, r format.BlockRange, data []byte, how putti
 	v.punching.RLock()
 	defer v.punching.RUnlock()
 	// Who refers to these bytes must not see them change.
-	defer v.store.claim(v.key, at)()
+	defer v.store.claim(parts.data, at)()
 	failpoint("write.reserved")
 	if err := writeData(parts.data.File, data, at.Start); err != nil {
 		err = writeError("write blocks", err)

@@ -3,7 +3,6 @@ package blockstore
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"sync"
 
@@ -49,6 +48,7 @@ func (s *Store) segment(key Key) (*segment, error) {
 		return g, nil
 	}
 	g := &segment{store: s, key: key, f: f, uses: 1, users: map[*Version]struct{}{}}
+	f.add(g)
 	s.segments[key] = g
 	return g, nil
 }
@@ -64,9 +64,9 @@ func (s *Store) openSegment(key Key) (*dataFile, error) {
 			}
 		}
 		for _, name := range names {
-			f, err := OpenFile(filepath.Join(s.versionsDir(), name, dataName), os.O_RDWR)
+			f, err := openDataFile(filepath.Join(s.versionsDir(), name, dataName))
 			if err == nil {
-				return asDataFile(f)
+				return f, nil
 			}
 			if !errors.Is(err, fs.ErrNotExist) {
 				return nil, err
@@ -86,6 +86,7 @@ func (s *Store) unuse(g *segment) {
 	}
 	s.mu.Unlock()
 	if last {
+		g.f.remove(g)
 		g.f.Close()
 	}
 }
@@ -123,24 +124,20 @@ func (g *segment) removeUser(v *Version) {
 	delete(g.users, v)
 }
 
-// claimed is bytes of the data file of key that are being changed.
+// claimed is bytes of a data file that are being changed.
 type claimed struct {
-	key Key
-	r   format.Range
+	file *dataFile
+	r    format.Range
 }
 
-// claim takes bytes r of the data file of key away from those who refer to them:
-// they are going to be other bytes. Nobody begins to refer to them until done is
-// called.
-func (s *Store) claim(key Key, r format.Range) (done func()) {
-	c := &claimed{key, r}
+// claim takes bytes r of a data file away from those who refer to them: they are going
+// to be other bytes. Nobody begins to refer to them until done is called.
+func (s *Store) claim(file *dataFile, r format.Range) (done func()) {
+	c := &claimed{file, r}
 	s.mu.Lock()
 	s.claims[c] = struct{}{}
-	g := s.segments[key]
 	s.mu.Unlock()
-	if g != nil {
-		g.dropUsers(r)
-	}
+	file.dropUsers(r)
 	return func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -148,12 +145,12 @@ func (s *Store) claim(key Key, r format.Range) (done func()) {
 	}
 }
 
-// isClaimed says whether some of bytes r of the data file of key is being changed.
-func (s *Store) isClaimed(key Key, r format.Range) bool {
+// isClaimed says whether some of bytes r of a data file is being changed.
+func (s *Store) isClaimed(file *dataFile, r format.Range) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c := range s.claims {
-		if c.key == key && max(c.r.Start, r.Start) < min(c.r.End, r.End) {
+		if c.file == file && max(c.r.Start, r.Start) < min(c.r.End, r.End) {
 			return true
 		}
 	}

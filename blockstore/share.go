@@ -172,7 +172,7 @@ func (v *Version) link(runs []located, checked bool, still func() bool) (added i
 	}
 	for _, r := range runs {
 		at := format.Range{Start: r.off, End: r.off + v.geometry().Bytes(r.blocks).Length()}
-		if g := segments[r.owner]; g != nil && (r.file == nil || r.file == g.f) && !v.store.isClaimed(r.owner, at) {
+		if g := segments[r.owner]; g != nil && (r.file == nil || r.file == g.f) && !v.store.isClaimed(g.f, at) {
 			free = v.table.unknown(shared{blocks: r.blocks, segment: g, off: r.off}, free)
 		}
 	}

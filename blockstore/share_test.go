@@ -414,3 +414,36 @@ func TestSharedWithDroppedFolder(t *testing.T) {
 		t.Errorf("%d of %d blocks are right", n, len(same))
 	}
 }
+
+// TestOneFileOfTwoVersions: the data files of two versions were swapped while one of
+// them was open, so that the other one finds its file. Neither writes over the other's.
+func TestOneFileOfTwoVersions(t *testing.T) {
+	const blockSize, blocks = 4096, 20
+	s, _ := openStore(t, t.TempDir())
+	one, two := makeTarget(t, 1, blocks*blockSize, blockSize), makeTarget(t, 2, blocks*blockSize, blockSize)
+	v1, v2 := one.open(t, s), two.open(t, s)
+	one.fill(t, v1)
+	must(t, v2.PutControl(two.control, 0))
+	must(t, v2.Put(0, two.blocks(0, 5)))
+	must(t, v1.Checkpoint())
+	a, b := filepath.Join(v1.path(), dataName), filepath.Join(v2.path(), dataName)
+	must(t, v2.Close())
+	must(t, os.Rename(a, a+".between"))
+	must(t, os.Rename(b, a))
+	must(t, os.Rename(a+".between", b))
+	v2 = two.open(t, s)
+	two.checkAll(t, v2)
+	must(t, v2.PutControl(two.control, 0))
+	must(t, v2.Put(0, two.data))
+	two.same(t, v2)
+	if n := one.checkAll(t, v1); n != blocks {
+		t.Errorf("%d of %d blocks are right", n, blocks)
+	}
+	must(t, v2.Close())
+	must(t, v1.Close())
+	v1, v2 = one.open(t, s), two.open(t, s)
+	one.checkAll(t, v1)
+	two.same(t, v2)
+	must(t, v2.Close())
+	must(t, v1.Close())
+}

@@ -179,13 +179,9 @@ func (s *Store) mapped(key Key) bool {
 	if err != nil || name == "" || !isShown(filepath.Join(s.versionsDir(), name)) {
 		return false
 	}
-	f, err := OpenFile(filepath.Join(s.versionsDir(), name, dataName), os.O_RDWR)
+	data, err := openDataFile(filepath.Join(s.versionsDir(), name, dataName))
 	if err != nil {
 		return !errors.Is(err, fs.ErrNotExist)
-	}
-	data, err := asDataFile(f)
-	if err != nil {
-		return true
 	}
 	defer data.Close()
 	return !onlyOurs(data.File)

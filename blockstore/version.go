@@ -3,7 +3,6 @@ package blockstore
 import (
 	"crypto/sha256"
 	"fmt"
-	"os"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -117,19 +116,6 @@ type Version struct {
 	moves atomic.Int64
 	holds atomic.Int64 // see Hold
 	used  atomic.Int64 // when it was last opened, seconds since 1970
-}
-
-// parts are the open files of a version.
-type parts struct {
-	control *controlFile
-	data    *dataFile
-	known   *os.File
-}
-
-func (p *parts) close() {
-	p.control.f.Close()
-	p.data.Close()
-	p.known.Close()
 }
 
 // Key is the version's name before its whole control file is here.
