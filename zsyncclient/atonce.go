@@ -102,7 +102,7 @@ func (h *host) answeredOneRange(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch {
-	case !h.atOnce.doubt || errors.As(err, &backoff) || errors.Is(err, ErrWrongBlocks):
+	case !h.atOnce.doubt || errors.As(err, &backoff) || errors.Is(err, ErrWrongBlocks) || errors.Is(err, errAskAgain):
 	case err == nil:
 		h.atOnce.doubt = false
 	case temporary(err) || errors.As(err, &status):

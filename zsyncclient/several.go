@@ -44,6 +44,7 @@ func (t *try) several(ctx context.Context) error {
 		if a.length >= 0 && a.length != s.geo.Length {
 			return &LengthError{Want: s.geo.Length, Got: a.length}
 		}
+		s.doubtWhole(t.cand) // a whole file for one range is believed after that
 		if !strings.EqualFold(a.header.Get("Accept-Ranges"), "bytes") {
 			// It may know no ranges at all.
 			t.refusedAt(a, 1)
