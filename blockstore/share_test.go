@@ -35,6 +35,38 @@ func (m *target) changed(t testing.TB, seed uint64, count int) *target {
 	return targetOf(t, seed, data, size)
 }
 
+// repeating is m with some runs of its blocks in place of others as well, as a target of
+// its own.
+func (m *target) repeating(t testing.TB, seed uint64) *target {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(seed, 3))
+	data, size := bytes.Clone(m.data), int(m.header.BlockSize)
+	for range 4 {
+		n := 1 + rng.IntN(20)
+		from, to := rng.IntN(len(m.data)/size-n), rng.IntN(len(m.data)/size-n)
+		copy(data[to*size:][:n*size], m.data[from*size:])
+	}
+	return targetOf(t, seed, data, size)
+}
+
+// shareAnywhere shares the blocks of to that from has at the beginning of any block.
+func shareAnywhere(t testing.TB, to, from *Version, a, b *target) int64 {
+	t.Helper()
+	places := map[string]int64{}
+	for id := format.BlockID(0); id < b.count(); id++ {
+		places[string(b.blocks(id, id+1))] = b.header.Geometry().Offset(id)
+	}
+	var runs []Shared
+	for id := format.BlockID(0); id < a.count(); id++ {
+		if off, ok := places[string(a.blocks(id, id+1))]; ok {
+			runs = append(runs, Shared{Blocks: format.BlockRange{Start: id, End: id + 1}, Off: off})
+		}
+	}
+	n, err := to.Share(from, runs)
+	must(t, err)
+	return n
+}
+
 // shareAligned shares the blocks of to that are the same at the same place of from.
 func shareAligned(t testing.TB, to, from *Version, a, b *target) int64 {
 	t.Helper()
@@ -86,6 +118,43 @@ func dataBytes(t testing.TB, dir string) (n int64) {
 		n += diskBytes(info)
 	}
 	return n
+}
+
+// TestGatherOfRepeatedBytes: who gathers has the same bytes of another's file twice. They
+// are moved twice, and those who have these bytes of the file there as well refer to one of
+// both.
+func TestGatherOfRepeatedBytes(t *testing.T) {
+	const blockSize, blocks = 512, 1000
+	dir := t.TempDir()
+	s := soundStore(t, dir)
+	one := makeTarget(t, 1, blocks*blockSize, blockSize)
+	two := targetOf(t, 2, append(bytes.Clone(one.data[:900*blockSize]), makeTarget(t, 9, 100*blockSize, blockSize).data...), blockSize)
+	three := targetOf(t, 3, bytes.Join([][]byte{one.data, one.data[300*blockSize : 320*blockSize], one.data[500*blockSize : 505*blockSize], one.data[895*blockSize : 899*blockSize]}, nil), blockSize)
+	v1, v2, v3 := one.open(t, s), two.open(t, s), three.open(t, s)
+	one.putWhole(t, v1)
+	must(t, v2.PutControl(two.control, 0))
+	must(t, v3.PutControl(three.control, 0))
+	shareAnywhere(t, v2, v1, two, one)
+	if n := shareAnywhere(t, v3, v1, three, one); n != blocks+29 {
+		t.Fatalf("%d blocks are shared", n)
+	}
+	two.right(t, v2)
+	three.right(t, v3)
+	must(t, v3.Gather(context.Background()))
+	for i, m := range []*target{one, two, three} {
+		v := []*Version{v1, v2, v3}[i]
+		m.right(t, v)
+		m.checkAll(t, v)
+		must(t, v.Close())
+	}
+	must(t, s.Close())
+	s = soundStore(t, dir)
+	for _, m := range []*target{one, two, three} {
+		v := m.open(t, s)
+		m.right(t, v)
+		must(t, v.Close())
+	}
+	must(t, s.Close())
 }
 
 func TestShareGatherRemove(t *testing.T) {
@@ -287,7 +356,11 @@ func shareAtRandom(t *testing.T, seed uint64) {
 	s := soundStore(t, dir)
 	targets := []*target{makeTarget(t, 1, 200*blockSize+rng.IntN(blockSize), blockSize)}
 	for i := range 5 {
-		targets = append(targets, targets[rng.IntN(len(targets))].changed(t, uint64(i+2), 10))
+		m := targets[rng.IntN(len(targets))].changed(t, uint64(i+2), 10)
+		if rng.IntN(2) == 0 {
+			m = m.repeating(t, uint64(i+2))
+		}
+		targets = append(targets, m)
 	}
 	open := make([]*Version, len(targets))
 	for step := range 150 {
@@ -300,8 +373,12 @@ func shareAtRandom(t *testing.T, seed uint64) {
 		v := open[i]
 		switch op := rng.IntN(9); op {
 		case 0, 1:
-			if open[j] != nil && i != j {
+			switch {
+			case open[j] == nil || i == j:
+			case op == 0:
 				shareAligned(t, v, open[j], m, targets[j])
+			default:
+				shareAnywhere(t, v, open[j], m, targets[j])
 			}
 		case 2:
 			m.putWhole(t, v)

@@ -117,8 +117,8 @@ func (t *table) unknown(s shared, out []shared) []shared {
 	return out
 }
 
-// share says where runs of blocks are that are nowhere by now; runs are ascending
-// and disjoint. They count as checked when checked says so.
+// share says where runs of blocks are that are nowhere by now; runs are ascending.
+// They count as checked when checked says so.
 func (t *table) share(runs []shared, checked bool) {
 	if len(runs) == 0 {
 		return
@@ -136,12 +136,21 @@ func (t *table) share(runs []shared, checked bool) {
 	t.shared = mergeShared(t.shared, runs, t.geometry.BlockSize)
 }
 
-// mergeShared is both lists in one, with runs that go on joined.
+// mergeShared is both lists, which are sorted, in one that is disjoint, with runs that
+// go on joined. Of a block that is in several runs, as the same bytes may lie in several
+// places, the first is taken.
 func mergeShared(a, b []shared, blockSize int64) []shared {
 	out := make([]shared, 0, len(a)+len(b))
 	add := func(s shared) {
 		if n := len(out); n > 0 {
 			last := &out[n-1]
+			if twice := last.blocks.End - s.blocks.Start; twice > 0 {
+				s.off += int64(twice) * blockSize
+				s.blocks.Start = last.blocks.End
+			}
+			if s.blocks.Count() <= 0 {
+				return
+			}
 			next := last.off + last.blocks.Count()*blockSize
 			if last.blocks.End == s.blocks.Start && last.segment == s.segment && next == s.off {
 				last.blocks.End = s.blocks.End
