@@ -87,7 +87,7 @@ func newMountCommand() *cobra.Command {
 func mountEach(ctx context.Context, stderr io.Writer, specs []daemon.Spec, store string) error {
 	var errs []error
 	for _, spec := range specs {
-		err := clearMountPoint(spec)
+		err := clearMountPoint(spec, store)
 		if err == nil {
 			err = untilUnlocked(ctx, mountStartPatience, func() error { return mountInBackground(ctx, spec, store) })
 		}
@@ -162,10 +162,14 @@ func mountError(spec daemon.Spec, err error) error {
 	return fmt.Errorf("mount %s: %w", spec.Dir, err)
 }
 
-// clearMountPoint checks that the mount point of spec can be mounted on, and takes away
-// what a daemon that died left there. One that the configuration names is made.
-func clearMountPoint(spec daemon.Spec) error {
+// clearMountPoint checks that the mount point of spec can be mounted on, beside store,
+// and takes away what a daemon that died left there. One that the configuration names is
+// made.
+func clearMountPoint(spec daemon.Spec, store string) error {
 	dir := spec.Dir
+	if err := daemon.CheckApart(store, dir); err != nil {
+		return err
+	}
 	if err := clearDead(dir); err != nil {
 		return err
 	}

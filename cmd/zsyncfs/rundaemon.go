@@ -22,7 +22,7 @@ import (
 // standard error.
 func serveForeground(ctx context.Context, r daemonRun) error {
 	for _, spec := range r.specs {
-		if err := clearMountPoint(spec); err != nil {
+		if err := clearMountPoint(spec, r.store); err != nil {
 			return mountError(spec, err)
 		}
 	}
@@ -101,6 +101,9 @@ func (r daemonRun) run(ctx context.Context) error {
 	defer signal.Stop(hup)
 	err = r.mountAll(ctx, d)
 	r.mounted(err)
+	if err != nil {
+		d.EndUnused()
+	}
 	ended := make(chan struct{})
 	watching := make(chan struct{})
 	go func() {
@@ -186,7 +189,7 @@ func (r daemonRun) reload(ctx context.Context, d *daemon.Daemon) {
 		if d.Serves(spec.Dir) {
 			continue
 		}
-		err := clearMountPoint(spec)
+		err := clearMountPoint(spec, r.store)
 		if err == nil {
 			err = d.Mount(ctx, spec)
 		}

@@ -192,6 +192,12 @@ func TestRefusedMounts(t *testing.T) {
 	nowhere := options(s.URL("/made/"))
 	nowhere.Dir = filepath.Join(folder(t), "not-there")
 	refused(t, nowhere, "not-there")
+	for _, inside := range []string{"cache", "."} { // the store in the mount point, and the other way round
+		nested := options(s.URL("/made/"))
+		nested.Dir = folder(t)
+		nested.CacheDir = filepath.Join(nested.Dir, inside)
+		refused(t, nested, nested.CacheDir)
+	}
 	gone := serve(t, dir)
 	gone.Stop()
 	refused(t, options(gone.URL("/")), "127.0.0.1")

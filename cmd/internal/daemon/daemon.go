@@ -155,8 +155,8 @@ func (d *Daemon) reserve(ctx context.Context, spec Spec) error {
 	if !filepath.IsAbs(spec.Dir) {
 		return fmt.Errorf("the mount point %q is no absolute path", spec.Dir)
 	}
-	if within(d.options.Store, spec.Dir) {
-		return fmt.Errorf("the cache directory %s lies under the mount point %s", d.options.Store, spec.Dir)
+	if err := CheckApart(d.options.Store, spec.Dir); err != nil {
+		return err
 	}
 	for {
 		leaving, err := d.tryReserve(spec)
@@ -221,6 +221,18 @@ func (d *Daemon) setAside(m *mounted) {
 // ErrMounted says that a mount point is taken.
 var ErrMounted = errors.New("is mounted already")
 
+// ErrNested says that a mount would hide its cache directory, or a part of it.
+var ErrNested = errors.New("the mount would hide its cache directory")
+
+// CheckApart makes sure that the store and the mount point, both absolute, do not lie in
+// one another. Errors: ErrNested (wrapped).
+func CheckApart(store, dir string) error {
+	if within(store, dir) || within(dir, store) {
+		return fmt.Errorf("%w: %s", ErrNested, store)
+	}
+	return nil
+}
+
 // within says whether path is dir or lies in it. Both are absolute.
 func within(path, dir string) bool {
 	rel, err := filepath.Rel(dir, path)
@@ -247,6 +259,13 @@ func (d *Daemon) settle() {
 		d.ending = true
 		close(d.idle)
 	}
+}
+
+// EndUnused ends a daemon whose first mounts were refused, unless others came meanwhile.
+func (d *Daemon) EndUnused() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.settle()
 }
 
 // Serve returns when the last mount and the last Get are gone or ctx has ended, with everything
