@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -137,12 +138,11 @@ func (s *Store) folders() (map[string]struct{}, []string, error) {
 func (s *Store) adoptFolder(name string, taken map[Key]bool) (account, error) {
 	dir := filepath.Join(s.versionsDir(), name)
 	_, key, whole, _ := parseName(name)
-	meta, err := loadMeta(dir)
-	if err != nil && whole {
-		if meta, err = rebuildMeta(dir); err == nil {
-			s.options.Warn(fmt.Errorf("blockstore: the meta file of %s was damaged and is made anew", name))
-		}
+	load := loadMeta
+	if whole {
+		load = s.soundMeta
 	}
+	meta, err := load(dir)
 	if err != nil {
 		return account{}, err
 	}
@@ -186,17 +186,25 @@ func (a *account) addShared(dir string, g format.Geometry, known *bitset) {
 }
 
 // usable reports whether the folder path, named by an ID, can be the version
-// of key. A meta file that is damaged is made anew when the control file is
-// right.
+// of key.
 func (s *Store) usable(path string, key Key) bool {
-	meta, err := loadMeta(path)
-	if err != nil {
-		meta, err = rebuildMeta(path)
-		if err == nil {
-			s.options.Warn(fmt.Errorf("blockstore: the meta file of version %v was damaged and is made anew", key))
-		}
-	}
+	meta, err := s.soundMeta(path)
 	return err == nil && meta.key == key
+}
+
+// soundMeta reads the meta file in dir, a folder named by an ID. One that is damaged, or
+// not there because a kill came before the first checkpoint, is made anew when the
+// control file is right.
+func (s *Store) soundMeta(dir string) (*versionMeta, error) {
+	meta, why := loadMeta(dir)
+	if why == nil {
+		return meta, nil
+	}
+	meta, err := rebuildMeta(dir)
+	if err == nil && !errors.Is(why, fs.ErrNotExist) {
+		s.options.Warn(fmt.Errorf("blockstore: the meta file of the folder %s was damaged and is made anew", filepath.Base(dir)))
+	}
+	return meta, err
 }
 
 // rebuildMeta makes the meta file of a folder named by its ID from the control

@@ -47,6 +47,7 @@ func tortureFolder(t *testing.T) string {
 	version := fixture.Random(2<<20, 7)
 	next := append([]byte("something new"), version...)
 	copy(next[1<<20:], fixture.Random(100_000, 8))
+	copy(next[1_500_000:], version[300_000:340_000]) // it has these bytes twice
 	sparse := make([]byte, 3<<20+17)
 	copy(sparse[1<<20:], fixture.Random(300_000, 9))
 	for i, data := range [][]byte{fixture.Random(4<<20+5, 6), version, next, sparse, fixture.Random(70_001, 10)} {

@@ -139,7 +139,11 @@ func (t *Target) settled(ctx context.Context) error {
 		case <-wait:
 		case <-stalled.C:
 			if !t.busyVerifying() && t.version.KnownCount() == known {
-				return fmt.Errorf("%w: %d of %d blocks of what is to be verified first are here", ErrStalled, known, t.geometry.BlockCount())
+				err := fmt.Errorf("%w: %d of %d blocks of what is to be verified first are here", ErrStalled, known, t.geometry.BlockCount())
+				if trouble := t.store.Trouble(); trouble != nil {
+					err = fmt.Errorf("%w, and the store takes no more: %v", err, trouble.Err)
+				}
+				return err
 			}
 		case <-ctx.Done():
 		}

@@ -381,6 +381,32 @@ func TestStrict(t *testing.T) {
 	}
 }
 
+// TestStrictWithoutRoom: a file that has to be verified first, and for which there is no
+// room, cannot be read, and why is said.
+func TestStrictWithoutRoom(t *testing.T) {
+	s := newShelf(t, Options{Strict: true, ReadDeadline: time.Second})
+	s.store.SetLimits(blockstore.Limits{Size: 1 * mib})
+	srv := s.server()
+	s.publish(srv, "/x.img", randomBytes(3*mib), format.BuilderOptions{})
+	u, err := url.Parse(srv.URL("/x.img.zsync"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctl, err := s.client.FetchControl(context.Background(), u, zsyncclient.Validators{}, 1<<10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tg, err := s.pool.Open(ctl)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tg.Close()
+	_, err = tg.NewReader().ReadAt(context.Background(), make([]byte, 4096), 1*mib)
+	if err == nil || !strings.Contains(err.Error(), "the store takes no more: ") {
+		t.Errorf("a read: %v", err)
+	}
+}
+
 func TestFillFull(t *testing.T) {
 	s := newShelf(t, Options{Fill: FillFull})
 	srv := s.server()
