@@ -289,7 +289,7 @@ func readDirect(c *calls, path string, off int64, n int) ([]byte, int64, error) 
 		return nil, at, err
 	}
 	defer f.Close()
-	b := aligned((n + int(off-at) + 4095) &^ 4095)
+	b := Aligned((n + int(off-at) + 4095) &^ 4095)
 	defer c.took("pread", time.Now())
 	some, err := unix.Pread(int(f.Fd()), b, at)
 	return b[:max(some, 0)], at, err

@@ -176,8 +176,8 @@ func Parallel(p Pair) error {
 	return errors.Join(errs...)
 }
 
-// aligned is a slice of n bytes at an address that O_DIRECT accepts.
-func aligned(n int) []byte {
+// Aligned is a slice of n bytes at an address that O_DIRECT accepts.
+func Aligned(n int) []byte {
 	b := make([]byte, n+4096)
 	skip := -int(uintptr(unsafe.Pointer(&b[0]))) & 4095
 	return b[skip : skip+n : skip+n]
@@ -191,7 +191,7 @@ func DirectAt(path string, off int64, n int) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	b := aligned(n)
+	b := Aligned(n)
 	read, err := f.ReadAt(b, off)
 	if err == io.EOF {
 		err = nil
@@ -212,7 +212,7 @@ func Direct(p Pair) error {
 		return fmt.Errorf("open with O_DIRECT: %w", err)
 	}
 	defer direct.Close()
-	g, w := aligned(256<<10), make([]byte, 256<<10)
+	g, w := Aligned(256<<10), make([]byte, 256<<10)
 	for off := int64(0); off < length; off += int64(len(g)) {
 		n := int(min(int64(len(g)), length-off))
 		if gn, err := direct.ReadAt(g, off); gn != n || (err != nil && err != io.EOF) {
