@@ -42,29 +42,43 @@ func TestTortureMixedVersions(t *testing.T) {
 	t.Parallel()
 	needMount(t)
 	made := 0
-	for range trials(1, 60) {
-		seed := uint64(time.Now().UnixNano())
-		x := &mixture{t: t, rng: rand.New(rand.NewPCG(seed, 1)), dir: folder(t), held: map[string]*os.File{}}
-		x.server = serve(t, x.dir)
-		x.flags = []string{"--refresh=100ms", "--cache-min-free=0", "--fill=" + []string{"off", "sequential", "full"}[x.rng.IntN(3)]}
-		if x.rng.IntN(3) == 0 {
-			x.flags = append(x.flags, "--passthrough=off")
+	for round := range trials(1, 60) {
+		t.Run(strconv.Itoa(round), func(t *testing.T) { made += mixVersions(t) })
+		if t.Failed() {
+			break
 		}
-		if x.rng.IntN(3) == 0 {
-			x.flags = append(x.flags, "--cache-size=3M")
-		}
-		x.publish()
-		x.mount = mount(t, x.server.URL("/"), x.flags...)
-		for range 40 {
-			x.step()
-			if made++; t.Failed() {
-				t.Fatalf("seed %d, %q, after %q", seed, x.flags, x.done)
-			}
-		}
-		x.closeAll()
-		x.mount.Unmount()
 	}
 	promised(t, "right bytes or an error", "versions mixed at random", made)
+}
+
+// mixVersions makes steps with a new store, and says how many.
+func mixVersions(t *testing.T) (made int) {
+	seed := uint64(time.Now().UnixNano())
+	x := &mixture{t: t, rng: rand.New(rand.NewPCG(seed, 1)), dir: folder(t), held: map[string]*os.File{}}
+	x.server = serve(t, x.dir)
+	x.flags = []string{"--refresh=100ms", "--cache-min-free=0", "--fill=" + []string{"off", "sequential", "full"}[x.rng.IntN(3)]}
+	if x.rng.IntN(3) == 0 {
+		x.flags = append(x.flags, "--passthrough=off")
+	}
+	if x.rng.IntN(3) == 0 {
+		x.flags = append(x.flags, "--cache-size=3M")
+	}
+	defer func() {
+		if t.Failed() {
+			t.Logf("seed %d, %q, after %q", seed, x.flags, x.done)
+		}
+	}()
+	x.publish()
+	x.mount = mount(t, x.server.URL("/"), x.flags...)
+	for made < 40 && !t.Failed() {
+		x.step()
+		made++
+	}
+	x.closeAll()
+	if !t.Failed() {
+		x.mount.Unmount()
+	}
+	return made
 }
 
 // step does one thing of many, and then reads some of a file.
