@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -56,16 +57,7 @@ func TestDaemonDiesWhileMounting(t *testing.T) {
 func TestMountIsGivenUp(t *testing.T) {
 	t.Parallel()
 	needMount(t)
-	url, _ := deaf(t)
-	m := daemon.New(t, daemon.Options{Binary: binary(t), Source: url})
-	mount := m.Command(m.Args()...)
-	must(t, mount.Start())
-	var pid int
-	eventually(t, "the daemon waits for its archive", func() (err error) {
-		pid, err = daemonOf(m)
-		return err
-	})
-	must(t, syscall.Kill(pid, syscall.SIGSTOP))
+	m, mount := hangingMount(t)
 	must(t, mount.Process.Signal(syscall.SIGTERM))
 	if err := mount.Wait(); mount.ProcessState.ExitCode() != 143 {
 		t.Errorf("the mount ended with %v", err)
@@ -80,17 +72,7 @@ func TestMountIsGivenUp(t *testing.T) {
 func TestSecondSignal(t *testing.T) {
 	t.Parallel()
 	needMount(t)
-	url, _ := deaf(t)
-	m := daemon.New(t, daemon.Options{Binary: binary(t), Source: url})
-	mount := m.Command(m.Args()...)
-	must(t, mount.Start())
-	eventually(t, "the daemon waits for its archive", func() error {
-		pid, err := daemonOf(m)
-		if err == nil {
-			err = syscall.Kill(pid, syscall.SIGSTOP) // which takes all of its patience
-		}
-		return err
-	})
+	m, mount := hangingMount(t)
 	ended := make(chan error, 1)
 	go func() { ended <- mount.Wait() }()
 	eventually(t, "the mount is killed", func() error {
@@ -145,6 +127,24 @@ func TestPipesForFiles(t *testing.T) {
 		return nil
 	})
 	m.Unmount()
+}
+
+// hangingMount begins a mount whose daemon was stopped before it was made, and returns
+// its command.
+func hangingMount(t *testing.T) (*daemon.Mount, *exec.Cmd) {
+	t.Helper()
+	url, _ := deaf(t)
+	m := daemon.New(t, daemon.Options{Binary: binary(t), Source: url})
+	mount := m.Command(m.Args()...)
+	must(t, mount.Start())
+	eventually(t, "the daemon waits for its archive", func() error {
+		pid, err := daemonOf(m)
+		if err == nil {
+			err = syscall.Kill(pid, syscall.SIGSTOP)
+		}
+		return err
+	})
+	return m, mount
 }
 
 // daemonOf finds the daemon of m while its mount command runs as well.

@@ -188,9 +188,7 @@ func (x *mixture) readWhole() {
 // memory.
 func (x *mixture) readSome() {
 	name := x.name()
-	x.seen(name)
-	f, err := os.OpenFile(x.mount.Path(name), os.O_RDONLY|syscall.O_DIRECT, 0)
-	must(x.t, err)
+	f := x.open(name)
 	x.compare(name, f, 20)
 	f.Close()
 	for name, f := range x.held {
@@ -225,10 +223,15 @@ func (x *mixture) hold() {
 	if x.held[name] != nil || len(x.held) > 3 {
 		return
 	}
+	x.held[name] = x.open(name)
+}
+
+// open opens a file once it is there, past the kernel's memory.
+func (x *mixture) open(name string) *os.File {
 	x.seen(name)
 	f, err := os.OpenFile(x.mount.Path(name), os.O_RDONLY|syscall.O_DIRECT, 0)
 	must(x.t, err)
-	x.held[name] = f
+	return f
 }
 
 func (x *mixture) letGo() {
@@ -240,9 +243,8 @@ func (x *mixture) letGo() {
 }
 
 func (x *mixture) closeAll() {
-	for name, f := range x.held {
-		f.Close()
-		delete(x.held, name)
+	for len(x.held) > 0 {
+		x.letGo()
 	}
 }
 

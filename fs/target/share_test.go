@@ -93,9 +93,8 @@ func (s *shelf) publish(srv *rangetest.Server, path string, data []byte, o forma
 	srv.Put(path+".zsync", control.Bytes())
 }
 
-// read reads all of path as a program would, compares it, and returns the target
-// once it has the state want.
-func (s *shelf) read(srv *rangetest.Server, path string, data []byte, want blockstore.State) *Target {
+// open opens path until the end of the test.
+func (s *shelf) open(srv *rangetest.Server, path string) *Target {
 	s.t.Helper()
 	u, err := url.Parse(srv.URL(path + ".zsync"))
 	if err != nil {
@@ -110,6 +109,14 @@ func (s *shelf) read(srv *rangetest.Server, path string, data []byte, want block
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(t.Close)
+	return t
+}
+
+// read reads all of path as a program would, compares it, and returns the target
+// once it has the state want.
+func (s *shelf) read(srv *rangetest.Server, path string, data []byte, want blockstore.State) *Target {
+	s.t.Helper()
+	t := s.open(srv, path)
 	s.compare(t, data)
 	for deadline := time.Now().Add(20 * time.Second); t.version.State() != want || t.busy(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -356,27 +363,14 @@ func TestStrict(t *testing.T) {
 	srv.Put("/y.img", data)
 	srv.Put("/y.img.zsync", []byte(head+"\n\n"+records))
 	p := make([]byte, 4096)
-	open := func(path string) *Target {
-		u, _ := url.Parse(srv.URL(path))
-		ctl, err := s.client.FetchControl(context.Background(), u, zsyncclient.Validators{}, 1<<10)
-		if err != nil {
-			t.Fatal(err)
-		}
-		tg, err := s.pool.Open(ctl)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(tg.Close)
-		return tg
-	}
-	good := open("/x.img.zsync")
+	good := s.open(srv, "/x.img")
 	if _, err := good.NewReader().ReadAt(context.Background(), p, 1*mib); err != nil || !bytes.Equal(p, data[1*mib:][:4096]) {
 		t.Errorf("a read: %v", err)
 	}
 	if good.version.State() != blockstore.Verified {
 		t.Errorf("a byte was served of a file that is %v", good.version.State())
 	}
-	if n, err := open("/y.img.zsync").NewReader().ReadAt(context.Background(), p, 0); err == nil {
+	if n, err := s.open(srv, "/y.img").NewReader().ReadAt(context.Background(), p, 0); err == nil {
 		t.Errorf("%d bytes were served of a file that is wrong", n)
 	}
 }
@@ -388,20 +382,7 @@ func TestStrictWithoutRoom(t *testing.T) {
 	s.store.SetLimits(blockstore.Limits{Size: 1 * mib})
 	srv := s.server()
 	s.publish(srv, "/x.img", randomBytes(3*mib), format.BuilderOptions{})
-	u, err := url.Parse(srv.URL("/x.img.zsync"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctl, err := s.client.FetchControl(context.Background(), u, zsyncclient.Validators{}, 1<<10)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tg, err := s.pool.Open(ctl)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer tg.Close()
-	_, err = tg.NewReader().ReadAt(context.Background(), make([]byte, 4096), 1*mib)
+	_, err := s.open(srv, "/x.img").NewReader().ReadAt(context.Background(), make([]byte, 4096), 1*mib)
 	if err == nil || !strings.Contains(err.Error(), "the store takes no more: ") {
 		t.Errorf("a read: %v", err)
 	}

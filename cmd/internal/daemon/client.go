@@ -68,11 +68,7 @@ var ErrNoAnswer = errors.New("the daemon of this cache directory does not answer
 
 // Status asks for a snapshot. Errors: ErrNoDaemon; ErrNoAnswer.
 func (c *Client) Status(ctx context.Context) (*Status, error) {
-	return c.statusWithin(ctx, c.patience)
-}
-
-func (c *Client) statusWithin(ctx context.Context, patience time.Duration) (*Status, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, ErrNoAnswer)
+	ctx, cancel := context.WithTimeoutCause(ctx, c.patience, ErrNoAnswer)
 	defer cancel()
 	var s Status
 	if err := c.call(ctx, http.MethodGet, "/v1/status", nil, &s); err != nil {

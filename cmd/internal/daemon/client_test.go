@@ -17,10 +17,10 @@ func TestStatusOfStoppedDaemon(t *testing.T) {
 	}
 	defer l.Close()
 	c := NewClient(dir)
-	if _, err := c.statusWithin(t.Context(), 50*time.Millisecond); !errors.Is(err, ErrNoAnswer) {
+	c.patience = 50 * time.Millisecond
+	if _, err := c.Status(t.Context()); !errors.Is(err, ErrNoAnswer) {
 		t.Error(err)
 	}
-	c.patience = 50 * time.Millisecond
 	if _, err := c.Cache(t.Context(), CacheRequest{}); !errors.Is(err, ErrNoAnswer) {
 		t.Errorf("what takes long: %v", err)
 	}
