@@ -75,7 +75,9 @@
 // durable; then all others that refer to these bytes refer to the heir, and are
 // durable; then the owner does so too; and only when it is durable as well are
 // holes punched into the owner's file, but for what somebody needs still. A crash in
-// between leaves bytes twice, or blocks of the batch that are lost.
+// between leaves bytes twice, or blocks of the batch that are lost. From a file that is
+// pinned nothing may go: Gather leaves it at that, and OpenData, whose caller wants the
+// whole now, copies, within the limits. Such blocks are there twice, each version's own.
 //
 // Bytes of a segment change when blocks are put over them, when they are punched,
 // and when an fdatasync failed. Whoever changes them claims them before: those who
@@ -105,7 +107,8 @@
 //
 // The evictor removes versions, those first that were used longest ago, but none
 // that is held (Hold), kept (Keep) or pinned (OpenData). Before one goes, each that
-// refers to its file gathers what it needs of it; what cannot be gathered is lost.
+// refers to its file gathers what it needs of it, or copies it if a program has the file
+// in memory; what cannot be gathered is lost.
 // When that is not enough, regions of versions in use go that nobody has looked at
 // for a while, of files to which no other refers. The bytes of a file that is pinned
 // are not punched until it is closed.

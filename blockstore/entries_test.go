@@ -2,6 +2,7 @@ package blockstore
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -49,18 +50,18 @@ func TestEntriesAndReopen(t *testing.T) {
 	if n, err := v.ReadAt(p, 8192); err != io.EOF || !bytes.Equal(p[:n], m.data[8192:]) {
 		t.Errorf("ReadAt: %d, %v", n, err)
 	}
-	if _, err := v.OpenData(); !errors.Is(err, ErrUnknownBlock) {
+	if _, err := v.OpenData(context.Background()); !errors.Is(err, ErrUnknownBlock) {
 		t.Errorf("OpenData of a part: %v", err)
 	}
 	must(t, v.Put(0, m.blocks(0, 8)))
-	f, err := v.OpenData()
+	f, err := v.OpenData(context.Background())
 	must(t, err)
 	defer f.Close()
 	if got, err := io.ReadAll(f); err != nil || !bytes.Equal(got, m.data) {
 		t.Errorf("OpenData: %d bytes, %v", len(got), err)
 	}
 	must(t, v.Close())
-	if _, err := v.OpenData(); err == nil {
+	if _, err := v.OpenData(context.Background()); err == nil {
 		t.Error("OpenData after Close")
 	}
 	nothingOpen(t, s)

@@ -29,12 +29,23 @@ var errPinned = fmt.Errorf("%w: its data file is being read by others", ErrInUse
 // Errors: ErrFull (wrapped); ErrInUse (wrapped) while the kernel or others read the
 // file that has the blocks; of the disk; ErrClosed; ctx's. Safe for concurrent use;
 // readers go on meanwhile.
-func (v *Version) Gather(ctx context.Context) error {
+func (v *Version) Gather(ctx context.Context) error { return v.gatherAll(ctx, false) }
+
+// gatherAll is Gather; copying has it copy what must stay where it is as well.
+func (v *Version) gatherAll(ctx context.Context, copying bool) error {
 	if v.nowhere {
 		return nil
 	}
+	tried := false
 	for ctx.Err() == nil {
-		more, err := v.gatherSome()
+		more, err := v.gatherSome(copying)
+		if copying && errors.Is(err, ErrLimit) && !tried {
+			tried = true
+			_, err = v.store.MakeRoom(v.store.batchSize())
+			more = true
+		} else if err == nil {
+			tried = false
+		}
 		if err != nil || !more {
 			return err
 		}
@@ -42,10 +53,10 @@ func (v *Version) Gather(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-func (v *Version) gatherSome() (more bool, err error) {
+func (v *Version) gatherSome(copying bool) (more bool, err error) {
 	v.store.moving.Lock()
 	defer v.store.moving.Unlock()
-	return v.gather(nil)
+	return v.gather(nil, copying)
 }
 
 // Shares says how many blocks of the version lie in other versions' files.
@@ -70,8 +81,9 @@ type moved struct {
 }
 
 // gather moves one batch of blocks from the file of the version only (nil: any
-// other) into v's. more says that there may be others. It needs Store.moving.
-func (v *Version) gather(only *Key) (more bool, err error) {
+// other) into v's; copying has those of a pinned file copied. more says that there may be
+// others. It needs Store.moving.
+func (v *Version) gather(only *Key, copying bool) (more bool, err error) {
 	s := v.store
 	if s.discarded(v) {
 		return false, nil // others cannot find its file
@@ -80,10 +92,11 @@ func (v *Version) gather(only *Key) (more bool, err error) {
 	if len(batch) == 0 {
 		return false, nil
 	}
-	if s.pinned(g.key) {
+	pinned := s.pinned(g.key)
+	if pinned && !copying {
 		return false, errPinned
 	}
-	done, err := v.copyIn(batch, epoch)
+	done, err := v.copyIn(batch, epoch, pinned)
 	if len(done) == 0 {
 		return err == nil, err
 	}
@@ -92,6 +105,10 @@ func (v *Version) gather(only *Key) (more bool, err error) {
 		return false, err
 	}
 	failpoint("gather.synced")
+	if pinned {
+		s.noLonger(v, g.key)
+		return err == nil, err
+	}
 	done, lost := v.stillOwn(done, epoch)
 	if err = errors.Join(err, lost); len(done) == 0 {
 		return err == nil, err
@@ -147,8 +164,8 @@ func (v *Version) nextBatch(only *Key, size int64) (out []shared, g *segment, ep
 }
 
 // copyIn copies runs into the own file, and says so in the table. It returns what
-// was copied.
-func (v *Version) copyIn(runs []shared, epoch int64) (done []moved, err error) {
+// was copied. twice says that the other file keeps them.
+func (v *Version) copyIn(runs []shared, epoch int64, twice bool) (done []moved, err error) {
 	step := format.BlockID(max(moveStep/v.header.BlockSize, 1))
 	buf := make([]byte, int64(step)*v.header.BlockSize)
 	for _, r := range runs {
@@ -164,7 +181,7 @@ func (v *Version) copyIn(runs []shared, epoch int64) (done []moved, err error) {
 			if err == nil {
 				off := r.off + v.geometry().Offset(b) - v.geometry().Offset(r.blocks.Start)
 				m := moved{from: format.Range{Start: off, End: off + at.Length()}, to: at.Start, blocks: part}
-				taken, err := v.takeOver(m, r.segment, buf[:at.Length()], epoch)
+				taken, err := v.takeOver(m, r.segment, buf[:at.Length()], epoch, twice)
 				if err != nil {
 					return done, err
 				}
@@ -191,7 +208,7 @@ func isLost(err error) bool {
 
 // takeOver writes the bytes of m, which were read and so checked, into the own file.
 // taken says that they are those of m in segment g, and in the own file now.
-func (v *Version) takeOver(m moved, g *segment, data []byte, epoch int64) (taken bool, err error) {
+func (v *Version) takeOver(m moved, g *segment, data []byte, epoch int64, twice bool) (taken bool, err error) {
 	parts, err := v.enter()
 	if err != nil {
 		return false, err
@@ -204,9 +221,15 @@ func (v *Version) takeOver(m moved, g *segment, data []byte, epoch int64) (taken
 	}
 	s := v.store
 	room := roomFor(data, m.to)
-	s.mu.Lock()
-	s.pending += room // more than the limit for a moment: as much is given back
-	s.mu.Unlock()
+	if twice {
+		if _, _, err := s.tryReserve(room); err != nil {
+			return false, err // to wait would be for an eviction, which needs moving
+		}
+	} else {
+		s.mu.Lock()
+		s.pending += room // more than the limit for a moment: as much is given back
+		s.mu.Unlock()
+	}
 	at := v.geometry().Bytes(m.blocks)
 	defer s.claim(parts.data, at)()
 	if err := writeData(parts.data.File, data, m.to); err != nil {

@@ -25,10 +25,7 @@ func (s *Store) refer(from *segment, heir *Version, done []moved) error {
 			if err := w.relink(from.f, heir.key, to, done); err != nil {
 				return err
 			}
-			rest := w.bytesIn(owner)
-			if needed = append(needed, rest...); len(rest) == 0 {
-				s.dropSharer(owner, key)
-			}
+			needed = append(needed, s.noLonger(w, owner)...)
 			return w.Checkpoint()
 		})
 		if errors.Is(err, ErrNotFound) {
@@ -37,17 +34,23 @@ func (s *Store) refer(from *segment, heir *Version, done []moved) error {
 			return err
 		}
 	}
-	if rest := heir.bytesIn(owner); len(rest) == 0 {
-		s.dropSharer(owner, heir.key)
-	} else {
-		needed = append(needed, rest...)
-	}
+	needed = append(needed, s.noLonger(heir, owner)...)
 	failpoint("gather.others refer")
 	err = s.withVersion(owner, func(u *Version) error { return u.giveAway(from.f, heir.key, to, done, needed) })
 	if errors.Is(err, ErrNotFound) {
 		return nil
 	}
 	return err
+}
+
+// noLonger has v no more known for one that shares bytes of owner's file, unless it does
+// still: it returns those bytes. It needs moving.
+func (s *Store) noLonger(v *Version, owner Key) []format.Range {
+	rest := v.bytesIn(owner)
+	if len(rest) == 0 {
+		s.dropSharer(owner, v.key)
+	}
+	return rest
 }
 
 // neededOf are the bytes that others need of the file of key. It needs moving.
@@ -217,7 +220,7 @@ func (s *Store) handOver(key Key) {
 	for _, user := range s.sharersOf(key) {
 		err := s.withVersion(user, func(w *Version) error {
 			for {
-				if more, err := w.gather(&key); err != nil || !more {
+				if more, err := w.gather(&key, true); err != nil || !more {
 					return errors.Join(err, w.unlinkFrom(key))
 				}
 			}

@@ -2,10 +2,12 @@ package mounttest
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/zsyncfs/zsyncfs/fs/mounttest/daemon"
 	"github.com/zsyncfs/zsyncfs/fs/mounttest/fixture"
@@ -81,4 +83,48 @@ func TestGetWhileMounted(t *testing.T) {
 	if r := getFile(t, m, s.URL("/disk-2.img.zsync"), "-o", "-"); r.Code != 0 || r.Output != string(next) {
 		t.Errorf("get without a daemon: code %d, %d bytes, %s", r.Code, len(r.Output), r.Errors)
 	}
+}
+
+// TestGetBesideReaders: while the kernel reads versions by itself, so that nothing may be
+// taken out of their files, those who share blocks with them can be had whole.
+func TestGetBesideReaders(t *testing.T) {
+	t.Parallel()
+	needPassthrough(t)
+	dir := folder(t)
+	content := fixture.Random(8<<20, 1)
+	want := make([]string, 3)
+	for i := range want {
+		copy(content[(1+2*i)<<20:], fixture.Random(10_000, uint64(10+i)))
+		want[i] = filepath.Join(dir, fmt.Sprintf("disk-%d.img", i+1))
+		must(t, os.WriteFile(want[i], content, 0o644))
+		must(t, os.Chtimes(want[i], time.Time{}, time.Unix(1_700_000_000+int64(i), 0)))
+	}
+	must(t, fixture.Make(binary(t), want...))
+	s := webserver.Start(t, webserver.Nginx, webserver.Options{Root: dir})
+	m := mount(t, s.URL("/"))
+	must(t, readcheck.Whole(readcheck.Pair{Got: m.Path("disk-2.img"), Want: want[1]}))
+	open := openDirect(t, m.Path("disk-2.img"))
+
+	out := filepath.Join(t.TempDir(), "out")
+	before := len(s.Log(t))
+	for _, i := range []int{0, 2} { // an older one, and a newer
+		name := filepath.Base(want[i])
+		for _, args := range [][]string{{"get", "-o", out}, {"pin"}} {
+			if args[0] == "pin" && i == 0 {
+				continue
+			}
+			if r := daemon.Command(t, m.Command(append(args, "--cache-dir", m.CacheDir, s.URL("/"+name+".zsync"))...)); r.Code != 0 {
+				t.Fatalf("%v of %s: %v", args, name, r)
+			}
+		}
+		must(t, readcheck.Whole(readcheck.Pair{Got: out, Want: want[i]}))
+		must(t, readcheck.Whole(readcheck.Pair{Got: m.Path(name), Want: want[i]}))
+	}
+	if sent := s.Log(t)[before:].Data().Bytes(); sent > 128<<10 {
+		t.Errorf("%d bytes were fetched for changes of 40,000", sent)
+	}
+	if !isDirect(t, open) {
+		t.Error("the kernel does not read the first one by itself any more")
+	}
+	must(t, readcheck.Whole(readcheck.Pair{Got: m.Path("disk-2.img"), Want: want[1]}))
 }

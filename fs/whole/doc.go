@@ -18,7 +18,7 @@
 //     verified is what an export or a reader gets.
 //
 // For an export the blocks that lie in other versions' files are brought into the
-// version's own (OpenData).
+// version's own (OpenData); those that somebody reads just now are copied.
 //
 // # False matches
 //

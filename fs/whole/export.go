@@ -127,17 +127,15 @@ func copyRange(ctx context.Context, out, src *os.File, off, end int64) error {
 }
 
 // OpenData opens the file that holds the whole target, after Run succeeded. Blocks
-// that lie in other versions' files are brought into it first.
+// that lie in other versions' files are brought into it first
+// (blockstore.Version.OpenData).
 //
-// Errors: ErrNotComplete; those of blockstore.Version.Gather; of the disk; ctx's.
+// Errors: ErrNotComplete; those of blockstore.Version.OpenData.
 func (f *Fill) OpenData(ctx context.Context) (*blockstore.Data, error) {
 	if f.version == nil {
 		return nil, ErrNotComplete
 	}
-	if err := f.version.Gather(ctx); err != nil {
-		return nil, err
-	}
-	data, err := f.version.OpenData()
+	data, err := f.version.OpenData(ctx)
 	if errors.Is(err, blockstore.ErrUnknownBlock) {
 		err = fmt.Errorf("%w: %w", ErrNotComplete, err)
 	}

@@ -156,7 +156,9 @@ func pin(ctx context.Context, store *blockstore.Store, fill *whole.Fill, r GetRe
 		err = store.Keep(fill.Version().Key(), true)
 	}
 	if err == nil && fill.Version().IsNewest() {
-		err = fill.Version().Gather(ctx)
+		if err = fill.Version().Gather(ctx); errors.Is(err, blockstore.ErrInUse) {
+			err = nil // it is whole all the same
+		}
 	}
 	if err != nil {
 		return err

@@ -1,0 +1,139 @@
+package blockstore
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// wholeData are the bytes of v's own file, which it opens, and keeps open until the end
+// of the test if keep.
+func wholeData(t *testing.T, v *Version, length int, keep bool) []byte {
+	t.Helper()
+	data, err := v.OpenData(context.Background())
+	must(t, err)
+	got := make([]byte, length)
+	if _, err := io.ReadFull(data, got); err != nil {
+		t.Fatal(err)
+	}
+	if keep {
+		t.Cleanup(func() { data.Close() })
+	} else {
+		must(t, data.Close())
+	}
+	return got
+}
+
+// TestOpenDataOfShared: who wants all of a version in one file gets it while others read
+// the files that it shares blocks with, and these stay as they are.
+func TestOpenDataOfShared(t *testing.T) {
+	m := makeTarget(t, 1, 400*4096, 4096)
+	next := m.changed(t, 2, 20)
+	dir := t.TempDir()
+	s, _ := openStore(t, dir)
+	v := m.open(t, s)
+	m.fill(t, v)
+	v2 := next.open(t, s)
+	must(t, v2.PutControl(next.control, 0))
+	shared := shareAligned(t, v2, v, next, m)
+	next.putWhole(t, v2)
+	next.same(t, v2)
+	must(t, v2.Checkpoint())
+	before := dataBytes(t, dir)
+
+	old, err := v.OpenData(context.Background())
+	must(t, err)
+	if !bytes.Equal(wholeData(t, v2, len(next.data), true), next.data) {
+		t.Error("the new one has other bytes")
+	}
+	if v2.Shares() != 0 || v.Shares() != 0 {
+		t.Errorf("%d and %d blocks are shared", v2.Shares(), v.Shares())
+	}
+	if n := dataBytes(t, dir) - before - shared*4096; max(n, -n) > 64<<10 {
+		t.Errorf("%d bytes more than those of %d blocks are taken twice", n, shared)
+	}
+	got, err := io.ReadAll(old)
+	if err != nil || !bytes.Equal(got, m.data) {
+		t.Errorf("the file that was open has %d bytes, %v", len(got), err)
+	}
+	must(t, old.Close())
+	m.same(t, v)
+	next.same(t, v2)
+	must(t, v.Close())
+	must(t, s.Remove(v.Key())) // nobody is thought to refer to it
+	next.same(t, v2)
+	must(t, v2.Close())
+	must(t, s.Close())
+	s, _ = openStore(t, dir)
+	v2 = next.open(t, s)
+	next.same(t, v2)
+	must(t, v2.Close())
+	nothingOpen(t, s)
+}
+
+// TestOpenDataWithoutRoom: blocks that would be there twice do not pass the limit; others
+// go for them, and when there are none nothing is lost.
+func TestOpenDataWithoutRoom(t *testing.T) {
+	m, other := makeTarget(t, 1, 400*4096, 4096), makeTarget(t, 5, 400*4096, 4096)
+	next := m.changed(t, 2, 20)
+	dir := t.TempDir()
+	s, _ := openStore(t, dir)
+	v, w, v2 := m.open(t, s), other.open(t, s), next.open(t, s)
+	m.fill(t, v)
+	other.fill(t, w)
+	w.Hold()
+	must(t, v2.PutControl(next.control, 0))
+	shareAligned(t, v2, v, next, m)
+	next.putWhole(t, v2)
+	for _, v := range []*Version{v, v2, w} {
+		must(t, v.Checkpoint())
+	}
+	v.Hold()
+	v2.Hold()
+	old, err := v.OpenData(context.Background())
+	must(t, err)
+	s.SetLimits(Limits{Size: dataBytes(t, dir) + 1<<20})
+	if _, err := v2.OpenData(context.Background()); !errors.Is(err, ErrLimit) {
+		t.Errorf("without room: %v", err)
+	}
+	next.same(t, v2)
+	m.same(t, v)
+	other.same(t, w)
+	w.Release()
+	must(t, w.Close())
+	if !bytes.Equal(wholeData(t, v2, len(next.data), false), next.data) {
+		t.Error("the new one has other bytes")
+	}
+	must(t, old.Close())
+	for _, v := range []*Version{v, v2} {
+		v.Release()
+		must(t, v.Close())
+	}
+}
+
+// TestRemoveOfMapped: what a program has in memory of a version that goes stays with
+// those who share it.
+func TestRemoveOfMapped(t *testing.T) {
+	m := makeTarget(t, 1, 400*4096, 4096)
+	next := m.changed(t, 2, 20)
+	s, _ := openStore(t, t.TempDir())
+	v := m.open(t, s)
+	m.fill(t, v)
+	view := mapData(t, v, len(m.data))
+	v2 := next.open(t, s)
+	defer v2.Close()
+	must(t, v2.PutControl(next.control, 0))
+	shareAligned(t, v2, v, next, m)
+	next.putWhole(t, v2)
+	must(t, v.Close())
+	must(t, s.Remove(v.Key()))
+	next.same(t, v2)
+	if !bytes.Equal(view, m.data) {
+		t.Error("the map has other bytes")
+	}
+	must(t, unix.Munmap(view))
+}
