@@ -14,11 +14,16 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/zsyncfs/zsyncfs/fs/mounttest/daemon"
 	"github.com/zsyncfs/zsyncfs/fs/mounttest/fixture"
 	"github.com/zsyncfs/zsyncfs/fs/mounttest/readcheck"
 	"github.com/zsyncfs/zsyncfs/fs/mounttest/webserver"
 )
+
+// smallCache has room for few of the versions.
+const smallCache = "--cache-size=3M"
 
 // mixture is a mount of versions that are made from one another, with all that may be
 // done to them in any order.
@@ -32,12 +37,14 @@ type mixture struct {
 	names  []string            // published
 	next   int                 // number of the next
 	held   map[string]*os.File // opened and not closed
+	maps   map[string][]byte   // in memory
+	pinned map[string]bool
 	done   []string            // the steps
 }
 
 // TestTortureMixedVersions: versions come and go, are read in part and whole, are held
-// open, removed from the store, checked, evicted, while the daemon ends and dies. What is
-// read is right, with whatever versions share.
+// open and in memory, made files of, kept, removed from the store, checked, evicted, while
+// the daemon ends and dies. What is read is right, with whatever versions share.
 func TestTortureMixedVersions(t *testing.T) {
 	t.Parallel()
 	needMount(t)
@@ -54,14 +61,14 @@ func TestTortureMixedVersions(t *testing.T) {
 // mixVersions makes steps with a new store, and says how many.
 func mixVersions(t *testing.T) (made int) {
 	seed := uint64(time.Now().UnixNano())
-	x := &mixture{t: t, rng: rand.New(rand.NewPCG(seed, 1)), dir: folder(t), held: map[string]*os.File{}}
+	x := &mixture{t: t, rng: rand.New(rand.NewPCG(seed, 1)), dir: folder(t), held: map[string]*os.File{}, maps: map[string][]byte{}, pinned: map[string]bool{}}
 	x.server = serve(t, x.dir)
 	x.flags = []string{"--refresh=100ms", "--cache-min-free=0", "--fill=" + []string{"off", "sequential", "full"}[x.rng.IntN(3)]}
 	if x.rng.IntN(3) == 0 {
 		x.flags = append(x.flags, "--passthrough=off")
 	}
 	if x.rng.IntN(3) == 0 {
-		x.flags = append(x.flags, "--cache-size=3M")
+		x.flags = append(x.flags, smallCache)
 	}
 	defer func() {
 		if t.Failed() {
@@ -92,6 +99,9 @@ func (x *mixture) step() {
 		{"read whole", x.readWhole}, {"read whole", x.readWhole}, {"read whole", x.readWhole},
 		{"hold", x.hold}, {"hold", x.hold}, {"hold", x.hold},
 		{"let go", x.letGo},
+		{"map", x.mapFile}, {"unmap", x.unmap},
+		{"get", x.get}, {"get", x.get},
+		{"pin", x.pin},
 		{"verify", func() { x.cache("verify") }},
 		{"gc", func() { x.cache("gc") }},
 		{"rm all", func() { x.cache("rm", "--all") }},
@@ -217,13 +227,21 @@ func (x *mixture) compare(name string, f *os.File, count int) {
 	}
 }
 
-// hold opens a file, and leaves it open.
+// hold opens a file, and leaves it open: for the kernel to read by itself, if it can, or
+// past its memory.
 func (x *mixture) hold() {
 	name := x.name()
 	if x.held[name] != nil || len(x.held) > 3 {
 		return
 	}
-	x.held[name] = x.open(name)
+	if x.rng.IntN(2) == 0 {
+		x.held[name] = x.open(name)
+		return
+	}
+	x.seen(name)
+	f, err := os.Open(x.mount.Path(name))
+	must(x.t, err)
+	x.held[name] = f
 }
 
 // open opens a file once it is there, past the kernel's memory.
@@ -234,6 +252,77 @@ func (x *mixture) open(name string) *os.File {
 	return f
 }
 
+// mapFile has a file in memory, without being open.
+func (x *mixture) mapFile() {
+	name := x.name()
+	if x.maps[name] != nil || len(x.maps) > 1 {
+		return
+	}
+	x.seen(name)
+	f, err := os.Open(x.mount.Path(name))
+	must(x.t, err)
+	defer f.Close()
+	info, err := f.Stat()
+	must(x.t, err)
+	x.maps[name], err = unix.Mmap(int(f.Fd()), 0, int(info.Size()), unix.PROT_READ, unix.MAP_SHARED)
+	must(x.t, err)
+}
+
+// unmap compares what is in memory before it lets go of it.
+func (x *mixture) unmap() {
+	for name, view := range x.maps {
+		want, err := os.ReadFile(filepath.Join(x.dir, name))
+		must(x.t, err)
+		if !bytes.Equal(view, want) {
+			x.t.Errorf("%s in memory: %v", name, readcheck.ErrWrong)
+		}
+		must(x.t, unix.Munmap(view))
+		delete(x.maps, name)
+	}
+}
+
+// get makes a file of a version, through the daemon's store. A small store may be full of
+// what is in use.
+func (x *mixture) get() {
+	name := x.name()
+	x.done = append(x.done, name)
+	out := filepath.Join(x.t.TempDir(), "out")
+	r := getFile(x.t, x.mount, "-o", out, x.server.URL("/"+name+".zsync"))
+	if r.Code != 0 {
+		x.refused("get", r)
+		return
+	}
+	if err := readcheck.Whole(readcheck.Pair{Got: out, Want: filepath.Join(x.dir, name)}); err != nil {
+		x.t.Errorf("get of %s: %v", name, err)
+	}
+}
+
+// pin keeps a version that may go, or lets all go that are kept.
+func (x *mixture) pin() {
+	args := []string{"pin", "--cache-dir", x.mount.CacheDir}
+	if len(x.pinned) > 1 {
+		for name := range x.pinned {
+			args = append(args, "--remove", name)
+		}
+		clear(x.pinned)
+		_ = daemon.Command(x.t, x.mount.Command(args...)) // what was removed is not found
+		return
+	}
+	name := x.name()
+	x.done = append(x.done, name)
+	x.pinned[name] = true
+	if r := daemon.Command(x.t, x.mount.Command(append(args, x.server.URL("/"+name+".zsync"))...)); r.Code != 0 {
+		x.refused("pin", r)
+	}
+}
+
+// refused is a command that may only fail for want of room.
+func (x *mixture) refused(what string, r daemon.Result) {
+	if !slices.Contains(x.flags, smallCache) || !strings.Contains(r.Errors, "no room") {
+		x.t.Errorf("%s: %v", what, r)
+	}
+}
+
 func (x *mixture) letGo() {
 	for name, f := range x.held {
 		f.Close()
@@ -242,7 +331,9 @@ func (x *mixture) letGo() {
 	}
 }
 
+// closeAll ends all use of the mount.
 func (x *mixture) closeAll() {
+	x.unmap()
 	for len(x.held) > 0 {
 		x.letGo()
 	}
