@@ -2,6 +2,7 @@ package mounttest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -92,12 +93,12 @@ func TestGetBesideReaders(t *testing.T) {
 	needPassthrough(t)
 	dir := folder(t)
 	content := fixture.Random(8<<20, 1)
-	want := make([]string, 3)
+	want := make([]string, 4)
 	for i := range want {
 		copy(content[(1+2*i)<<20:], fixture.Random(10_000, uint64(10+i)))
 		want[i] = filepath.Join(dir, fmt.Sprintf("disk-%d.img", i+1))
 		must(t, os.WriteFile(want[i], content, 0o644))
-		must(t, os.Chtimes(want[i], time.Time{}, time.Unix(1_700_000_000+int64(i), 0)))
+		must(t, os.Chtimes(want[i], time.Time{}, time.Unix(1_700_000_000+int64(i%3), 0)))
 	}
 	must(t, fixture.Make(binary(t), want...))
 	s := webserver.Start(t, webserver.Nginx, webserver.Options{Root: dir})
@@ -127,4 +128,24 @@ func TestGetBesideReaders(t *testing.T) {
 		t.Error("the kernel does not read the first one by itself any more")
 	}
 	must(t, readcheck.Whole(readcheck.Pair{Got: m.Path("disk-2.img"), Want: want[1]}))
+	open.Close()
+
+	// What takes the newest one apart does not leave it so.
+	newest := readcheck.Pair{Got: m.Path("disk-3.img"), Want: want[2]}
+	must(t, readcheck.Whole(newest))
+	openDirect(t, newest.Got).Close()
+	if r := getFile(t, m, "-o", out, s.URL("/disk-4.img.zsync")); r.Code != 0 {
+		t.Fatalf("get of an older one: %v", r)
+	}
+	eventually(t, "the kernel reads the newest by itself again", func() error {
+		must(t, readcheck.DropPages(newest.Got))
+		must(t, readcheck.Whole(newest))
+		f, err := os.Open(newest.Got)
+		must(t, err)
+		defer f.Close()
+		if !isDirect(t, f) {
+			return errors.New("it does not")
+		}
+		return nil
+	})
 }

@@ -94,7 +94,8 @@
 // come.
 //
 // A version that is verified is brought into one file (blockstore.Version.Gather),
-// when none that it shares blocks with is of a later date: the newest is read most.
+// when none that it shares blocks with is of a later date: the newest is read most. What
+// others take of it later, for a "zsyncfs get" say, comes back when it is read much.
 //
 // # Servers without ranges
 //

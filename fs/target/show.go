@@ -39,15 +39,15 @@ func (t *Target) CanShow() bool {
 }
 
 // noteServed counts a read of n bytes that was answered from the store. When those
-// together cost as much as to check what is left unchecked, that is done, so that a
-// kernel can answer the next ones: not sooner, for many who open a large file read
-// little of it.
+// together cost as much as to check what is left unchecked, and to bring into one file
+// what others have taken (blockstore.Version.OpenData), that is done, so that a kernel can
+// answer the next ones: not sooner, for many who open a large file read little of it.
 func (t *Target) noteServed(n int) {
 	if t.options.Showable == nil || t.served.Add(int64(max(n, readCost))) < t.geometry.Length {
 		return
 	}
 	t.served.Store(0)
-	if !t.isVerified() || t.version.IsChecked() {
+	if !t.isVerified() || t.version.IsChecked() && t.version.Shares() == 0 {
 		return
 	}
 	t.mu.Lock()
@@ -58,6 +58,7 @@ func (t *Target) noteServed(n int) {
 	t.checking = true
 	t.begin(func() {
 		t.checkRest()
+		t.gather()
 		t.mu.Lock()
 		t.checking = false
 		t.mu.Unlock()
