@@ -24,8 +24,8 @@ import (
 //	4092  CRC-32C of the version's Key and the 4092 bytes before
 //
 // It is replaced as a whole and counts only while the version is Verified: then a
-// block that was lost and comes again is held against it, and the version stays
-// verified; and Recheck finds what checksums that are cut short do not tell.
+// block that was lost and comes again, by Put or by Share, is held against it, and the
+// version stays verified; and Recheck finds what checksums that are cut short do not tell.
 const (
 	manifestName = "manifest"
 	manifestTemp = "manifest.new"
@@ -202,6 +202,48 @@ func (v *Version) differing(blocks format.BlockRange, data []byte) (bad []format
 		}
 	}
 	return bad, true
+}
+
+// asVerified are the blocks of runs whose bytes are what the manifest says; sure is
+// false, and runs are as they were, when that is not known.
+func (v *Version) asVerified(runs []located) (out []located, sure bool) {
+	if v.State() != Verified {
+		return runs, false
+	}
+	step := format.BlockID(max(moveStep/v.header.BlockSize, 1))
+	buf := make([]byte, int64(step)*v.header.BlockSize)
+	for _, r := range runs {
+		for b := r.blocks.Start; b < r.blocks.End; b += step {
+			part := located{blocks: format.BlockRange{Start: b, End: min(b+step, r.blocks.End)}, owner: r.owner, file: r.file}
+			part.off = r.off + v.geometry().Offset(b) - v.geometry().Offset(r.blocks.Start)
+			data := buf[:v.geometry().Bytes(part.blocks).Length()]
+			if n, _ := r.file.ReadAt(data, part.off); n < len(data) {
+				continue
+			}
+			bad, known := v.differing(part.blocks, data)
+			if !known {
+				return runs, false
+			}
+			out = v.without(part, bad, out)
+		}
+	}
+	return out, true
+}
+
+// without appends r to out, but for the blocks bad, which are ascending.
+func (v *Version) without(r located, bad []format.BlockID, out []located) []located {
+	g := v.geometry()
+	start := r.blocks.Start
+	for _, b := range append(bad, r.blocks.End) {
+		if start < b {
+			part := r
+			part.blocks = format.BlockRange{Start: start, End: b}
+			part.off += g.Offset(start) - g.Offset(r.blocks.Start)
+			out = append(out, part)
+		}
+		start = b + 1
+	}
+	return out
 }
 
 // isPage says whether p is page i of the version's manifest, and none of its known map,

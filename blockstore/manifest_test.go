@@ -1,6 +1,7 @@
 package blockstore
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -70,6 +71,54 @@ func TestManifest(t *testing.T) {
 	m.same(t, v)
 	must(t, v.Close())
 	must(t, s.Close())
+}
+
+// TestShareOfVerified: what a verified version gets of another is what was verified, though
+// it agreed with cut records.
+func TestShareOfVerified(t *testing.T) {
+	dir := t.TempDir()
+	s, _ := openStore(t, dir)
+	m := makeTarget(t, 1, 500*1024+77, 1024)
+	others := makeTarget(t, 1, 500*1024+77, 1024)
+	for _, b := range []int{3, 10, 11, 299} {
+		others.data[b*1024+5] ^= 1
+	}
+	others = targetOf(t, 9, others.data, 1024)
+	v, u := m.open(t, s), others.open(t, s)
+	m.fill(t, v)
+	others.fill(t, u)
+	m.verify(t, v)
+	lost := format.BlockRange{Start: 3, End: 301}
+	must(t, v.Forget(lost))
+	runs := []Shared{{Blocks: lost, Off: 3 * 1024, Checked: true}}
+	if n, err := v.Share(u, runs); err != nil || n != lost.Count()-4 || v.State() != Verified {
+		t.Errorf("%d blocks of %d, %v, it is %v", n, lost.Count(), err, v.State())
+	}
+	for b := lost.Start; b < lost.End; b++ {
+		here, _ := v.Known(b, b+1)
+		if same := bytes.Equal(m.blocks(b, b+1), others.blocks(b, b+1)); (here == 1) != same {
+			t.Errorf("block %d is here %d times; its bytes are those of the other: %v", b, here, same)
+		}
+	}
+	for _, b := range []format.BlockID{3, 10, 11, 299} {
+		must(t, v.Put(b, m.blocks(b, b+1)))
+	}
+	m.same(t, v)
+
+	// Where it is not known what was verified, it is to be verified again.
+	files, err := filepath.Glob(filepath.Join(dir, versionsName, "*", manifestName))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("%q, %v", files, err)
+	}
+	must(t, os.Remove(files[0]))
+	must(t, v.Forget(format.BlockRange{Start: 4, End: 9}))
+	runs = []Shared{{Blocks: format.BlockRange{Start: 4, End: 9}, Off: 4 * 1024}}
+	if n, err := v.Share(u, runs); err != nil || n != 5 || v.State() != Provisional {
+		t.Errorf("%d blocks, %v, it is %v", n, err, v.State())
+	}
+	m.same(t, v)
+	must(t, v.Close())
+	must(t, u.Close())
 }
 
 // TestManifestIsNoKnownMap: both are pages with checksums over the same Key. One in the

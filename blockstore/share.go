@@ -23,7 +23,9 @@ type Shared struct {
 // on, and take no room. Blocks that are here already stay as they are, and those
 // of which from does not have all bytes in one piece are left out. It returns
 // how many blocks it added. It is durable after the next checkpoint. A run whose
-// bytes turn out to be others is forgotten like any damaged block.
+// bytes turn out to be others is forgotten like any damaged block. Of a version that was
+// verified only blocks with the bytes of then are added, where they are known; else it is
+// Provisional again.
 //
 // Errors: ErrUnknownRecords when records of runs are not here; ErrInvalid;
 // ErrClosed; of the disk. Safe for concurrent use.
@@ -44,12 +46,7 @@ func (v *Version) Share(from *Version, runs []Shared) (added int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	parts, err := v.enter()
-	if err != nil {
-		return 0, err
-	}
-	defer v.leave()
-	if err := v.checkShared(parts, runs); err != nil {
+	if err := v.checkShared(runs); err != nil {
 		return 0, err
 	}
 	for _, checked := range []bool{false, true} {
@@ -59,7 +56,8 @@ func (v *Version) Share(from *Version, runs []Shared) (added int64, err error) {
 				found = from.locate(file, v, r, found)
 			}
 		}
-		n, err := v.link(found, checked, same)
+		found, sure := v.asVerified(found)
+		n, err := v.enterLink(found, linking{checked, sure, same})
 		added += n
 		if err != nil {
 			return added, err
@@ -68,8 +66,22 @@ func (v *Version) Share(from *Version, runs []Shared) (added int64, err error) {
 	return added, nil
 }
 
+// enterLink is link of a version whose files may not be in use.
+func (v *Version) enterLink(runs []located, how linking) (added int64, err error) {
+	if _, err := v.enter(); err != nil {
+		return 0, err
+	}
+	defer v.leave()
+	return v.link(runs, how)
+}
+
 // checkShared says whether runs are what Share wants.
-func (v *Version) checkShared(parts *parts, runs []Shared) error {
+func (v *Version) checkShared(runs []Shared) error {
+	parts, err := v.enter()
+	if err != nil {
+		return err
+	}
+	defer v.leave()
 	next := format.BlockID(0)
 	for _, r := range runs {
 		if r.Blocks.Start < next || r.Blocks.Count() == 0 || int64(r.Blocks.End) > v.geometry().BlockCount() || r.Off < 0 {
@@ -150,11 +162,17 @@ func (v *Version) piece(own *dataFile, off, length int64) (out piece) {
 	return out
 }
 
+// linking is what a Share knows of runs.
+type linking struct {
+	checked bool        // they were held against their records
+	sure    bool        // they are what was verified
+	still   func() bool // whether they are as they were when they were looked up
+}
+
 // link says where runs, which are ascending and disjoint, are, as far as they are
 // nowhere by now, the owner has this very file, nobody is changing these bytes, and
-// still says that they are as they were when they were looked up. It returns how many
-// blocks that are.
-func (v *Version) link(runs []located, checked bool, still func() bool) (added int64, err error) {
+// they are still as they were. It returns how many blocks that are.
+func (v *Version) link(runs []located, how linking) (added int64, err error) {
 	segments := map[Key]*segment{}
 	for _, r := range runs {
 		if _, known := segments[r.owner]; known {
@@ -167,7 +185,7 @@ func (v *Version) link(runs []located, checked bool, still func() bool) (added i
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	var free []shared
-	if !still() {
+	if !how.still() {
 		return 0, nil
 	}
 	for _, r := range runs {
@@ -182,8 +200,11 @@ func (v *Version) link(runs []located, checked bool, still func() bool) (added i
 	for _, f := range free {
 		added += f.blocks.Count()
 	}
-	v.table.share(free, checked)
+	v.table.share(free, how.checked)
 	v.newShared = true
+	if v.state == Verified && !how.sure {
+		v.setState(Provisional)
+	}
 	return added, nil
 }
 
@@ -229,7 +250,7 @@ func (v *Version) takeShared(runs []located) {
 	if want == 0 {
 		return
 	}
-	added, err := v.link(found, false, func() bool { return true })
+	added, err := v.link(found, linking{sure: true, still: func() bool { return true }})
 	if err != nil {
 		v.store.options.Warn(fmt.Errorf("version %v: %w", v.key, err))
 	}
