@@ -52,6 +52,9 @@ func (v *Version) regionRange(i int64) format.Range {
 // evictColdest evicts one cold region of a version that is in use and in whose
 // file no other has blocks. It says whether there was one.
 func (s *Store) evictColdest() bool {
+	if s.noHoles.Load() {
+		return false
+	}
 	s.moving.Lock()
 	defer s.moving.Unlock()
 	kept := s.kept()

@@ -111,7 +111,8 @@
 // in memory; what cannot be gathered is lost.
 // When that is not enough, regions of versions in use go that nobody has looked at
 // for a while, of files to which no other refers. The bytes of a file that is pinned
-// are not punched until it is closed.
+// are not punched until it is closed. Where the disk makes no holes, versions that are
+// open stay as they are.
 //
 // ShowData pins a file for the kernel, which serves reads from it by itself. All of it is
 // on the disk by then: when a file system ends for good, reads past the kernel's memory

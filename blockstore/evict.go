@@ -228,13 +228,13 @@ func (s *Store) remove(key Key) (freed bool, err error) {
 }
 
 // inUse is why the version of key, which v is if it is open, must stay. The files of
-// one that is not open are removed, which leaves the bytes to a map of them. It needs
-// moving.
+// one that is not open are removed, which leaves the bytes to a map of them; of one that
+// is open holes are made, if the disk can do that. It needs moving.
 func (s *Store) inUse(key Key, v *Version) error {
 	switch {
 	case v == nil:
 		return nil
-	case v.holds.Load() > 0:
+	case v.holds.Load() > 0, s.noHoles.Load():
 		return errHeld
 	case s.mapped(key):
 		return errPinned

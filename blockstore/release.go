@@ -1,14 +1,18 @@
 package blockstore
 
 import (
+	"errors"
 	"fmt"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/zsyncfs/zsyncfs/format"
 )
 
 // release gives back the room of blocks which are not in the own file any more, as
 // far as that is so, but for the bytes keep, which others need; the map on the disk
-// must not speak of them.
+// must not speak of them. Where the disk cannot do that (FAT, some of NFS and FUSE), the
+// room is given back when the file is removed.
 func (v *Version) release(free []format.BlockRange, keep extents) error {
 	for _, r := range free {
 		for b := r.Start; b < r.End; {
@@ -66,7 +70,10 @@ func (v *Version) releaseRun(r format.BlockRange, keep extents) error {
 	defer unlock(parts.data.File)
 	defer v.store.claim(parts.data, format.Range{Start: start, End: end})()
 	failpoint("release.recorded")
-	if err := punchHole(parts.data.File, start, end-start); err != nil {
+	if err := punchHole(parts.data.File, start, end-start); errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) {
+		v.store.noHoles.Store(true)
+		return nil
+	} else if err != nil {
 		return err
 	}
 	failpoint("release.punched")

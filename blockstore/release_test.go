@@ -1,10 +1,14 @@
 package blockstore
 
 import (
+	"bytes"
+	"errors"
 	"os"
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/zsyncfs/zsyncfs/format"
 )
@@ -66,5 +70,41 @@ func TestReleaseAroundBlocks(t *testing.T) {
 	}
 	if n := m.checkAll(t, v); n != 4 {
 		t.Errorf("%d blocks are right", n)
+	}
+}
+
+// TestNoHoles: on a disk that makes no holes, whole files go, and all else works.
+func TestNoHoles(t *testing.T) {
+	defer func() { punchHole = punch }()
+	punchHole = func(*os.File, int64, int64) error { return unix.EOPNOTSUPP }
+	m := makeTarget(t, 1, 400*4096, 4096)
+	next := m.changed(t, 2, 20)
+	dir := t.TempDir()
+	s, w := openStore(t, dir)
+	v, v2 := m.open(t, s), next.open(t, s)
+	m.fill(t, v)
+	must(t, v2.PutControl(next.control, 0))
+	shareAligned(t, v2, v, next, m)
+	next.putWhole(t, v2)
+	if !bytes.Equal(wholeData(t, v2, len(next.data), false), next.data) {
+		t.Error("the new one has other bytes")
+	}
+	m.same(t, v)
+	must(t, func() error { _, err := s.Collect(); return err }())
+	s.SetLimits(Limits{Size: 1 << 20})
+	s.evictFor(1 << 20)
+	m.same(t, v)
+	next.same(t, v2)
+	if err := s.Remove(v.key); !errors.Is(err, ErrInUse) {
+		t.Errorf("Remove of one that is open: %v", err)
+	}
+	must(t, v.Close())
+	must(t, v2.Close())
+	s.evictFor(1 << 20)
+	if n := dataBytes(t, dir); n != 0 {
+		t.Errorf("%d bytes are left", n)
+	}
+	if w.count() > 0 {
+		t.Errorf("warnings: %v", w.all)
 	}
 }

@@ -53,6 +53,7 @@ type Store struct {
 	troubles   troubles      // guarded by mu
 
 	dirtyBytes atomic.Int64 // put since the last checkpoint
+	noHoles    atomic.Bool  // the disk gives back the room of whole files only
 
 	kick  chan struct{} // has room for one
 	evict chan struct{} // has room for one
