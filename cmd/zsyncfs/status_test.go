@@ -66,7 +66,7 @@ func TestPrintTrouble(t *testing.T) {
 	if err := printStatus(&out, s); err != nil {
 		t.Fatal(err)
 	}
-	want := "trouble for 1m30s, reads go on, but nothing more is kept: no room: write blocks: no space left on device hint make room"
+	want := "trouble for 1m30s, nothing more is kept; reads go on, except with --verify=strict: no room: write blocks: no space left on device hint make room"
 	if got := strings.Join(strings.Fields(out.String()), " "); !strings.HasSuffix(got, want) {
 		t.Errorf("%q does not end with %q", got, want)
 	}

@@ -28,7 +28,7 @@ func printStatus(w io.Writer, s *daemon.Status) error {
 	fmt.Fprintf(t, "cache\t%s: %s, %s of blocks, %s shared, %s%s on disk, %s free\n", printable(s.Store.Dir),
 		versions(s.Store.Versions), words.Size(s.Store.DataBytes), words.Size(s.Store.SharedBytes), words.Size(s.Store.DiskBytes), limit, words.Size(s.Store.FreeBytes))
 	if trouble := s.Store.Trouble; trouble != nil {
-		fmt.Fprintf(t, "  trouble\tfor %s, reads go on, but nothing more is kept: %s\n", words.Since(trouble.Since), printable(trouble.Error))
+		fmt.Fprintf(t, "  trouble\tfor %s, nothing more is kept; reads go on, except with --verify=strict: %s\n", words.Since(trouble.Since), printable(trouble.Error))
 		if trouble.Hint != "" {
 			fmt.Fprintf(t, "  hint\t%s\n", printable(trouble.Hint))
 		}

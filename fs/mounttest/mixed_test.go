@@ -39,7 +39,7 @@ type mixture struct {
 	held   map[string]*os.File // opened and not closed
 	maps   map[string][]byte   // in memory
 	pinned map[string]bool
-	done   []string            // the steps
+	done   []string // the steps
 }
 
 // TestTortureMixedVersions: versions come and go, are read in part and whole, are held

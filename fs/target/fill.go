@@ -45,7 +45,7 @@ func (t *Target) startFill() {
 	if t.closed || t.filling {
 		return
 	}
-	t.filling = true
+	t.filling, t.lack = true, nil
 	t.begin(func() {
 		if s := t.search.Load(); s != nil {
 			select {
@@ -53,14 +53,33 @@ func (t *Target) startFill() {
 			case <-t.ctx.Done():
 			}
 		}
+		t.lookForRoom()
 		err := t.fetchMissing(pri)
 		t.mu.Lock()
 		t.filling = false
+		if errors.Is(err, errRoom) {
+			t.lack = t.noRoom
+		}
 		t.mu.Unlock()
-		if err != nil && t.ctx.Err() == nil {
+		if told := t.options.Strict && errors.Is(err, errRoom); err != nil && !told && t.ctx.Err() == nil {
 			t.options.Warn(t.where(), fmt.Errorf("complete it in the background: %w", err))
 		}
 	})
+}
+
+// lookForRoom has room made for the next blocks, when the last found none, and notes
+// whether there is.
+func (t *Target) lookForRoom() {
+	t.mu.Lock()
+	known := t.noRoom == nil
+	t.mu.Unlock()
+	if known || t.nowhere {
+		return
+	}
+	first, end := t.missingAhead(0, fillBatch)
+	if room, err := t.store.MakeRoom(end - first); err == nil && room >= end-first {
+		t.noteRoom(nil)
+	}
 }
 
 // errRoom: there is no room for what is missing.
@@ -112,7 +131,7 @@ func (t *Target) nextBatch(pri zsyncclient.Priority) (*flight, error) {
 	switch {
 	case t.closed:
 		return nil, ErrClosed
-	case t.roomless:
+	case t.noRoom != nil:
 		return nil, errRoom
 	}
 	if runs := t.unscheduled(want, nil); len(runs) > 0 && !t.streaming {

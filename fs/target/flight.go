@@ -222,11 +222,11 @@ func (t *Target) scheduleAwaited() {
 	}
 }
 
-// noteRoom notes whether the store takes blocks; when it does not, it tells so itself.
+// noteRoom notes why the store does not take blocks, which it tells itself; nil: it does.
 func (t *Target) noteRoom(err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.roomless = err != nil
+	t.noRoom = err
 }
 
 // stream starts the flight that takes the whole target from a server without

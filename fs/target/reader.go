@@ -193,7 +193,7 @@ func (t *Target) mayFetchAhead() bool {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return !t.roomless // what nobody waits for would be lost
+	return t.noRoom == nil // what nobody waits for would be lost
 }
 
 // fetchAhead starts fetching what is missing of ahead. The read that is about to wait

@@ -115,9 +115,14 @@ func (t *Target) busyVerifying() bool {
 	return t.verifying
 }
 
+// settleStep is how often settled looks whether what it waits for can still come.
+const settleStep = time.Second
+
 // settled waits for a repair to end, and where only what is verified is served, for
-// that. Errors: ErrSuspect; ErrUnverifiable; ctx's.
+// that, as long as blocks come. Errors: ErrSuspect; ErrUnverifiable; ErrStalled; those of
+// the store for want of room; ctx's.
 func (t *Target) settled(ctx context.Context) error {
+	known, since := int64(-1), time.Now()
 	for {
 		wait := t.repairing()
 		if wait == nil && t.unproved() {
@@ -132,22 +137,19 @@ func (t *Target) settled(ctx context.Context) error {
 		if wait == nil {
 			return nil
 		}
+		if n := t.version.KnownCount(); n != known || t.busyVerifying() {
+			known, since = n, time.Now()
+		} else if err := t.hopeless(known, time.Since(since)); err != nil {
+			return err
+		}
 		t.startFill()
-		known := t.version.KnownCount()
-		stalled := time.NewTimer(t.options.ReadDeadline)
+		step := time.NewTimer(min(settleStep, t.options.ReadDeadline))
 		select {
 		case <-wait:
-		case <-stalled.C:
-			if !t.busyVerifying() && t.version.KnownCount() == known {
-				err := fmt.Errorf("%w: %d of %d blocks of what is to be verified first are here", ErrStalled, known, t.geometry.BlockCount())
-				if trouble := t.store.Trouble(); trouble != nil {
-					err = fmt.Errorf("%w, and the store takes no more: %v", err, trouble.Err)
-				}
-				return err
-			}
+		case <-step.C:
 		case <-ctx.Done():
 		}
-		stalled.Stop()
+		step.Stop()
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -155,6 +157,21 @@ func (t *Target) settled(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// hopeless is why to wait no longer, when known blocks are here and none came for as long
+// as idle; nil when some may come. Errors: ErrStalled; those of the store for want of room.
+func (t *Target) hopeless(known int64, idle time.Duration) error {
+	t.mu.Lock()
+	lack := t.lack
+	t.mu.Unlock()
+	if lack != nil {
+		return fmt.Errorf("all of it is to be verified first, and there is no room for that: %d of %d blocks are here: %w", known, t.geometry.BlockCount(), lack)
+	}
+	if idle < t.options.ReadDeadline {
+		return nil
+	}
+	return fmt.Errorf("%w: %d of %d blocks of what is to be verified first are here", ErrStalled, known, t.geometry.BlockCount())
 }
 
 // verifyAndRepair verifies the whole, and fetches what only looked right.

@@ -54,7 +54,7 @@ func (t *Target) startSearch() {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.closed || t.roomless || t.searched {
+	if t.closed || t.noRoom != nil || t.searched {
 		return
 	}
 	s := &search{began: time.Now(), single: singlePatience, done: make(chan struct{}), found: make(chan struct{})}

@@ -3,6 +3,7 @@ package target
 import (
 	"bytes"
 	"context"
+	"errors"
 	"math/rand/v2"
 	"net/url"
 	"os"
@@ -378,13 +379,23 @@ func TestStrict(t *testing.T) {
 // TestStrictWithoutRoom: a file that has to be verified first, and for which there is no
 // room, cannot be read, and why is said.
 func TestStrictWithoutRoom(t *testing.T) {
-	s := newShelf(t, Options{Strict: true, ReadDeadline: time.Second})
+	s := newShelf(t, Options{Strict: true, ReadDeadline: time.Hour})
 	s.store.SetLimits(blockstore.Limits{Size: 1 * mib})
 	srv := s.server()
 	s.publish(srv, "/x.img", randomBytes(3*mib), format.BuilderOptions{})
-	_, err := s.open(srv, "/x.img").NewReader().ReadAt(context.Background(), make([]byte, 4096), 1*mib)
-	if err == nil || !strings.Contains(err.Error(), "the store takes no more: ") {
-		t.Errorf("a read: %v", err)
+	tg, p := s.open(srv, "/x.img"), make([]byte, 4096)
+	for range 2 {
+		_, err := tg.NewReader().ReadAt(context.Background(), p, 1*mib)
+		if !errors.Is(err, blockstore.ErrLimit) || !strings.Contains(err.Error(), "is to be verified first, and there is no room") {
+			t.Errorf("a read: %v", err)
+		}
+	}
+	if n := sent(srv, "/x.img"); n > 3*mib {
+		t.Errorf("%d bytes were sent", n)
+	}
+	s.store.SetLimits(blockstore.Limits{Size: 8 * mib})
+	if _, err := tg.NewReader().ReadAt(context.Background(), p, 1*mib); err != nil {
+		t.Errorf("a read when there is room: %v", err)
 	}
 }
 

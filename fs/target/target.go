@@ -104,7 +104,8 @@ type Target struct {
 	kept      []*slice      // guarded by mu; records that the store has no room for
 	streaming bool          // guarded by mu: one flight has every block that is missing
 	restAfter time.Time     // guarded by mu: when the rest of the control file may be tried; far off while it is on its way
-	roomless  bool          // guarded by mu: the store could not take the last blocks
+	noRoom    error         // guarded by mu: why the store could not take the last blocks
+	lack      error         // guarded by mu: the noRoom with which the last fill ended; nil: it did not, or goes on
 	searched  bool          // guarded by mu: what is here was looked through, or is being
 	tasks     int           // guarded by mu: work that is to be ended before the target is closed for want of users
 	filling   bool          // guarded by mu
@@ -130,11 +131,10 @@ func newTarget(store *blockstore.Store, client *zsyncclient.Client, ctl *zsynccl
 		return nil, fmt.Errorf("%s has %d blocks, more than the %d that can be opened", zsyncclient.Redact(ctl.URL), n, int64(MaxBlocks))
 	}
 	version, err := openVersion(store, ctl, place)
-	roomless := err != nil
 	switch {
 	case errors.Is(err, blockstore.ErrClosed), errors.Is(err, blockstore.ErrInvalid):
 		return nil, fmt.Errorf("open version of %s: %w", zsyncclient.Redact(ctl.URL), err)
-	case roomless: // of which the store tells
+	case err != nil: // of which the store tells
 		version = blockstore.Nowhere(ctl.Raw, ctl.Header, place)
 	}
 	t := &Target{
@@ -147,8 +147,8 @@ func newTarget(store *blockstore.Store, client *zsyncclient.Client, ctl *zsynccl
 		header:   ctl.Header,
 		geometry: ctl.Header.Geometry(),
 		options:  o,
-		nowhere:  roomless,
-		roomless: roomless,
+		nowhere:  err != nil,
+		noRoom:   err,
 		suspect:  version.State() == blockstore.Suspect,
 		totals:   new(totals),
 		verified: make(chan struct{}),

@@ -71,7 +71,7 @@ var (
 	ErrNotComplete = errors.New("blocks are missing")
 )
 
-// RoomError: what is missing does not fit on the disk of the store. It wraps
+// RoomError: what is missing does not fit into the store, by its limits or its disk. It wraps
 // blockstore.ErrFull.
 type RoomError struct {
 	// Dir is the store's folder.
@@ -81,7 +81,7 @@ type RoomError struct {
 }
 
 func (e *RoomError) Error() string {
-	return fmt.Sprintf("%d bytes are missing, and the disk of %s has room for %d", e.Need, e.Dir, e.Free)
+	return fmt.Sprintf("%d bytes are missing, and the block store in %s has room for %d", e.Need, e.Dir, e.Free)
 }
 
 func (e *RoomError) Unwrap() error { return blockstore.ErrFull }
