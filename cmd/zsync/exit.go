@@ -46,6 +46,7 @@ var program = report.Program{Name: "zsync", Table: []report.Translation{
 	report.When(report.Is(zsyncclient.ErrStalled), exitFetch, ""),
 	report.When(report.Is(zsyncclient.ErrTargetChanged), exitFetch, "try again: it was replaced meanwhile"),
 	report.When(isFullDisk, exitFile, "make room on the disk"),
+	report.When(report.Is(iofs.ErrPermission), exitFile, "-o FILE puts it elsewhere; else see who may write to that directory"),
 	report.When(report.As[*iofs.PathError], exitFile, ""),
 }}
 

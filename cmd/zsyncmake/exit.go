@@ -19,6 +19,7 @@ var program = report.Program{Name: "zsyncmake", Table: []report.Translation{
 	report.When(report.As[*signals.Ended], 0, ""), // it has its own code
 	report.When(report.Is(making.ErrChanged), exitFailure, "try again when nobody writes to it any more"),
 	report.When(report.Where(readsFolder), exitFailure, "\"zsyncfs make -r DIR\" makes the control files of all files in a directory"),
+	report.When(report.Is(syscall.ENOSPC), exitFailure, "make room on the disk; -o FILE puts the control file elsewhere"),
 	report.When(report.Is(fs.ErrPermission), exitFailure, "check who may read the file, and who may write where the control file goes"),
 	report.When(func(error) bool { return true }, exitFailure, ""),
 }}
