@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/zsyncfs/zsyncfs/format"
 )
@@ -207,7 +208,8 @@ func isLost(err error) bool {
 }
 
 // takeOver writes the bytes of m, which were read and so checked, into the own file.
-// taken says that they are those of m in segment g, and in the own file now.
+// taken says that they are those of m in segment g, and in the own file now; twice, that
+// they stay in g.
 func (v *Version) takeOver(m moved, g *segment, data []byte, epoch int64, twice bool) (taken bool, err error) {
 	parts, err := v.enter()
 	if err != nil {
@@ -273,21 +275,25 @@ func (v *Version) liesIn(m moved, g *segment) bool {
 // IsNewest says whether none of the versions in whose files the version has blocks
 // is of a later date, by what the control files say.
 func (v *Version) IsNewest() bool {
+	return v.header.MTime.IsZero() || !v.anyOwner(func(date time.Time) bool { return date.After(v.header.MTime) })
+}
+
+// IsNewer says whether the version is of a later date than all in whose files it has
+// blocks. So of two, one is at most.
+func (v *Version) IsNewer() bool {
+	return !v.anyOwner(func(date time.Time) bool { return !v.header.MTime.After(date) })
+}
+
+// anyOwner says whether is holds for the date of a version in whose file v has blocks.
+func (v *Version) anyOwner(is func(date time.Time) bool) (found bool) {
 	v.mu.Lock()
 	keys := owners(v.table.shared)
 	v.mu.Unlock()
-	if v.header.MTime.IsZero() {
-		return true
-	}
 	for _, key := range keys {
-		later := false
 		_ = v.store.withVersion(key, func(w *Version) error {
-			later = w.header.MTime.After(v.header.MTime)
+			found = found || is(w.header.MTime)
 			return nil
 		})
-		if later {
-			return false
-		}
 	}
-	return true
+	return found
 }

@@ -58,7 +58,7 @@ func (t *Target) noteServed(n int) {
 	t.checking = true
 	t.begin(func() {
 		t.checkRest()
-		t.gather()
+		t.gather((*blockstore.Version).IsNewer) // or two would take turns
 		t.mu.Lock()
 		t.checking = false
 		t.mu.Unlock()
@@ -108,7 +108,7 @@ func (t *Target) gatherAgain() {
 		return
 	}
 	t.begin(func() {
-		t.gather()
+		t.gather((*blockstore.Version).IsNewest)
 		t.announce()
 	})
 }

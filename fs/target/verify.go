@@ -41,7 +41,7 @@ func (t *Target) startVerification() {
 	go func() {
 		defer t.work.Done()
 		t.verifyAndRepair()
-		t.gather()
+		t.gather((*blockstore.Version).IsNewest)
 		t.mu.Lock()
 		t.verifying = false
 		close(t.verified)
@@ -70,8 +70,8 @@ func (t *Target) proved() <-chan struct{} {
 
 // gather makes a version that is verified whole in its own file, when it is the
 // newest of those that it shares blocks with: the newest is read most.
-func (t *Target) gather() {
-	if !t.isVerified() || t.version.Shares() == 0 || !t.version.IsNewest() {
+func (t *Target) gather(newest func(*blockstore.Version) bool) {
+	if !t.isVerified() || t.version.Shares() == 0 || !newest(t.version) {
 		return
 	}
 	err := t.version.Gather(t.ctx)
