@@ -120,6 +120,10 @@ func (f *statusFlags) store(cmd *cobra.Command, args []string) (string, error) {
 	case err != nil:
 		return "", fmt.Errorf("status %s: %w", dir, err)
 	}
+	if _, err := daemon.NewClient(store).Status(cmd.Context()); errors.Is(err, daemon.ErrNoDaemon) {
+		return "", withHint(withCode(exitNoDaemon, fmt.Errorf("status %s: its cache directory %s was removed or replaced, and with it the way to ask its daemon; reads go on", dir, store)),
+			"unmount it, and mount it again: that makes a new cache directory")
+	}
 	return store, nil
 }
 

@@ -343,4 +343,10 @@ func TestStatusElsewhere(t *testing.T) {
 	if r.Code != 0 || !strings.HasPrefix(r.Output, "nothing is mounted from") || !strings.Contains(r.Output, m.Dir) {
 		t.Error(r)
 	}
+	// Whose cache directory was removed cannot be asked.
+	eventually(t, "the folder is removed", func() error { return os.RemoveAll(m.CacheDir) })
+	r = daemon.Command(t, m.Command("status", m.Dir))
+	if r.Code != 11 || !strings.Contains(r.Errors, "was removed or replaced") || !strings.Contains(r.Errors, "hint: unmount it") {
+		t.Error(r)
+	}
 }
