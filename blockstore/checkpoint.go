@@ -18,7 +18,9 @@ type snapshot struct {
 	meta        *versionMeta
 }
 
-func (s *snapshot) empty() bool { return len(s.pages) == 0 && s.meta == nil && s.shared == nil }
+func (s *snapshot) empty() bool {
+	return len(s.pages) == 0 && s.meta == nil && s.shared == nil && s.room == 0
+}
 
 // Checkpoint makes all that was Put before durable, metadata included.
 //

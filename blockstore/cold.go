@@ -49,6 +49,10 @@ func (v *Version) regionRange(i int64) format.Range {
 	return format.Range{Start: i * regionSize, End: min((i+1)*regionSize, v.geometry().Length)}
 }
 
+// WantWhole says that a part of the version is of no use: as long as it is held and not
+// Verified, none is evicted. Safe for concurrent use.
+func (v *Version) WantWhole() { v.whole.Store(true) }
+
 // evictColdest evicts one cold region of a version that is in use and in whose
 // file no other has blocks. It says whether there was one.
 func (s *Store) evictColdest() bool {
@@ -66,6 +70,9 @@ func (s *Store) evictColdest() bool {
 	}
 	oldest := limit - uint32(coldAfter/time.Second)
 	for _, v := range s.versions() {
+		if v.whole.Load() && v.State() != Verified {
+			continue
+		}
 		if kept[v.key] || s.discarded(v) || s.pinned(v.key) || len(s.sharersOf(v.key)) > 0 {
 			continue
 		}

@@ -112,13 +112,13 @@ func (v *Version) withoutBytes(r format.BlockRange, keep extents, out []format.B
 // removeLitter removes folders that were set aside and are there still, because a
 // removal failed.
 func (s *Store) removeLitter() error {
+	names, err := os.ReadDir(s.versionsDir())
 	s.mu.Lock()
 	busy := len(s.orphans) > 0
 	s.mu.Unlock()
 	if busy {
 		return nil // their folders are among them
 	}
-	names, err := os.ReadDir(s.versionsDir())
 	var errs []error
 	for _, e := range names {
 		if strings.HasPrefix(e.Name(), condemnedID) {

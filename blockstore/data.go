@@ -30,7 +30,7 @@ func (d *Data) Close() error {
 // Errors: ErrUnknownBlock when blocks are missing; those of Gather, but not ErrInUse.
 // Safe for concurrent use.
 func (v *Version) OpenData(ctx context.Context) (*Data, error) {
-	if v.nowhere {
+	if v.nowhere || v.KnownCount() < v.geometry().BlockCount() {
 		return nil, ErrUnknownBlock
 	}
 	unpin := v.store.pin(v.key) // so others take nothing out of it meanwhile

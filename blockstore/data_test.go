@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/zsyncfs/zsyncfs/format"
 )
 
 // wholeData are the bytes of v's own file, which it opens, and keeps open until the end
@@ -35,14 +37,9 @@ func TestOpenDataOfShared(t *testing.T) {
 	next := m.changed(t, 2, 20)
 	dir := t.TempDir()
 	s, _ := openStore(t, dir)
-	v := m.open(t, s)
-	m.fill(t, v)
-	v2 := next.open(t, s)
-	must(t, v2.PutControl(next.control, 0))
-	shared := shareAligned(t, v2, v, next, m)
-	next.putWhole(t, v2)
+	v, v2 := sharing(t, s, m, next)
+	shared := v2.Shares()
 	next.same(t, v2)
-	must(t, v2.Checkpoint())
 	before := dataBytes(t, dir)
 
 	old, err := v.OpenData(context.Background())
@@ -113,6 +110,46 @@ func TestOpenDataWithoutRoom(t *testing.T) {
 		v.Release()
 		must(t, v.Close())
 	}
+}
+
+// TestOpenDataOfParts: nothing is copied for a version that is not whole.
+func TestOpenDataOfParts(t *testing.T) {
+	m := makeTarget(t, 1, 400*4096, 4096)
+	s, _ := openStore(t, t.TempDir())
+	v, v2 := sharing(t, s, m, m.changed(t, 2, 20))
+	must(t, v2.Forget(format.BlockRange{Start: 7, End: 8}))
+	shared := v2.Shares()
+	if _, err := v2.OpenData(context.Background()); !errors.Is(err, ErrUnknownBlock) || v2.Shares() != shared {
+		t.Errorf("%v; of %d shared blocks are %d left", err, shared, v2.Shares())
+	}
+	must(t, v.Close())
+	must(t, v2.Close())
+}
+
+// TestOpenDataOfSmallBlocks: blocks that are smaller than a page, and scattered, are
+// reckoned to take more room than they do.
+func TestOpenDataOfSmallBlocks(t *testing.T) {
+	const size, count = 512, 6000
+	m, other := makeTarget(t, 1, count*size, size), makeTarget(t, 9, count*size, size)
+	for b := 0; b < count; b += 2 {
+		copy(other.data[b*size:], m.data[b*size:(b+1)*size])
+	}
+	next := targetOf(t, 2, other.data, size)
+	s, _ := openStore(t, t.TempDir())
+	v, v2 := sharing(t, s, m, next)
+	v.Hold()
+	v2.Hold()
+	old, err := v.OpenData(context.Background())
+	must(t, err)
+	s.SetLimits(Limits{Size: s.Stats().DiskBytes + 2<<20})
+	if !bytes.Equal(wholeData(t, v2, len(next.data), false), next.data) {
+		t.Error("it has other bytes")
+	}
+	must(t, old.Close())
+	v.Release()
+	v2.Release()
+	must(t, v.Close())
+	must(t, v2.Close())
 }
 
 // TestRemoveOfMapped: what a program has in memory of a version that goes stays with

@@ -174,7 +174,8 @@ var errHeld = errors.New("blockstore: the version is in use")
 // others share of it stays with them. One that is open and not held loses its
 // blocks and stays open.
 //
-// Errors: ErrInUse when somebody holds it or reads its file; ErrNotFound; of the
+// Errors: ErrInUse when somebody holds it or reads its file, or one that is kept needs it
+// and there is no room for a copy; ErrNotFound; of the
 // disk; ErrClosed. Safe for concurrent use.
 func (s *Store) Remove(key Key) error {
 	if err := s.enter(); err != nil {
@@ -206,7 +207,10 @@ func (s *Store) remove(key Key) (freed bool, err error) {
 	if err := s.inUse(key, s.openVersionOf(key)); err != nil {
 		return false, err
 	}
-	if s.handOver(key); s.stopped() {
+	if err := s.handOver(key); err != nil {
+		return false, err
+	}
+	if s.stopped() {
 		return false, ErrClosed // nobody may have got what he shares
 	}
 	failpoint("evict.handed over")

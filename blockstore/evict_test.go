@@ -170,3 +170,34 @@ func TestLargerThanTheLimit(t *testing.T) {
 	v.Release()
 	must(t, v.Close())
 }
+
+// TestWantedWhole: of a version of which a part is of no use none goes before it is
+// verified: what comes last finds no room.
+func TestWantedWhole(t *testing.T) {
+	s, err := Open(t.TempDir(), Options{Limits: Limits{Size: 4 << 20}})
+	must(t, err)
+	defer s.Close()
+	s.opened = time.Now().Add(-time.Hour) // no region is too young
+	m := makeTarget(t, 1, 6<<20, 64<<10)
+	v := m.open(t, s)
+	v.Hold()
+	v.WantWhole()
+	must(t, v.PutControl(m.control, 0))
+	must(t, v.Put(0, m.blocks(0, 48)))
+	v.mu.Lock()
+	clear(v.heat) // nobody looked at it for long
+	v.mu.Unlock()
+	if err := v.Put(48, m.blocks(48, 96)); !errors.Is(err, ErrLimit) {
+		t.Errorf("Put: %v", err)
+	}
+	if n := v.KnownCount(); n != 48 {
+		t.Errorf("%d blocks are here", n)
+	}
+	must(t, v.SetState(Verified))
+	s.evictFor(3 << 20)
+	if n := v.KnownCount(); n == 48 {
+		t.Error("none goes when it is verified")
+	}
+	v.Release()
+	must(t, v.Close())
+}

@@ -40,7 +40,7 @@ func (v *Version) gatherAll(ctx context.Context, copying bool) error {
 	tried := false
 	for ctx.Err() == nil {
 		more, err := v.gatherSome(copying)
-		if copying && errors.Is(err, ErrLimit) && !tried {
+		if copying && errors.Is(err, ErrLimit) && (more || !tried) {
 			tried = true
 			_, err = v.store.MakeRoom(v.store.batchSize())
 			more = true
@@ -82,8 +82,8 @@ type moved struct {
 }
 
 // gather moves one batch of blocks from the file of the version only (nil: any
-// other) into v's; copying has those of a pinned file copied. more says that there may be
-// others. It needs Store.moving.
+// other) into v's; copying has those of a pinned file copied. more says that some were
+// moved, or went, and that there may be others. It needs Store.moving.
 func (v *Version) gather(only *Key, copying bool) (more bool, err error) {
 	s := v.store
 	if s.discarded(v) {
@@ -93,11 +93,17 @@ func (v *Version) gather(only *Key, copying bool) (more bool, err error) {
 	if len(batch) == 0 {
 		return false, nil
 	}
+	// A disk without holes gives back the room of whole files only, as handOver's.
+	stays := s.noHoles.Load() && only == nil
+	if stays && !copying {
+		return false, nil
+	}
 	pinned := s.pinned(g.key)
 	if pinned && !copying {
 		return false, errPinned
 	}
-	done, err := v.copyIn(batch, epoch, pinned)
+	stays = stays || pinned
+	done, err := v.copyIn(batch, epoch, stays)
 	if len(done) == 0 {
 		return err == nil, err
 	}
@@ -106,9 +112,9 @@ func (v *Version) gather(only *Key, copying bool) (more bool, err error) {
 		return false, err
 	}
 	failpoint("gather.synced")
-	if pinned {
+	if stays {
 		s.noLonger(v, g.key)
-		return err == nil, err
+		return true, err
 	}
 	done, lost := v.stillOwn(done, epoch)
 	if err = errors.Join(err, lost); len(done) == 0 {

@@ -214,22 +214,32 @@ func (v *Version) refuse(g *segment, done []moved, keep extents) (free []format.
 }
 
 // handOver has every version that has blocks in the file of key get them into its
-// own, as long as there is room: those for which there is none lose them. It needs
-// moving.
-func (s *Store) handOver(key Key) {
-	for _, user := range s.sharersOf(key) {
-		err := s.withVersion(user, func(w *Version) error {
+// own, as long as there is room: those for which there is none lose them, unless one of
+// them is kept. It needs moving. Errors: errHeld (wrapped) when one that is kept needs the
+// file.
+func (s *Store) handOver(key Key) error {
+	users, kept := s.sharersOf(key), s.kept()
+	lacks := make([]error, len(users))
+	for i, user := range users {
+		lacks[i] = s.withVersion(user, func(w *Version) error {
 			for {
 				if more, err := w.gather(&key, true); err != nil || !more {
-					return errors.Join(err, w.unlinkFrom(key))
+					return err
 				}
 			}
 		})
-		if err != nil && !errors.Is(err, ErrNotFound) {
-			s.trouble(fmt.Errorf("blockstore: version %v loses blocks that it shares: %w", user, err))
+		if lacks[i] != nil && kept[user] && !errors.Is(lacks[i], ErrNotFound) {
+			return fmt.Errorf("%w: version %v, which is kept, has blocks in its file, and there is no room for them elsewhere: %w", errHeld, user, lacks[i])
+		}
+	}
+	for i, user := range users {
+		err := s.withVersion(user, func(w *Version) error { return w.unlinkFrom(key) })
+		if err = errors.Join(lacks[i], err); err != nil && !errors.Is(err, ErrNotFound) {
+			s.options.Warn(fmt.Errorf("blockstore: version %v loses blocks that it shares: %w", user, err))
 		}
 		s.dropSharer(key, user)
 	}
+	return nil
 }
 
 // unlinkFrom forgets what lies in the file of owner.

@@ -70,7 +70,7 @@ func (v *Version) releaseRun(r format.BlockRange, keep extents) error {
 	defer unlock(parts.data.File)
 	defer v.store.claim(parts.data, format.Range{Start: start, End: end})()
 	failpoint("release.recorded")
-	if err := punchHole(parts.data.File, start, end-start); errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) {
+	if err := punchHole(parts.data.File, start, end-start); isNoHoles(err) {
 		v.store.noHoles.Store(true)
 		return nil
 	} else if err != nil {
@@ -78,6 +78,11 @@ func (v *Version) releaseRun(r format.BlockRange, keep extents) error {
 	}
 	failpoint("release.punched")
 	return nil
+}
+
+// isNoHoles says whether err is that of a disk that makes no holes.
+func isNoHoles(err error) bool {
+	return errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS)
 }
 
 // setStrays notes whether the data file may have bytes that no map speaks of, because

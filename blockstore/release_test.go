@@ -2,6 +2,7 @@ package blockstore
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"sync"
@@ -81,11 +82,18 @@ func TestNoHoles(t *testing.T) {
 	next := m.changed(t, 2, 20)
 	dir := t.TempDir()
 	s, w := openStore(t, dir)
-	v, v2 := m.open(t, s), next.open(t, s)
-	m.fill(t, v)
-	must(t, v2.PutControl(next.control, 0))
-	shareAligned(t, v2, v, next, m)
+	v, v2 := sharing(t, s, m, next)
+	v.Hold()
+	must(t, v.Forget(format.BlockRange{Start: 5, End: 7}))
+	must(t, func() error { _, err := s.Collect(); return err }()) // so it is found out
+	must(t, v.Put(5, m.blocks(5, 7)))
 	next.putWhole(t, v2)
+	v.Release()
+	before := s.Stats().DiskBytes
+	must(t, v2.Gather(context.Background()))
+	if n := s.Stats().DiskBytes; n > before || v2.Shares() == 0 {
+		t.Errorf("%d bytes more are taken, %d blocks are shared", n-before, v2.Shares())
+	}
 	if !bytes.Equal(wholeData(t, v2, len(next.data), false), next.data) {
 		t.Error("the new one has other bytes")
 	}

@@ -33,6 +33,49 @@ func (v *Version) Share(from *Version, runs []Shared) (added int64, err error) {
 	if v.nowhere || from.nowhere || from == v || len(runs) == 0 {
 		return 0, nil
 	}
+	if err := v.checkShared(runs); err != nil {
+		return 0, err
+	}
+	for len(runs) > 0 {
+		var some []Shared
+		some, runs = v.nextRuns(runs)
+		n, err := v.shareSome(from, some)
+		added += n
+		if err != nil {
+			return added, err
+		}
+	}
+	return added, nil
+}
+
+// readAtOnce is how many bytes of shared runs are read while moving is held.
+const readAtOnce = 16 << 20
+
+// nextRuns are the runs to share at once, and the rest: all, unless they have to be read.
+func (v *Version) nextRuns(runs []Shared) (some, rest []Shared) {
+	if v.State() != Verified {
+		return runs, nil
+	}
+	left := format.BlockID(max(readAtOnce/v.header.BlockSize, 1))
+	for i, r := range runs {
+		if n := format.BlockID(r.Blocks.Count()); n > left {
+			cut := r
+			cut.Blocks.End = r.Blocks.Start + left
+			rest = append(rest, Shared{Blocks: format.BlockRange{Start: cut.Blocks.End, End: r.Blocks.End},
+				Off: r.Off + v.geometry().Bytes(cut.Blocks).Length(), Checked: r.Checked})
+			if left > 0 {
+				some = append(some, cut)
+			}
+			return some, append(rest, runs[i+1:]...)
+		} else {
+			some, left = append(some, r), left-n
+		}
+	}
+	return some, nil
+}
+
+// shareSome is Share, which has checked the runs, with moving held all the time.
+func (v *Version) shareSome(from *Version, runs []Shared) (added int64, err error) {
 	s := v.store
 	s.moving.RLock()
 	defer s.moving.RUnlock()
@@ -44,9 +87,6 @@ func (v *Version) Share(from *Version, runs []Shared) (added int64, err error) {
 	same := func() bool { return from.moves.Load() == moves }
 	file, err := from.dataFile()
 	if err != nil {
-		return 0, err
-	}
-	if err := v.checkShared(runs); err != nil {
 		return 0, err
 	}
 	for _, checked := range []bool{false, true} {
@@ -227,6 +267,8 @@ func (v *Version) useSegment(key Key) (*segment, error) {
 		}
 		v.segments[g] = struct{}{}
 		g.addUser(v)
+	}
+	if known || !full { // it may have been dropped as a sharer since it was known
 		v.store.addSharer(key, v.key)
 	}
 	v.mu.Unlock()

@@ -168,7 +168,12 @@ func bootID() []byte {
 // mapped says whether the data file of key was shown and somebody else has it open
 // or in memory. It needs moving: nobody begins to show a file then.
 func (s *Store) mapped(key Key) bool {
-	if v := s.openVersionOf(key); v != nil && !s.discarded(v) {
+	// findFolder drops or mends what is damaged, so nobody may be loading or
+	// closing the version meanwhile.
+	e := s.lockSlot(key)
+	defer s.leaveSlot(key, e)
+	defer e.opening.Unlock()
+	if v := e.version.Load(); v != nil && !s.discarded(v) {
 		v.folder.Lock()
 		defer v.folder.Unlock()
 		if v.parts != nil {

@@ -97,6 +97,8 @@ func Open(dir string, o Options) (*Store, error) {
 		s.lock.Close()
 		return nil, err
 	}
+	// Past the end of a file nothing is given back.
+	s.noHoles.Store(isNoHoles(punch(s.lock, 1<<30, diskPage)))
 	s.work.Add(3)
 	go s.checkpointer()
 	go s.evictor()

@@ -115,6 +115,7 @@ type Version struct {
 	// It is changed under mu.
 	moves atomic.Int64
 	holds atomic.Int64 // see Hold
+	whole atomic.Bool  // see WantWhole
 	used  atomic.Int64 // when it was last opened, seconds since 1970
 }
 

@@ -165,8 +165,8 @@ func (t *Target) hopeless(known int64, idle time.Duration) error {
 	t.mu.Lock()
 	lack := t.lack
 	t.mu.Unlock()
-	if lack != nil {
-		return fmt.Errorf("all of it is to be verified first, and there is no room for that: %d of %d blocks are here: %w", known, t.geometry.BlockCount(), lack)
+	if lack != nil && known < t.geometry.BlockCount() {
+		return fmt.Errorf("all of it is to be verified first, and the store does not take all: %d of %d blocks are here: %w", known, t.geometry.BlockCount(), lack)
 	}
 	if idle < t.options.ReadDeadline {
 		return nil

@@ -386,7 +386,7 @@ func TestStrictWithoutRoom(t *testing.T) {
 	tg, p := s.open(srv, "/x.img"), make([]byte, 4096)
 	for range 2 {
 		_, err := tg.NewReader().ReadAt(context.Background(), p, 1*mib)
-		if !errors.Is(err, blockstore.ErrLimit) || !strings.Contains(err.Error(), "is to be verified first, and there is no room") {
+		if !errors.Is(err, blockstore.ErrLimit) || !strings.Contains(err.Error(), "is to be verified first, and the store does not take all") {
 			t.Errorf("a read: %v", err)
 		}
 	}

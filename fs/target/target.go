@@ -154,6 +154,9 @@ func newTarget(store *blockstore.Store, client *zsyncclient.Client, ctl *zsynccl
 		verified: make(chan struct{}),
 	}
 	t.source.SetLocal(version)
+	if o.Strict {
+		version.WantWhole()
+	}
 	t.release, t.suspected, t.abandoned, t.mayLook = func() {}, func() {}, func() {}, func() bool { return true }
 	t.ctx, t.cancel = context.WithCancelCause(context.Background())
 	return t, nil
