@@ -108,9 +108,10 @@
 // The evictor removes versions, those first that were used longest ago, but none
 // that is held (Hold), kept (Keep) or pinned (OpenData). Before one goes, each that
 // refers to its file gathers what it needs of it, or copies it if a program has the file
-// in memory; what cannot be gathered is lost.
-// When that is not enough, regions of versions in use go that nobody has looked at
-// for a while, of files to which no other refers. The bytes of a file that is pinned
+// in memory; what cannot be gathered is lost, but the file stays if one that is kept loses
+// by it. When that is not enough, regions of versions in use go that nobody has looked at
+// for a while, of files to which no other refers; none of what is wanted whole (WantWhole)
+// before it is verified. The bytes of a file that is pinned
 // are not punched until it is closed. Where the disk makes no holes, versions that are
 // open stay as they are.
 //

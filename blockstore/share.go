@@ -58,18 +58,18 @@ func (v *Version) nextRuns(runs []Shared) (some, rest []Shared) {
 	}
 	left := format.BlockID(max(readAtOnce/v.header.BlockSize, 1))
 	for i, r := range runs {
-		if n := format.BlockID(r.Blocks.Count()); n > left {
-			cut := r
-			cut.Blocks.End = r.Blocks.Start + left
-			rest = append(rest, Shared{Blocks: format.BlockRange{Start: cut.Blocks.End, End: r.Blocks.End},
-				Off: r.Off + v.geometry().Bytes(cut.Blocks).Length(), Checked: r.Checked})
-			if left > 0 {
-				some = append(some, cut)
-			}
-			return some, append(rest, runs[i+1:]...)
-		} else {
+		if n := format.BlockID(r.Blocks.Count()); n <= left {
 			some, left = append(some, r), left-n
+			continue
 		}
+		first, last := r, r
+		first.Blocks.End = r.Blocks.Start + left
+		last.Blocks.Start = first.Blocks.End
+		last.Off += v.geometry().Bytes(first.Blocks).Length()
+		if left > 0 {
+			some = append(some, first)
+		}
+		return some, append([]Shared{last}, runs[i+1:]...)
 	}
 	return some, nil
 }
