@@ -88,7 +88,7 @@ func (s *Store) evictFor(n int64) {
 			return
 		}
 		freed, err := s.remove(c.key)
-		if err != nil && !errors.Is(err, errHeld) && !errors.Is(err, errPinned) {
+		if err != nil && !errors.Is(err, ErrInUse) {
 			s.trouble(fmt.Errorf("blockstore: evict version %v: %w", c.key, err))
 		}
 		if freed {
@@ -168,7 +168,7 @@ func (s *Store) candidates() (out []candidate) {
 	return out
 }
 
-var errHeld = errors.New("blockstore: the version is in use")
+var errHeld = fmt.Errorf("%w: it is held open", ErrInUse)
 
 // Remove takes the version of key out of the store, as an eviction does: what
 // others share of it stays with them. One that is open and not held loses its
@@ -184,8 +184,6 @@ func (s *Store) Remove(key Key) error {
 	s.leave() // it opens versions, which enter
 	freed, err := s.remove(key)
 	switch {
-	case errors.Is(err, errHeld), errors.Is(err, errPinned):
-		return fmt.Errorf("%w: %w", ErrInUse, err)
 	case err == nil && !freed:
 		return ErrNotFound
 	case freed:

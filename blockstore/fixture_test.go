@@ -68,6 +68,8 @@ func (m *target) blocks(first, end format.BlockID) []byte {
 
 func (m *target) count() format.BlockID { return m.header.Geometry().All().End }
 
+func (m *target) key() Key { return HeaderKey(m.raw, m.header, testPlace) }
+
 func (m *target) open(t testing.TB, s *Store) *Version {
 	t.Helper()
 	v, err := s.OpenVersion(m.raw, m.header, testPlace)

@@ -215,7 +215,7 @@ func (v *Version) refuse(g *segment, done []moved, keep extents) (free []format.
 
 // handOver has every version that has blocks in the file of key get them into its
 // own, as long as there is room: those for which there is none lose them, unless one of
-// them is kept. It needs moving. Errors: errHeld (wrapped) when one that is kept needs the
+// them is kept. It needs moving. Errors: ErrInUse (wrapped) when one that is kept needs the
 // file.
 func (s *Store) handOver(key Key) error {
 	users, kept := s.sharersOf(key), s.kept()
@@ -229,7 +229,7 @@ func (s *Store) handOver(key Key) error {
 			}
 		})
 		if lacks[i] != nil && kept[user] && !errors.Is(lacks[i], ErrNotFound) {
-			return fmt.Errorf("%w: version %v, which is kept, has blocks in its file, and there is no room for them elsewhere: %w", errHeld, user, lacks[i])
+			return fmt.Errorf("%w: version %v, which is kept, has blocks in its file, and there is no room for them elsewhere: %w", ErrInUse, user, lacks[i])
 		}
 	}
 	for i, user := range users {

@@ -70,7 +70,7 @@ func TestSharersStayKnown(t *testing.T) {
 func TestLookAtFolderThatCloses(t *testing.T) {
 	m := makeTarget(t, 1, 40*4096, 4096)
 	s, w := openStore(t, t.TempDir())
-	key := HeaderKey(m.raw, m.header, testPlace)
+	key := m.key()
 	stop := make(chan struct{})
 	var looking sync.WaitGroup
 	looking.Go(func() {
