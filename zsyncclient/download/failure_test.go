@@ -376,16 +376,21 @@ func TestServerHasOtherVersion(t *testing.T) {
 func TestServerGoesAway(t *testing.T) {
 	f := newFixture(t, noise(3000*blockSize, 20))
 	f.srv.Add(rangetest.Rule{Path: "/t.dat", Fault: rangetest.Stall, After: 2000 * blockSize})
-	d := f.download(func(o *Options) { o.Patience = 200 * time.Millisecond })
-	stopped := make(chan struct{})
+	d := f.download(func(o *Options) { o.Patience = 2 * time.Second })
+	ended, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
 		for d.Progress().Known < 1500*blockSize {
-			time.Sleep(time.Millisecond)
+			select {
+			case <-ended:
+				return
+			case <-time.After(time.Millisecond):
+			}
 		}
 		f.srv.Stop()
 	}()
 	r, err := d.Run(t.Context())
+	close(ended)
 	<-stopped
 	var fetch *FetchError
 	if !errors.As(err, &fetch) || fetch.Missing > 1500*blockSize || r.Part != f.path("t.dat.part") {
