@@ -341,7 +341,7 @@ func TestSharedWithoutOwner(t *testing.T) {
 // order, compares what is read, and counts that no version loses blocks by what is done to
 // another.
 func TestSharingAtRandom(t *testing.T) {
-	rounds := 6
+	rounds := 4
 	if testing.Short() {
 		rounds = 3
 	}
