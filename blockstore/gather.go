@@ -291,15 +291,19 @@ func (v *Version) IsNewer() bool {
 }
 
 // anyOwner says whether is holds for the date of a version in whose file v has blocks.
-func (v *Version) anyOwner(is func(date time.Time) bool) (found bool) {
+func (v *Version) anyOwner(is func(date time.Time) bool) bool {
 	v.mu.Lock()
 	keys := owners(v.table.shared)
 	v.mu.Unlock()
 	for _, key := range keys {
+		found := false
 		_ = v.store.withVersion(key, func(w *Version) error {
-			found = found || is(w.header.MTime)
+			found = is(w.header.MTime)
 			return nil
 		})
+		if found {
+			return true
+		}
 	}
-	return found
+	return false
 }

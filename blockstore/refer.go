@@ -218,27 +218,45 @@ func (v *Version) refuse(g *segment, done []moved, keep extents) (free []format.
 // them is kept. It needs moving. Errors: ErrInUse (wrapped) when one that is kept needs the
 // file.
 func (s *Store) handOver(key Key) error {
-	users, kept := s.sharersOf(key), s.kept()
-	lacks := make([]error, len(users))
-	for i, user := range users {
-		lacks[i] = s.withVersion(user, func(w *Version) error {
-			for {
-				if more, err := w.gather(&key, true); err != nil || !more {
-					return err
-				}
+	users := s.sharersOf(key)
+	if len(users) == 0 {
+		return nil
+	}
+	kept := s.kept()
+	for _, first := range []bool{true, false} { // when the file stays for one that is kept, no other has lost by it
+		for _, user := range users {
+			if kept[user] != first {
+				continue
 			}
-		})
-		if lacks[i] != nil && kept[user] && !errors.Is(lacks[i], ErrNotFound) {
-			return fmt.Errorf("%w: version %v, which is kept, has blocks in its file, and there is no room for them elsewhere: %w", ErrInUse, user, lacks[i])
+			if err := s.handOverTo(user, key, kept[user]); err != nil {
+				return err
+			}
 		}
 	}
-	for i, user := range users {
-		err := s.withVersion(user, func(w *Version) error { return w.unlinkFrom(key) })
-		if err = errors.Join(lacks[i], err); err != nil && !errors.Is(err, ErrNotFound) {
-			s.options.Warn(fmt.Errorf("blockstore: version %v loses blocks that it shares: %w", user, err))
+	return nil
+}
+
+// handOverTo is handOver to one version.
+func (s *Store) handOverTo(user, key Key, kept bool) error {
+	var lack error
+	err := s.withVersion(user, func(w *Version) error {
+		for more := true; more && lack == nil; {
+			more, lack = w.gather(&key, true)
 		}
-		s.dropSharer(key, user)
+		if kept && lack != nil {
+			return nil
+		}
+		return w.unlinkFrom(key)
+	})
+	err = errors.Join(lack, err)
+	switch {
+	case err == nil, errors.Is(err, ErrNotFound):
+	case kept:
+		return fmt.Errorf("%w: version %v, which is kept, has blocks in its file, and there is no room for them elsewhere: %w", ErrInUse, user, err)
+	default:
+		s.options.Warn(fmt.Errorf("blockstore: version %v loses blocks that it shares: %w", user, err))
 	}
+	s.dropSharer(key, user)
 	return nil
 }
 

@@ -96,6 +96,9 @@ func (v *Version) shareSome(from *Version, runs []Shared) (added int64, err erro
 				found = from.locate(file, v, r, found)
 			}
 		}
+		if len(found) == 0 {
+			continue
+		}
 		found, sure := v.asVerified(found)
 		n, err := v.enterLink(found, linking{checked, sure, same})
 		added += n

@@ -47,7 +47,7 @@ func (t *Target) noteServed(n int) {
 		return
 	}
 	t.served.Store(0)
-	if !t.isVerified() || t.version.IsChecked() && t.version.Shares() == 0 {
+	if !t.isVerified() || t.version.IsChecked() && (t.version.Shares() == 0 || t.apart.Load() || t.gatherDue.Load()) {
 		return
 	}
 	t.mu.Lock()
@@ -58,7 +58,9 @@ func (t *Target) noteServed(n int) {
 	t.checking = true
 	t.begin(func() {
 		t.checkRest()
-		t.gather((*blockstore.Version).IsNewer) // or two would take turns
+		if !t.apart.Load() && !t.gather((*blockstore.Version).IsNewer) { // or two would take turns
+			t.apart.Store(true)
+		}
 		t.mu.Lock()
 		t.checking = false
 		t.mu.Unlock()

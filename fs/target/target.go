@@ -96,6 +96,7 @@ type Target struct {
 
 	served    atomic.Int64 // what reads from the store cost since the last check, in bytes
 	gatherDue atomic.Bool  // its blocks could not be brought into one file yet
+	apart     atomic.Bool  // what it shares stays where it is, whatever is read
 
 	mu        sync.Mutex
 	flights   []*flight     // guarded by mu; disjoint

@@ -69,18 +69,24 @@ func (t *Target) proved() <-chan struct{} {
 }
 
 // gather makes a version that is verified whole in its own file, when it is the
-// newest of those that it shares blocks with: the newest is read most.
-func (t *Target) gather(newest func(*blockstore.Version) bool) {
-	if !t.isVerified() || t.version.Shares() == 0 || !newest(t.version) {
-		return
+// newest of those that it shares blocks with: the newest is read most. It says whether to
+// try again may be of use.
+func (t *Target) gather(newest func(*blockstore.Version) bool) (again bool) {
+	if !t.isVerified() || t.version.Shares() == 0 {
+		return true
+	}
+	if !newest(t.version) {
+		return false
 	}
 	err := t.version.Gather(t.ctx)
 	switch {
 	case errors.Is(err, blockstore.ErrInUse):
 		t.gatherDue.Store(true)
+		return true
 	case err != nil && t.ctx.Err() == nil:
 		t.options.Warn(t.where(), fmt.Errorf("bring its blocks into one file: %w", err))
 	}
+	return err == nil
 }
 
 // verifyWhole holds the whole target against its digests; done is false when not
