@@ -1,8 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"strings"
+	"syscall"
 
 	"github.com/zsyncfs/zsyncfs/cmd/internal/report"
 )
@@ -65,6 +68,18 @@ func withCode(code exitCode, err error) error { return report.WithCode(code, err
 
 func withHint(err error, format string, args ...any) error {
 	return report.WithHint(err, format, args...)
+}
+
+// withPlaceHint says what to do when a file that -o may name elsewhere cannot be
+// written, and then what else holds.
+func withPlaceHint(err error, then string) error {
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return withHint(err, "make room on the disk of that file, or choose another with -o%s", then)
+	case errors.Is(err, os.ErrPermission):
+		return withHint(err, "choose a place with -o where you may write%s", then)
+	}
+	return err
 }
 
 func printable(s string) string { return report.Printable(s) }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/zsyncfs/zsyncfs/blockstore"
@@ -34,6 +35,9 @@ func TestTranslate(t *testing.T) {
 		{withHint(wrapped(&zsyncclient.StatusError{Code: 404}), "own %s", "advice"), exitSource, "own advice"},
 		{withCode(exitMount, wrapped(&zsyncclient.StatusError{Code: 404})), exitMount, ""},
 		{wrapped(withHint(withCode(exitNotMounted, fs.ErrNotExist), "h")), exitNotMounted, "h"},
+		{wrapped(syscall.ENOSPC), exitFailure, "--cache-dir"},
+		{wrapped(withPlaceHint(syscall.ENOSPC, "; x")), exitFailure, "another with -o; x"},
+		{wrapped(withPlaceHint(syscall.EACCES, "")), exitFailure, "choose a place with -o"},
 	} {
 		code, hint := program.Translate(tt.err)
 		if code != tt.code || !strings.Contains(hint, tt.hint) {

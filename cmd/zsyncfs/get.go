@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -220,14 +219,7 @@ func (g *getter) use(ctx context.Context, r daemon.GetResult, data *os.File) err
 		return err
 	}
 	if err := whole.Export(ctx, data, r.Length, r.File, r.Modified); err != nil {
-		err = fmt.Errorf("make %s, which is complete in the block store: %w", r.File, err)
-		switch {
-		case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-			err = withHint(err, "make room on the disk of that file, or choose another with -o; nothing is fetched again")
-		case errors.Is(err, os.ErrPermission):
-			err = withHint(err, "choose a place with -o where you may write; nothing is fetched again")
-		}
-		return err
+		return withPlaceHint(fmt.Errorf("make %s, which is complete in the block store: %w", r.File, err), "; nothing is fetched again")
 	}
 	return nil
 }

@@ -159,7 +159,7 @@ func makeOne(ctx context.Context, stdout io.Writer, j job, flags makeFlags, task
 		return true, write(stdout)
 	}
 	// Nobody executes a control file, whatever the target is.
-	return true, making.Save(j.control, info.Mode().Perm()&0o666, write)
+	return true, withPlaceHint(making.Save(j.control, info.Mode().Perm()&0o666, write), "")
 }
 
 // makeError is the error of one file, which an error of the file system names
