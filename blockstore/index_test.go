@@ -265,7 +265,7 @@ func TestLogGrowth(t *testing.T) {
 // fillIndex makes what 10,000 versions and as many headers take up.
 func fillIndex(t testing.TB, s *Store, folders bool) {
 	t.Helper()
-	rng := rand.New(rand.NewPCG(1, 1))
+	rng := rand.NewChaCha8([32]byte{1})
 	var set []entry
 	for i := range 10000 {
 		key := Key{byte(i), byte(i >> 8)}
@@ -275,9 +275,7 @@ func fillIndex(t testing.TB, s *Store, folders bool) {
 		}
 		set = append(set, keyEntry(key, name), accountEntry(name, account{key: key}))
 		header := make([]byte, 600)
-		for k := range header {
-			header[k] = byte(rng.Uint32())
-		}
+		rng.Read(header)
 		must(t, s.MetaPut("header "+strings.Repeat("u", 60)+fmt.Sprint(i), header))
 	}
 	must(t, s.commitIndex(set))

@@ -23,6 +23,10 @@ func TestMain(m *testing.M) {
 	readcheck.RunChild()
 	versions.RunChild()
 	faultydisk.RunChild()
+	// By default the race detector has every program wait for a second at its end.
+	if _, set := os.LookupEnv("GORACE"); !set {
+		os.Setenv("GORACE", "atexit_sleep_ms=50")
+	}
 	os.Exit(runIn(m))
 }
 

@@ -83,7 +83,10 @@ func TestReplaced(t *testing.T) {
 		server webserver.Kind
 		count  int
 	}{{webserver.Nginx, 1000}, {webserver.Apache, 100}, {webserver.Lighttpd, 100}, {webserver.Python, 100}} {
-		t.Run(string(tt.server), func(t *testing.T) { replaced(t, tt.server, tt.count) })
+		t.Run(string(tt.server), func(t *testing.T) {
+			t.Parallel()
+			replaced(t, tt.server, tt.count)
+		})
 	}
 }
 

@@ -68,8 +68,7 @@ func StartOracle(o OracleOptions) (*Oracle, error) {
 		return nil, err
 	}
 	cmd := exec.Command("/proc/self/exe")
-	// The race detector of a test would have it wait for a second at its end.
-	cmd.Env = append(os.Environ(), oracleVariable+"="+string(text), "GORACE=atexit_sleep_ms=50")
+	cmd.Env = append(os.Environ(), oracleVariable+"="+string(text))
 	cmd.Stderr = os.Stderr
 	stop, err1 := cmd.StdinPipe()
 	out, err2 := cmd.StdoutPipe()
