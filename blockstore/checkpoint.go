@@ -209,11 +209,12 @@ func (v *Version) retry(snap *snapshot) {
 func (v *Version) condemn(snap *snapshot, control bool, cause error) error {
 	meta, _ := loadMeta(v.path())
 	// Others may refer to what is lost.
-	defer v.store.claim(v.parts.data, format.Range{End: v.header.Length})()
+	defer v.store.claim(v.parts.data, format.Range{End: v.header.Length}, nil)()
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.epoch++
 	v.moves.Add(1)
+	v.losses.Add(1)
 	v.strays = true
 	v.written += snap.room
 	v.newShared = v.newShared || snap.shared != nil

@@ -34,7 +34,7 @@ func (v *Version) OpenData(ctx context.Context) (*Data, error) {
 		return nil, ErrUnknownBlock
 	}
 	unpin := v.store.pin(v.key) // so others take nothing out of it meanwhile
-	err := v.gatherAll(ctx, true)
+	err := v.gatherAll(ctx, gathering{copying: true})
 	var f *os.File
 	if err == nil {
 		f, err = v.openData()

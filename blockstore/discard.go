@@ -19,7 +19,9 @@ func (v *Version) Discard() error {
 	s := v.store
 	s.moving.Lock()
 	defer s.moving.Unlock()
-	s.handOver(v.key)
+	if err := s.handOver(v.key, true); err != nil {
+		return err
+	}
 	v.folder.Lock()
 	defer v.folder.Unlock()
 	if v.parts == nil {

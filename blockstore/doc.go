@@ -87,6 +87,15 @@
 // looks up, reads, and looks up again if it has changed meanwhile; so it holds no
 // lock that a move would wait for.
 //
+// Between a look at bytes and a reference to them a long time may pass: Gather makes what
+// it copied durable in between. A block that is forgotten and put meanwhile may have other
+// bytes, which agree with the same record when its checksums are cut short. So Gather
+// watches both files from before it reads (claim.go): what was claimed meanwhile stays
+// where it is, and it writes over nothing that was put (Version.punching). Share believes
+// that a run was checked only if Moves is what it was before; and SetVerified fails when
+// blocks were forgotten since the whole was read. One version is gathered at a time: two
+// would take the blocks from each other without end.
+//
 // What was looked up is in a file, and not in whatever bears a version's name by now: a
 // folder that cannot be used is dropped while others have its file open, and somebody may
 // swap files of a store in use. So Share and Gather go by the file that they read, those
@@ -193,7 +202,7 @@
 //
 // In this order, outermost first; each says in its place what it guards:
 //
-//	Store.evicting, Store.moving, slot.opening, Version.promoting,
+//	Store.gathers, Store.evicting, Store.moving, slot.opening, Version.promoting,
 //	Version.folder, Version.files, Version.punching, controlFile.writing,
 //	Version.mu, segment.mu, controlFile.mu, Store.mu
 //
@@ -207,8 +216,8 @@
 // reading back of the map after a failed fdatasync. Version.files is read-held by
 // readers and writers during their I/O and write-held only for moments, when the
 // files are swapped or closed. A reader thus waits for no writer and for no
-// checkpoint. Puts of a version and the punching of its file wait for each other
-// (Version.punching), for one piece at a time.
+// checkpoint. Puts of a version, and the punching of its file and the writing of gathered
+// blocks to it, wait for each other (Version.punching), for one piece at a time.
 //
 // # Imports
 //

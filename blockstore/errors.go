@@ -30,6 +30,8 @@ var (
 	ErrClosed = errors.New("blockstore: closed")
 	// ErrInvalid: an argument is out of its bounds.
 	ErrInvalid = errors.New("blockstore: invalid argument")
+	// ErrChanged: blocks were forgotten while the whole was read.
+	ErrChanged = errors.New("blockstore: blocks were forgotten meanwhile")
 	// ErrInUse: somebody uses the version.
 	ErrInUse = errors.New("blockstore: the version is in use")
 	// ErrNotStore: the folder holds something else than a store.

@@ -205,11 +205,8 @@ func (s *Store) remove(key Key) (freed bool, err error) {
 	if err := s.inUse(key, s.openVersionOf(key)); err != nil {
 		return false, err
 	}
-	if err := s.handOver(key); err != nil {
+	if err := s.handOver(key, false); err != nil {
 		return false, err
-	}
-	if s.stopped() {
-		return false, ErrClosed // nobody may have got what he shares
 	}
 	failpoint("evict.handed over")
 	e := s.lockSlot(key)

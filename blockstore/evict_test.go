@@ -27,7 +27,7 @@ func roomOf(dir string) (n int64) {
 	return n
 }
 
-// TestChurn puts ten times the limit through a store while versions are in use.
+// TestChurn puts five times the limit through a store while versions are in use.
 func TestChurn(t *testing.T) {
 	const blockSize, blocks, limit = 4096, 512, 16 << 20
 	dir := t.TempDir()
@@ -60,7 +60,7 @@ func TestChurn(t *testing.T) {
 		held, open = append(held, m), append(open, v)
 	}
 	var last *target
-	for i := range 10 * limit / (blocks * blockSize) {
+	for i := range 5 * limit / (blocks * blockSize) {
 		m := makeTarget(t, uint64(i), blocks*blockSize, blockSize)
 		if last != nil && i%3 == 0 {
 			m = last.changed(t, uint64(i), 10)
@@ -95,7 +95,9 @@ func TestChurn(t *testing.T) {
 	}
 	close(stop)
 	watch.Wait()
-	if n := most.Load(); n > limit+limit/50 {
+	// A batch that is handed over is there twice for a moment, and who looks at one file
+	// after the other may see another one twice.
+	if n := most.Load(); n > limit+limit/50+2*leastBatch {
 		t.Errorf("the store took %d bytes, with a limit of %d", n, limit)
 	}
 	for _, v := range open {
@@ -193,7 +195,7 @@ func TestWantedWhole(t *testing.T) {
 	if n := v.KnownCount(); n != 48 {
 		t.Errorf("%d blocks are here", n)
 	}
-	must(t, v.SetState(Verified))
+	must(t, v.SetVerified(v.Losses()))
 	s.evictFor(3 << 20)
 	if n := v.KnownCount(); n == 48 {
 		t.Error("none goes when it is verified")

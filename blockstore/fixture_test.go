@@ -43,9 +43,15 @@ func makeTarget(t testing.TB, seed uint64, length, blockSize int) *target {
 // targetOf makes a target of data.
 func targetOf(t testing.TB, seed uint64, data []byte, blockSize int) *target {
 	t.Helper()
+	return cutTargetOf(t, seed, data, blockSize, strongLength)
+}
+
+// cutTargetOf is targetOf with strong checksums of so many bytes.
+func cutTargetOf(t testing.TB, seed uint64, data []byte, blockSize, strong int) *target {
+	t.Helper()
 	m, length := &target{data: data}, len(data)
 	m.raw = fmt.Appendf(nil, "zsync: 0.6.2\nFilename: t%d\nBlocksize: %d\nLength: %d\nHash-Lengths: 1,4,%d\nURL: t\n\n",
-		seed, blockSize, length, strongLength)
+		seed, blockSize, length, strong)
 	h, err := format.ReadHeader(bufio.NewReader(bytes.NewReader(m.raw)))
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +61,7 @@ func targetOf(t testing.TB, seed uint64, data []byte, blockSize int) *target {
 	for at := 0; at < length; at += blockSize {
 		block := m.data[at:min(at+blockSize, length)]
 		m.control = append(m.control, 1, 2, 3, 4)
-		m.control = checksum.MD4.SumBlocks(m.control, block, blockSize)
+		m.control = append(m.control, checksum.MD4.SumBlocks(nil, block, blockSize)[:strong]...)
 	}
 	return m
 }

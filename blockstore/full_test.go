@@ -163,7 +163,7 @@ func TestEvictionOnAFullDisk(t *testing.T) {
 	must(t, v.Checkpoint())
 	must(t, v.Put(0, m.blocks(0, 500)))
 	must(t, v.Checkpoint())
-	must(t, v.SetState(Verified)) // to be written as well
+	must(t, v.SetVerified(v.Losses())) // to be written as well
 	takeAll(t, filepath.Join(disk, "neighbour"))
 	s.SetLimits(Limits{MinFree: 1 << 20})
 	s.evictFor(4096)

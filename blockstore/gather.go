@@ -30,17 +30,26 @@ var errPinned = fmt.Errorf("%w: its data file is being read by others", ErrInUse
 // Errors: ErrFull (wrapped); ErrInUse (wrapped) while the kernel or others read the
 // file that has the blocks; of the disk; ErrClosed; ctx's. Safe for concurrent use;
 // readers go on meanwhile.
-func (v *Version) Gather(ctx context.Context) error { return v.gatherAll(ctx, false) }
-
-// gatherAll is Gather; copying has it copy what must stay where it is as well.
-func (v *Version) gatherAll(ctx context.Context, copying bool) error {
+func (v *Version) Gather(ctx context.Context) error {
 	if v.nowhere {
 		return nil
 	}
+	s := v.store
+	select { // two that have the same blocks would take them from each other for ever
+	case s.gathers <- struct{}{}:
+		defer func() { <-s.gathers }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	return v.gatherAll(ctx, gathering{})
+}
+
+// gatherAll is Gather, done so.
+func (v *Version) gatherAll(ctx context.Context, how gathering) error {
 	tried := false
 	for ctx.Err() == nil {
-		more, err := v.gatherSome(copying)
-		if copying && errors.Is(err, ErrLimit) && (more || !tried) {
+		more, err := v.gatherSome(how)
+		if how.copying && errors.Is(err, ErrLimit) && (more || !tried) {
 			tried = true
 			_, err = v.store.MakeRoom(v.store.batchSize())
 			more = true
@@ -54,10 +63,10 @@ func (v *Version) gatherAll(ctx context.Context, copying bool) error {
 	return context.Cause(ctx)
 }
 
-func (v *Version) gatherSome(copying bool) (more bool, err error) {
+func (v *Version) gatherSome(how gathering) (more bool, err error) {
 	v.store.moving.Lock()
 	defer v.store.moving.Unlock()
-	return v.gather(nil, copying)
+	return v.gather(how)
 }
 
 // Shares says how many blocks of the version lie in other versions' files.
@@ -81,29 +90,67 @@ type moved struct {
 	blocks format.BlockRange
 }
 
-// gather moves one batch of blocks from the file of the version only (nil: any
-// other) into v's; copying has those of a pinned file copied. more says that some were
+// at are the bytes where they are now.
+func (m moved) at() format.Range { return format.Range{Start: m.to, End: m.to + m.from.Length()} }
+
+// gathering says how a version is gathered.
+type gathering struct {
+	only    *Key // from this version's file only
+	copying bool // what must stay where it is, is copied, within the limits
+	beyond  bool // such copies may pass the limits
+}
+
+// transfer is one batch of a gathering. Both files are watched from before the first byte
+// is read until nobody is to refer to the bytes in another place any more: what changes
+// meanwhile is left as it is.
+type transfer struct {
+	segment  *segment // that has the blocks
+	from, to *watch   // of its file and of the heir's own
+	epoch    int64    // of the heir, from before
+	twice    bool     // the bytes stay in from as well
+	beyond   bool     // see gathering
+}
+
+// still are those of done that are in both places what they were when they were copied.
+// It holds for who refers to them with the lock on his table held all along.
+func (x *transfer) still(done []moved) (out []moved) {
+	for _, m := range done {
+		if !x.from.has(m.from) && !x.to.has(m.at()) {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// gather moves one batch of blocks into v's own file, as how says. more says that some were
 // moved, or went, and that there may be others. It needs Store.moving.
-func (v *Version) gather(only *Key, copying bool) (more bool, err error) {
+func (v *Version) gather(how gathering) (more bool, err error) {
 	s := v.store
 	if s.discarded(v) {
 		return false, nil // others cannot find its file
 	}
-	batch, g, epoch := v.nextBatch(only, s.batchSize())
+	own, err := v.dataFile()
+	if err != nil {
+		return false, err
+	}
+	batch, x := v.nextBatch(how.only, s.batchSize())
 	if len(batch) == 0 {
 		return false, nil
 	}
 	// A disk without holes gives back the room of whole files only, as handOver's.
-	stays := s.noHoles.Load() && only == nil
-	if stays && !copying {
+	x.twice = s.noHoles.Load() && how.only == nil
+	if x.twice && !how.copying {
 		return false, nil
 	}
-	pinned := s.pinned(g.key)
-	if pinned && !copying {
+	pinned := s.pinned(x.segment.key)
+	if pinned && !how.copying {
 		return false, errPinned
 	}
-	stays = stays || pinned
-	done, err := v.copyIn(batch, epoch, stays)
+	x.twice, x.beyond = x.twice || pinned, how.beyond
+	x.from, x.to = s.watch(x.segment.f), s.watch(own)
+	defer x.from.end()
+	defer x.to.end()
+	done, err := v.copyIn(batch, x)
 	if len(done) == 0 {
 		return err == nil, err
 	}
@@ -112,15 +159,15 @@ func (v *Version) gather(only *Key, copying bool) (more bool, err error) {
 		return false, err
 	}
 	failpoint("gather.synced")
-	if stays {
-		s.noLonger(v, g.key)
+	if x.twice {
+		s.noLonger(v, x.segment.key)
 		return true, err
 	}
-	done, lost := v.stillOwn(done, epoch)
+	done, lost := v.stillOwn(done, x.epoch)
 	if err = errors.Join(err, lost); len(done) == 0 {
 		return err == nil, err
 	}
-	return err == nil, errors.Join(err, s.refer(g, v, done))
+	return err == nil, errors.Join(err, s.refer(x, v, done))
 }
 
 // stillOwn are those of done that the own file has still: only to these may others
@@ -150,10 +197,11 @@ func (s *Store) batchSize() int64 {
 }
 
 // nextBatch are shared runs, of about size bytes, that lie in one segment, and the
-// epoch.
-func (v *Version) nextBatch(only *Key, size int64) (out []shared, g *segment, epoch int64) {
+// transfer of them.
+func (v *Version) nextBatch(only *Key, size int64) (out []shared, x *transfer) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	var g *segment
 	for _, r := range v.table.shared {
 		if only != nil && r.segment.key != *only || g != nil && r.segment != g {
 			continue
@@ -167,18 +215,19 @@ func (v *Version) nextBatch(only *Key, size int64) (out []shared, g *segment, ep
 			break
 		}
 	}
-	return out, g, v.epoch
+	return out, &transfer{segment: g, epoch: v.epoch}
 }
 
 // copyIn copies runs into the own file, and says so in the table. It returns what
-// was copied. twice says that the other file keeps them.
-func (v *Version) copyIn(runs []shared, epoch int64, twice bool) (done []moved, err error) {
+// was copied.
+func (v *Version) copyIn(runs []shared, x *transfer) (done []moved, err error) {
 	step := format.BlockID(max(moveStep/v.header.BlockSize, 1))
 	buf := make([]byte, int64(step)*v.header.BlockSize)
 	for _, r := range runs {
 		for b := r.blocks.Start; b < r.blocks.End; {
 			part := format.BlockRange{Start: b, End: min(b+step, r.blocks.End)}
 			at := v.geometry().Bytes(part)
+			moves := v.moves.Load()
 			n, err := v.ReadAt(buf[:at.Length()], at.Start)
 			if err != nil && part.Count() > 1 && isLost(err) {
 				// What is right before the fault is taken along.
@@ -188,7 +237,7 @@ func (v *Version) copyIn(runs []shared, epoch int64, twice bool) (done []moved, 
 			if err == nil {
 				off := r.off + v.geometry().Offset(b) - v.geometry().Offset(r.blocks.Start)
 				m := moved{from: format.Range{Start: off, End: off + at.Length()}, to: at.Start, blocks: part}
-				taken, err := v.takeOver(m, r.segment, buf[:at.Length()], epoch, twice)
+				taken, err := v.takeOver(m, x, buf[:at.Length()], moves)
 				if err != nil {
 					return done, err
 				}
@@ -213,23 +262,17 @@ func isLost(err error) bool {
 	return errors.Is(err, ErrUnknownBlock) || errors.As(err, &damaged)
 }
 
-// takeOver writes the bytes of m, which were read and so checked, into the own file.
-// taken says that they are those of m in segment g, and in the own file now; twice, that
-// they stay in g.
-func (v *Version) takeOver(m moved, g *segment, data []byte, epoch int64, twice bool) (taken bool, err error) {
+// takeOver writes the bytes of m, which were read and so checked after there were moves
+// moves, into the own file. taken says that they are those of m, and in the own file now.
+func (v *Version) takeOver(m moved, x *transfer, data []byte, moves int64) (taken bool, err error) {
 	parts, err := v.enter()
 	if err != nil {
 		return false, err
 	}
 	defer v.leave()
-	// What was put or forgotten while it was read was maybe not read from there, and
-	// would be another's block under the name of this one.
-	if !v.liesIn(m, g) {
-		return false, nil
-	}
 	s := v.store
 	room := roomFor(data, m.to)
-	if twice {
+	if x.twice && !x.beyond {
 		if _, _, err := s.tryReserve(room); err != nil {
 			return false, err // to wait would be for an eviction, which needs moving
 		}
@@ -238,8 +281,16 @@ func (v *Version) takeOver(m moved, g *segment, data []byte, epoch int64, twice 
 		s.pending += room // more than the limit for a moment: as much is given back
 		s.mu.Unlock()
 	}
-	at := v.geometry().Bytes(m.blocks)
-	defer s.claim(parts.data, at)()
+	// Nothing is put meanwhile: what is put is newer.
+	v.punching.Lock()
+	defer v.punching.Unlock()
+	// What was put, forgotten or moved since it was looked up was maybe not read from
+	// there, and would be another's block under the name of this one.
+	if parts.data != x.to.file || x.from.has(m.from) || !v.liesIn(m, x.segment, moves) {
+		s.unreserve(room)
+		return false, nil
+	}
+	defer s.claim(parts.data, m.at(), x.to)()
 	if err := writeData(parts.data.File, data, m.to); err != nil {
 		s.unreserve(room)
 		return false, writeError("move blocks", err)
@@ -248,22 +299,25 @@ func (v *Version) takeOver(m moved, g *segment, data []byte, epoch int64, twice 
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.written += room
-	if v.epoch != epoch {
+	if v.epoch != x.epoch {
 		return false, errEpoch
 	}
-	for _, r := range v.table.sharedIn(m.blocks) { // as far as they are there still
-		v.table.put(r.blocks, true)
-		v.touch(r.blocks)
-	}
-	v.newShared = true
-	v.moves.Add(1)
 	v.unsynced += int64(len(data))
 	s.dirtyBytes.Add(int64(len(data)))
+	if v.moves.Load() != moves { // blocks were forgotten, and are maybe shared anew
+		v.strays = true
+		return false, nil
+	}
+	v.table.put(m.blocks, true)
+	v.touch(m.blocks)
+	v.newShared = true
+	v.moves.Add(1)
 	return true, nil
 }
 
-// liesIn says whether the blocks of m lie where m says in segment g.
-func (v *Version) liesIn(m moved, g *segment) bool {
+// liesIn says whether the blocks of m lie where m says in segment g, and have since there
+// were moves moves.
+func (v *Version) liesIn(m moved, g *segment, moves int64) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	at := m.from.Start
@@ -275,7 +329,7 @@ func (v *Version) liesIn(m moved, g *segment) bool {
 		at += v.geometry().Offset(r.end) - v.geometry().Offset(b)
 		b = r.end
 	}
-	return true
+	return v.moves.Load() == moves
 }
 
 // IsNewest says whether none of the versions in whose files the version has blocks

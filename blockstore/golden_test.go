@@ -22,7 +22,7 @@ func makeGolden(t *testing.T) {
 	s, _ := openStore(t, goldenDir)
 	v := whole.open(t, s)
 	whole.fill(t, v)
-	must(t, v.SetState(Verified))
+	must(t, v.SetVerified(v.Losses()))
 	must(t, v.Close())
 	v = part.open(t, s)
 	must(t, v.PutControl(part.control[:400], 0))

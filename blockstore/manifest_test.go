@@ -20,7 +20,7 @@ func (m *target) verify(t testing.TB, v *Version) {
 		p = p[n:]
 	}
 	must(t, f.Commit())
-	must(t, v.SetState(Verified))
+	must(t, v.SetVerified(v.Losses()))
 }
 
 func TestManifest(t *testing.T) {
@@ -90,7 +90,7 @@ func TestShareOfVerified(t *testing.T) {
 	m.verify(t, v)
 	lost := format.BlockRange{Start: 3, End: 301}
 	must(t, v.Forget(lost))
-	runs := []Shared{{Blocks: lost, Off: 3 * 1024, Checked: true}}
+	runs := []Shared{{Blocks: lost, Off: 3 * 1024, Checked: true, Moves: u.Moves()}}
 	if n, err := v.Share(u, runs); err != nil || n != lost.Count()-4 || v.State() != Verified {
 		t.Errorf("%d blocks of %d, %v, it is %v", n, lost.Count(), err, v.State())
 	}
@@ -168,7 +168,7 @@ func TestManifestsAtOnce(t *testing.T) {
 	if err := second.Commit(); err != nil {
 		t.Errorf("the second: %v", err)
 	}
-	must(t, v.SetState(Verified))
+	must(t, v.SetVerified(v.Losses()))
 	if bad, known := v.differing(format.BlockRange{End: m.count()}, m.data); len(bad) > 0 || !known {
 		t.Errorf("it is known: %v; %d differ", known, len(bad))
 	}

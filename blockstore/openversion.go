@@ -166,12 +166,12 @@ func (s *Store) loadVersion(key Key, place Place, raw []byte, h *format.Header, 
 		return nil, err
 	}
 	v.parts, v.table, v.state, v.pages = l.parts, l.table, l.state, l.pages
-	s.settleSegment(key, v.parts.data)
-	v.takeShared(l.shared)
-	v.recall()
 	v.strays = name != "" // a crash may have left some
 	v.used.Store(time.Now().Unix())
 	v.id, _, v.hasID, _ = parseName(v.name)
+	s.settleSegment(key, v.parts.data)
+	v.takeShared(l.shared) // from here on others reach it, to take shared blocks away
+	v.recall()
 	if v.newName {
 		s.mu.Lock()
 		s.totals.versions++

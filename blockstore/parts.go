@@ -24,10 +24,10 @@ func (p *parts) open(dir string, controlLength int64, meta *versionMeta) error {
 	for i, name := range []string{controlName, dataName, knownName} {
 		f, id, err := openOwn(filepath.Join(dir, name))
 		if err != nil {
+			p.disown()
 			for _, f := range files[:i] {
 				f.Close()
 			}
-			p.disown()
 			return err
 		}
 		files[i] = f
@@ -39,10 +39,10 @@ func (p *parts) open(dir string, controlLength int64, meta *versionMeta) error {
 }
 
 func (p *parts) close() {
+	p.disown() // before, as the number of a file that was removed is another's at once
 	p.control.f.Close()
 	p.data.Close()
 	p.known.Close()
-	p.disown()
 }
 
 // ownFiles are the files of the versions that are open: each is one version's. When
@@ -54,7 +54,7 @@ var ownFiles = struct {
 }{ids: map[fileID]struct{}{}}
 
 // openOwn opens a file of a version that is being opened. One that another version has
-// is left to that, and replaced. disown must follow the closing.
+// is left to that, and replaced. disown must go before the closing.
 func openOwn(path string) (*os.File, fileID, error) {
 	const tries = 2 // the second finds a new file
 	for range tries {

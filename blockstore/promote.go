@@ -112,6 +112,7 @@ func (v *Version) adopt(id ID, other *loaded) {
 	v.parts, v.name, v.newName = other.parts, id.String(), true
 	v.table, v.pages, v.newShared = other.table, other.pages, true
 	v.moves.Add(1)
+	v.losses.Add(1) // some are maybe the other's
 	v.id, v.hasID = id, true
 	if v.state != Suspect {
 		v.setState(other.state)

@@ -63,6 +63,8 @@ func (v *Version) recall() {
 	delete(s.proofs, v.key)
 	s.mu.Unlock()
 	now, ok := v.parts.proof()
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	if t := v.table; known && ok && now == then && t.ownCount() == t.blocks {
 		t.checked.set(0, t.blocks)
 	}

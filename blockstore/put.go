@@ -1,6 +1,7 @@
 package blockstore
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -10,7 +11,8 @@ import (
 // Put stores verified blocks: data starts at block first and holds whole
 // blocks (the target's last may be short), whose records are here. They can be
 // read when it returns and are durable after the next checkpoint. Blocks that
-// are here and have been checked stay as they are. Zeros take no room.
+// are here stay as they are, also for others who refer to them; those that have not been
+// checked yet are, as by ReadAt. Zeros take no room.
 //
 // Errors: ErrOtherContent (wrapped) when the version was verified with other bytes;
 // ErrFull (wrapped) when the disk or Options.Limit has no room, or the
@@ -30,6 +32,7 @@ func (v *Version) Put(first format.BlockID, data []byte) error {
 		return fmt.Errorf("%w: block %d", ErrOtherContent, bad[0])
 	}
 	base := v.geometry().Offset(first)
+	v.checkHere(blocks, data, sure)
 	need := roomFor(data, base)
 	room, err := v.store.reserve(need)
 	if err != nil {
@@ -49,13 +52,9 @@ func (v *Version) Put(first format.BlockID, data []byte) error {
 	for b := blocks.Start; b < blocks.End; {
 		v.mu.Lock()
 		run, epoch := v.table.run(b, blocks.End), v.epoch
-		if !run.checked {
-			// What is not here and what is not checked is written together.
-			run.end = format.BlockID(v.table.checked.next(true, int64(b), int64(blocks.End)))
-		}
 		v.mu.Unlock()
 		part := format.BlockRange{Start: b, End: run.end}
-		if b = run.end; run.checked {
+		if b = run.end; run.at != nowhere {
 			continue
 		}
 		r := v.geometry().Bytes(part)
@@ -68,6 +67,38 @@ func (v *Version) Put(first format.BlockID, data []byte) error {
 	return nil
 }
 
+// checkHere checks those of blocks that are here and have not been checked, so that only
+// what is damaged is written again; sure says that data are the bytes that were verified.
+// What cannot be read is forgotten.
+func (v *Version) checkHere(blocks format.BlockRange, data []byte, sure bool) {
+	g := v.geometry()
+	base := g.Offset(blocks.Start)
+	for b := blocks.Start; b < blocks.End; {
+		v.mu.Lock()
+		run := v.table.run(b, blocks.End)
+		v.mu.Unlock()
+		if run.at == nowhere || run.checked {
+			b = run.end
+			continue
+		}
+		part := format.BlockRange{Start: b, End: min(run.end, b+format.BlockID(max(checkBytes/g.BlockSize, 1)))}
+		at := g.Bytes(part)
+		buf := borrow(at.Length())
+		n, err := v.ReadAt(*buf, at.Start)
+		if err != nil { // the block of byte n is forgotten
+			part.End = min(g.Block(at.Start+int64(n))+1, part.End)
+		} else if want := data[at.Start-base : at.End-base]; sure && !bytes.Equal(*buf, want) {
+			for id := part.Start; id < part.End; id++ {
+				if r := g.Bytes(format.BlockRange{Start: id, End: id + 1}); !bytes.Equal((*buf)[r.Start-at.Start:r.End-at.Start], want[r.Start-at.Start:r.End-at.Start]) {
+					_ = v.damaged(id, ErrOtherContent)
+				}
+			}
+		}
+		giveBack(buf)
+		b = part.End
+	}
+}
+
 // putting is what a Put knows of a write.
 type putting struct {
 	epoch int64 // from before it
@@ -75,14 +106,14 @@ type putting struct {
 	sure  bool  // the bytes are those that were verified
 }
 
-// fill writes blocks r, which are not here or not checked, and says so. It returns
+// fill writes blocks r, which are not here, and says so. It returns
 // how much of the room that was set aside they take.
 func (v *Version) fill(parts *parts, r format.BlockRange, data []byte, how putting) (int64, error) {
 	at := v.geometry().Bytes(r)
 	v.punching.RLock()
 	defer v.punching.RUnlock()
 	// Who refers to these bytes must not see them change.
-	defer v.store.claim(parts.data, at)()
+	defer v.store.claim(parts.data, at, nil)()
 	failpoint("write.reserved")
 	if err := writeData(parts.data.File, data, at.Start); err != nil {
 		err = writeError("write blocks", err)

@@ -7,22 +7,18 @@ import (
 	"github.com/zsyncfs/zsyncfs/format"
 )
 
-// refer has all versions that have blocks among the bytes done, which were moved
-// from the file from to that of heir, refer to them there, its owner among
-// them, and gives back the room of what nobody needs any more. It needs moving.
-func (s *Store) refer(from *segment, heir *Version, done []moved) error {
-	owner := from.key
-	to, err := heir.dataFile()
-	if err != nil {
-		return err
-	}
+// refer has all versions that have blocks among the bytes done, which x moved to the file
+// of heir, refer to them there, the owner of the other file among them, and gives back the
+// room of what nobody needs any more. It needs moving.
+func (s *Store) refer(x *transfer, heir *Version, done []moved) error {
+	owner := x.segment.key
 	var needed []format.Range
 	for _, key := range s.sharersOf(owner) {
 		if key == heir.key || key == owner {
 			continue
 		}
 		err := s.withVersion(key, func(w *Version) error {
-			if err := w.relink(from.f, heir.key, to, done); err != nil {
+			if err := w.relink(x, heir.key, done); err != nil {
 				return err
 			}
 			needed = append(needed, s.noLonger(w, owner)...)
@@ -36,7 +32,7 @@ func (s *Store) refer(from *segment, heir *Version, done []moved) error {
 	}
 	needed = append(needed, s.noLonger(heir, owner)...)
 	failpoint("gather.others refer")
-	err = s.withVersion(owner, func(u *Version) error { return u.giveAway(from.f, heir.key, to, done, needed) })
+	err := s.withVersion(owner, func(u *Version) error { return u.giveAway(x, heir.key, done, needed) })
 	if errors.Is(err, ErrNotFound) {
 		return nil
 	}
@@ -89,18 +85,19 @@ func (v *Version) bytesIn(owner Key) (out []format.Range) {
 	return out
 }
 
-// relink has the blocks whose bytes are among those that were moved from the file
-// from to the file to of heir refer to them there.
-func (v *Version) relink(from *dataFile, heir Key, to *dataFile, done []moved) error {
+// relink has the blocks whose bytes are among those that x moved to the file of heir
+// refer to them there.
+func (v *Version) relink(x *transfer, heir Key, done []moved) error {
 	g, err := v.useSegment(heir)
-	if err != nil || g == nil || g.f != to {
+	if err != nil || g == nil || g.f != x.to.file {
 		return err
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	done = x.still(done)
 	var fresh []shared
 	for _, r := range v.table.shared {
-		if r.segment.f != from {
+		if r.segment.f != x.from.file {
 			continue
 		}
 		length := v.geometry().Bytes(r.blocks).Length()
@@ -154,19 +151,19 @@ func (v *Version) replaceShared(fresh []shared) {
 	v.moves.Add(1)
 }
 
-// giveAway has own blocks whose bytes were moved from the file from, if that is the
-// version's own, to the file to of heir refer to them there, and gives back their room,
-// but for bytes that are needed here still. What changed is durable before.
-func (v *Version) giveAway(from *dataFile, heir Key, to *dataFile, done []moved, needed []format.Range) error {
-	if own, err := v.dataFile(); err != nil || own != from {
+// giveAway has own blocks whose bytes x moved from the version's file, if it is that, to
+// the file of heir refer to them there, and gives back their room, but for bytes that are
+// needed here still. What changed is durable before.
+func (v *Version) giveAway(x *transfer, heir Key, done []moved, needed []format.Range) error {
+	if own, err := v.dataFile(); err != nil || own != x.from.file {
 		return err
 	}
 	g, err := v.useSegment(heir)
-	if err != nil || g == nil || g.f != to {
+	if err != nil || g == nil || g.f != x.to.file {
 		return err
 	}
 	keep := extentsOf(needed)
-	free := v.refuse(g, done, keep)
+	free := v.refuse(x, g, done, keep)
 	if len(free) == 0 {
 		return nil
 	}
@@ -179,11 +176,11 @@ func (v *Version) giveAway(from *dataFile, heir Key, to *dataFile, done []moved,
 }
 
 // refuse turns own blocks that were moved into shared ones, and returns which.
-func (v *Version) refuse(g *segment, done []moved, keep extents) (free []format.BlockRange) {
+func (v *Version) refuse(x *transfer, g *segment, done []moved, keep extents) (free []format.BlockRange) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	var fresh []shared
-	for _, m := range done {
+	for _, m := range x.still(done) {
 		blocks := inside(v.geometry(), format.Range{Start: m.from.Start, End: min(m.from.End, v.geometry().Length)})
 		for b := blocks.Start; b < blocks.End; {
 			end := format.BlockID(v.table.own.next(false, int64(b), int64(blocks.End)))
@@ -215,9 +212,10 @@ func (v *Version) refuse(g *segment, done []moved, keep extents) (free []format.
 
 // handOver has every version that has blocks in the file of key get them into its
 // own, as long as there is room: those for which there is none lose them, unless one of
-// them is kept. It needs moving. Errors: ErrInUse (wrapped) when one that is kept needs the
-// file.
-func (s *Store) handOver(key Key) error {
+// them is kept. That one gets them beyond the limits when the file must go, and loses what
+// the disk does not take. It needs moving. Errors: ErrInUse (wrapped) when one that is kept
+// needs the file, and it need not go; ErrClosed.
+func (s *Store) handOver(key Key, must bool) error {
 	users := s.sharersOf(key)
 	if len(users) == 0 {
 		return nil
@@ -228,7 +226,7 @@ func (s *Store) handOver(key Key) error {
 			if kept[user] != first {
 				continue
 			}
-			if err := s.handOverTo(user, key, kept[user]); err != nil {
+			if err := s.handOverTo(user, key, kept[user], must); err != nil {
 				return err
 			}
 		}
@@ -237,21 +235,25 @@ func (s *Store) handOver(key Key) error {
 }
 
 // handOverTo is handOver to one version.
-func (s *Store) handOverTo(user, key Key, kept bool) error {
+func (s *Store) handOverTo(user, key Key, kept, must bool) error {
 	var lack error
 	err := s.withVersion(user, func(w *Version) error {
+		how := gathering{only: &key, copying: true, beyond: kept && must}
 		for more := true; more && lack == nil; {
-			more, lack = w.gather(&key, true)
+			more, lack = w.gather(how)
 		}
-		if kept && lack != nil {
+		if s.stopped() || kept && !must && lack != nil {
 			return nil
 		}
 		return w.unlinkFrom(key)
 	})
+	if s.stopped() {
+		return ErrClosed // it may not have got them
+	}
 	err = errors.Join(lack, err)
 	switch {
 	case err == nil, errors.Is(err, ErrNotFound):
-	case kept:
+	case kept && !must:
 		return fmt.Errorf("%w: version %v, which is kept, has blocks in its file, and there is no room for them elsewhere: %w", ErrInUse, user, err)
 	default:
 		s.options.Warn(fmt.Errorf("blockstore: version %v loses blocks that it shares: %w", user, err))

@@ -68,7 +68,7 @@ func (v *Version) releaseRun(r format.BlockRange, keep extents) error {
 		return errPinned
 	}
 	defer unlock(parts.data.File)
-	defer v.store.claim(parts.data, format.Range{Start: start, End: end})()
+	defer v.store.claim(parts.data, format.Range{Start: start, End: end}, nil)()
 	failpoint("release.recorded")
 	if err := punchHole(parts.data.File, start, end-start); isNoHoles(err) {
 		v.store.noHoles.Store(true)

@@ -124,39 +124,6 @@ func (g *segment) removeUser(v *Version) {
 	delete(g.users, v)
 }
 
-// claimed is bytes of a data file that are being changed.
-type claimed struct {
-	file *dataFile
-	r    format.Range
-}
-
-// claim takes bytes r of a data file away from those who refer to them: they are going
-// to be other bytes. Nobody begins to refer to them until done is called.
-func (s *Store) claim(file *dataFile, r format.Range) (done func()) {
-	c := &claimed{file, r}
-	s.mu.Lock()
-	s.claims[c] = struct{}{}
-	s.mu.Unlock()
-	file.dropUsers(r)
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.claims, c)
-	}
-}
-
-// isClaimed says whether some of bytes r of a data file is being changed.
-func (s *Store) isClaimed(file *dataFile, r format.Range) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for c := range s.claims {
-		if c.file == file && max(c.r.Start, r.Start) < min(c.r.End, r.End) {
-			return true
-		}
-	}
-	return false
-}
-
 // dropUsers has all who refer to bytes r forget the blocks.
 func (g *segment) dropUsers(r format.Range) {
 	g.mu.Lock()

@@ -13,9 +13,11 @@ type Shared struct {
 	// Off is where the bytes of the first block begin in the other target; those
 	// of the others follow.
 	Off int64
-	// Checked says that the bytes were held against the records of Blocks just
-	// now. Else that is done when they are first read.
+	// Checked says that the bytes were held against the records of Blocks, after Moves
+	// of the other version gave Moves. Else, and when that has moved since, it is done
+	// when they are first read.
 	Checked bool
+	Moves   int64
 }
 
 // Share says that from, another version of the same store that is open, has the
@@ -47,6 +49,10 @@ func (v *Version) Share(from *Version, runs []Shared) (added int64, err error) {
 	}
 	return added, nil
 }
+
+// Moves counts what may make bytes that are read later others than bytes that were
+// read before.
+func (v *Version) Moves() int64 { return v.moves.Load() }
 
 // readAtOnce is how many bytes of shared runs are read while moving is held.
 const readAtOnce = 16 << 20
@@ -92,7 +98,7 @@ func (v *Version) shareSome(from *Version, runs []Shared) (added int64, err erro
 	for _, checked := range []bool{false, true} {
 		var found []located
 		for _, r := range runs {
-			if r.Checked == checked {
+			if (r.Checked && r.Moves == moves) == checked {
 				found = from.locate(file, v, r, found)
 			}
 		}

@@ -240,3 +240,37 @@ func TestKillSharing(t *testing.T) {
 		t.Logf("cycle %d: %d blocks", cycle, checkStore(t, dir, targets))
 	}
 }
+
+// TestGatherAtOnce: versions that have the same blocks and are gathered at once all come
+// to an end.
+func TestGatherAtOnce(t *testing.T) {
+	s, _ := openStore(t, t.TempDir())
+	targets := relatives(t)
+	var open []*Version
+	for i, m := range targets {
+		v := m.open(t, s)
+		must(t, v.PutControl(m.control, 0))
+		if i > 0 {
+			_, err := v.Share(open[i-1], sameBlocks(m, targets[i-1]))
+			must(t, err)
+		}
+		m.putWhole(t, v)
+		must(t, v.Checkpoint())
+		open = append(open, v)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	var all sync.WaitGroup
+	for _, v := range open {
+		all.Go(func() {
+			if err := v.Gather(ctx); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	for i, m := range targets {
+		m.same(t, open[i])
+		must(t, open[i].Close())
+	}
+}

@@ -533,7 +533,7 @@ func TestSharedWithDroppedFolder(t *testing.T) {
 	var same []Shared
 	for b := format.BlockID(0); b < blocks; b++ {
 		if bytes.Equal(one.blocks(b, b+1), two.blocks(b, b+1)) {
-			same = append(same, Shared{Blocks: format.BlockRange{Start: b, End: b + 1}, Off: int64(b) * blockSize, Checked: true})
+			same = append(same, Shared{Blocks: format.BlockRange{Start: b, End: b + 1}, Off: int64(b) * blockSize, Checked: true, Moves: v1.Moves()})
 		}
 	}
 	if n, err := v2.Share(v1, same); err != nil || n != int64(len(same)) {

@@ -32,11 +32,14 @@ type Store struct {
 	orphans  map[*Version]struct{}    // guarded by mu
 	segments map[Key]*segment         // those in use; guarded by mu
 	claims   map[*claimed]struct{}    // bytes that are being changed; guarded by mu
+	watches  map[*watch]struct{}      // of those who want to know of claims; guarded by mu
 	sharers  map[Key]map[Key]struct{} // who may have blocks in whose segment; guarded by mu
 
 	// moving is held, with I/O, while blocks are moved from one version's file to
 	// another's or evicted, and read-held while new ones are shared.
 	moving sync.RWMutex
+	// gathers has what is being gathered, one at a time; it comes before evicting and moving.
+	gathers chan struct{}
 	// evicting is held during an eviction, with its I/O.
 	evicting sync.Mutex
 
@@ -79,7 +82,7 @@ func Open(dir string, o Options) (*Store, error) {
 	s := &Store{
 		dir: dir, options: o.withDefaults(), open: map[Key]*slot{}, orphans: map[*Version]struct{}{},
 		opened: time.Now(), pins: map[Key]int{}, proofs: map[Key]proof{},
-		segments: map[Key]*segment{}, claims: map[*claimed]struct{}{}, sharers: map[Key]map[Key]struct{}{}, free: -1, roomier: make(chan struct{}),
+		segments: map[Key]*segment{}, claims: map[*claimed]struct{}{}, watches: map[*watch]struct{}{}, gathers: make(chan struct{}, 1), sharers: map[Key]map[Key]struct{}{}, free: -1, roomier: make(chan struct{}),
 		kick: make(chan struct{}, 1), evict: make(chan struct{}, 1), stop: make(chan struct{}),
 	}
 	s.limits = s.options.Limits

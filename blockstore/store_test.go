@@ -174,7 +174,7 @@ func TestEmptyTarget(t *testing.T) {
 		if n, err := v.ReadAt(make([]byte, 4), 0); n != 0 || err != io.EOF {
 			t.Errorf("ReadAt: %d, %v", n, err)
 		}
-		must(t, v.SetState(Verified))
+		must(t, v.SetVerified(v.Losses()))
 		must(t, v.Close())
 		must(t, s.Close())
 		if w.count() != 0 {

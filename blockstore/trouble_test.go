@@ -114,7 +114,7 @@ func TestFolderRemoved(t *testing.T) {
 	before := filesOf(t, dir)
 
 	m.checkAll(t, v)
-	must(t, v.SetState(Verified))
+	must(t, v.SetVerified(v.Losses()))
 	must(t, s.MetaPut("a", []byte("ours")))
 	s.checkpoint()
 	s.lookAfter()

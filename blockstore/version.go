@@ -87,7 +87,8 @@ type Version struct {
 
 	// punching is read-held from before the bytes of a Put are written until the table
 	// has the blocks, and write-held while holes are punched: else bytes that the table
-	// does not have yet would be taken for free.
+	// does not have yet would be taken for free. It is write-held too while gathered blocks
+	// are written: else they would be written over what was put since they were read.
 	punching sync.RWMutex
 
 	mu     sync.Mutex // no I/O while held
@@ -114,9 +115,11 @@ type Version struct {
 	// other bytes: who read without it having changed has read what it looked up.
 	// It is changed under mu.
 	moves atomic.Int64
-	holds atomic.Int64 // see Hold
-	whole atomic.Bool  // see WantWhole
-	used  atomic.Int64 // when it was last opened, seconds since 1970
+	// losses counts the times that blocks were forgotten. It is changed under mu.
+	losses atomic.Int64
+	holds  atomic.Int64 // see Hold
+	whole  atomic.Bool  // see WantWhole
+	used   atomic.Int64 // when it was last opened, seconds since 1970
 }
 
 // Key is the version's name before its whole control file is here.
@@ -194,17 +197,40 @@ func (v *Version) State() State {
 	return v.state
 }
 
-// SetState sets the state; it is durable after the next checkpoint. A Put
-// that writes a block into a Verified version makes it Provisional again, for
-// what is then here is no longer what was verified.
+// SetState sets the state to Provisional or Suspect; it is durable after the next
+// checkpoint.
 //
 // Errors: ErrInvalid; ErrClosed.
 func (v *Version) SetState(s State) error {
+	if s != Provisional && s != Suspect {
+		return fmt.Errorf("%w: %v", ErrInvalid, s)
+	}
+	return v.changeState(s, func() error { return nil })
+}
+
+// Losses counts the times that blocks were forgotten, for SetVerified.
+func (v *Version) Losses() int64 { return v.losses.Load() }
+
+// SetVerified sets the state to Verified, after all blocks were read and the whole agreed
+// with its digests; losses is what Losses gave before the first was read. It is durable
+// after the next checkpoint. A Put that writes another block into a Verified version makes
+// it Provisional again, for what is then here is no longer what was verified.
+//
+// Errors: ErrChanged when blocks were forgotten since, so that others may be in their
+// place; ErrClosed.
+func (v *Version) SetVerified(losses int64) error {
+	return v.changeState(Verified, func() error {
+		if v.losses.Load() != losses {
+			return ErrChanged
+		}
+		return nil
+	})
+}
+
+// changeState sets the state unless refused gives an error, which is called with mu held.
+func (v *Version) changeState(s State, refused func() error) error {
 	if v.nowhere {
 		return nil
-	}
-	if s < Provisional || s > Suspect {
-		return fmt.Errorf("%w: %v", ErrInvalid, s)
 	}
 	if _, err := v.enter(); err != nil {
 		return err
@@ -212,6 +238,9 @@ func (v *Version) SetState(s State) error {
 	defer v.leave()
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if err := refused(); err != nil {
+		return err
+	}
 	v.setState(s)
 	return nil
 }
@@ -251,6 +280,7 @@ func (v *Version) forget(r format.BlockRange) {
 	if v.table.forget(r) > 0 {
 		v.touch(r)
 		v.moves.Add(1)
+		v.losses.Add(1)
 		v.newShared = v.newShared || runs > 0
 		v.strays = true
 	}

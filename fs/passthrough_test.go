@@ -94,7 +94,7 @@ func TestNodeThatAnsweredGoesOn(t *testing.T) {
 	if _, err := tg.ReadAt(context.Background(), make([]byte, 4096), 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := version.SetState(blockstore.Verified); err != nil {
+	if err := version.SetVerified(version.Losses()); err != nil {
 		t.Fatal(err)
 	}
 	if err := version.Checkpoint(); err != nil {

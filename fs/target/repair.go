@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/zsyncfs/zsyncfs/blockstore"
 	"github.com/zsyncfs/zsyncfs/format"
 	"github.com/zsyncfs/zsyncfs/zsyncclient"
 )
@@ -174,17 +175,31 @@ func (t *Target) hopeless(known int64, idle time.Duration) error {
 	return fmt.Errorf("%w: %d of %d blocks of what is to be verified first are here", ErrStalled, known, t.geometry.BlockCount())
 }
 
+// verifyRounds is how often the whole is verified when blocks were forgotten and came
+// again while it was read.
+const verifyRounds = 3
+
 // verifyAndRepair verifies the whole, and fetches what only looked right.
 func (t *Target) verifyAndRepair() {
-	err, done := t.verifyWhole()
+	for range verifyRounds {
+		losses := t.version.Losses()
+		t.verifyAndRepairOnce()
+		if t.version.State() != blockstore.Provisional || t.version.Losses() == losses || t.version.KnownCount() < t.geometry.BlockCount() {
+			return
+		}
+	}
+}
+
+func (t *Target) verifyAndRepairOnce() {
+	err, losses, done := t.verifyWhole()
 	if done && err != nil && !errors.Is(err, format.ErrNoFileHash) && t.beginRepair(err) {
 		defer t.endRepair()
 		if t.fetchMissing(zsyncclient.Foreground) != nil {
 			return
 		}
-		err, done = t.verifyWhole()
+		err, losses, done = t.verifyWhole()
 	}
 	if done {
-		t.conclude(err)
+		t.conclude(err, losses)
 	}
 }

@@ -17,13 +17,14 @@ const verifyLength = 1 << 20
 // digests and returns it. It goes by memory, so that it needs no room in the
 // store.
 func (t *Target) verifySmall(ctx context.Context) ([]byte, error) {
+	losses := t.version.Losses()
 	whole := make([]byte, t.geometry.Length)
 	if err := t.readMissing(ctx, whole, 0, true); err != nil {
 		return nil, err
 	}
 	v := t.header.NewFileVerifier()
 	v.Write(whole)
-	return whole, t.conclude(v.Check())
+	return whole, t.conclude(v.Check(), losses)
 }
 
 // startVerification verifies the whole target in the background, once.
@@ -89,43 +90,51 @@ func (t *Target) gather(newest func(*blockstore.Version) bool) (again bool) {
 	return err == nil
 }
 
-// verifyWhole holds the whole target against its digests; done is false when not
-// all of it could be read.
-func (t *Target) verifyWhole() (err error, done bool) {
+// verifyWhole holds the whole target against its digests; losses is the version's count
+// from before. done is false when not all of it could be read, or blocks were forgotten
+// meanwhile.
+func (t *Target) verifyWhole() (err error, losses int64, done bool) {
+	losses = t.version.Losses()
 	v, manifest := t.header.NewFileVerifier(), t.version.NewManifest()
 	defer manifest.Abort()
 	buf := make([]byte, min(verifyLength, t.geometry.Length))
 	for off := int64(0); off < t.geometry.Length; off += int64(len(buf)) {
 		if t.ctx.Err() != nil {
-			return nil, false
+			return nil, losses, false
 		}
 		p := buf[:min(int64(len(buf)), t.geometry.Length-off)]
 		if _, err := t.version.ReadAt(p, off); err != nil {
-			return nil, false // a block was damaged meanwhile: its fetch starts this again
+			return nil, losses, false // a block was damaged meanwhile: its fetch starts this again
 		}
 		var beside sync.WaitGroup
 		beside.Go(func() { manifest.Write(p) })
 		v.Write(p)
 		beside.Wait()
 	}
-	if err = v.Check(); err == nil {
+	if err = v.Check(); t.version.Losses() != losses {
+		return nil, losses, false
+	}
+	if err == nil {
 		_ = manifest.Commit() // a cache, of whose trouble the store tells
 	}
-	return err, true
+	return err, losses, true
 }
 
-// conclude records what the whole-file digests said.
-func (t *Target) conclude(err error) error {
-	state := blockstore.Verified
+// conclude records what the whole-file digests said of what was read since losses.
+func (t *Target) conclude(err error, losses int64) error {
+	record := func() error { return t.version.SetVerified(losses) }
 	switch {
 	case errors.Is(err, format.ErrNoFileHash):
 		return nil // stays provisional: nothing can be said about the whole
 	case err != nil:
-		state = blockstore.Suspect
+		record = func() error { return t.version.SetState(blockstore.Suspect) }
 	case t.version.KnownCount() < t.geometry.BlockCount():
 		return nil // the store had no room: blocks will be fetched again
 	}
-	if serr := t.version.SetState(state); serr != nil {
+	switch serr := record(); {
+	case errors.Is(serr, blockstore.ErrChanged):
+		return nil // nothing is known of what came instead
+	case serr != nil:
 		t.options.Warn(t.where(), fmt.Errorf("record the state: %w", serr))
 	}
 	if err == nil {

@@ -26,6 +26,7 @@ type Audit struct {
 func Check(ctx context.Context, v *blockstore.Version, progress func(bytes int64)) (a Audit, err error) {
 	h := v.Header()
 	verifier := h.NewFileVerifier()
+	losses := v.Losses()
 	next, done := format.BlockID(0), int64(0)
 	a.Damaged, err = v.Recheck(ctx, func(first format.BlockID, data []byte) error {
 		if first == next {
@@ -43,7 +44,7 @@ func Check(ctx context.Context, v *blockstore.Version, progress func(bytes int64
 	a.Blocks = v.KnownCount()
 	a.Complete = a.Blocks == h.Geometry().BlockCount()
 	if a.Complete && next == h.Geometry().All().End {
-		err = judge(v, verifier.Check())
+		err = judge(v, verifier.Check(), losses)
 	}
 	a.State = v.State()
 	if a.State != blockstore.Suspect {
@@ -52,13 +53,17 @@ func Check(ctx context.Context, v *blockstore.Version, progress func(bytes int64
 	return a, err
 }
 
-// judge records what the digests of the whole said.
-func judge(v *blockstore.Version, verdict error) error {
+// judge records what the digests of the whole said, unless blocks were forgotten since
+// losses: others may be in their place.
+func judge(v *blockstore.Version, verdict error, losses int64) error {
 	switch {
-	case errors.Is(verdict, format.ErrNoFileHash):
+	case errors.Is(verdict, format.ErrNoFileHash), v.Losses() != losses:
 		return nil
 	case verdict == nil:
-		return v.SetState(blockstore.Verified)
+		if err := v.SetVerified(losses); !errors.Is(err, blockstore.ErrChanged) {
+			return err
+		}
+		return nil
 	}
 	return errors.Join(v.Forget(v.Header().Geometry().All()), v.SetState(blockstore.Provisional))
 }

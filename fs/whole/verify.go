@@ -75,7 +75,7 @@ func (f *Fill) verifyOnce(ctx context.Context) error {
 	for range lostRounds {
 		err := f.digest(ctx)
 		var damaged *blockstore.DamagedError
-		if !errors.As(err, &damaged) && !errors.Is(err, blockstore.ErrUnknownBlock) {
+		if !errors.As(err, &damaged) && !errors.Is(err, blockstore.ErrUnknownBlock) && !errors.Is(err, blockstore.ErrChanged) {
 			return err
 		}
 		if f.missLost() > 0 {
@@ -88,9 +88,11 @@ func (f *Fill) verifyOnce(ctx context.Context) error {
 	return fmt.Errorf("%w: the disk of %s loses them", ErrNotComplete, f.o.Store.Dir())
 }
 
-// digest reads the whole target once.
+// digest reads the whole target once. Errors: blockstore.ErrChanged when others forgot
+// blocks of it meanwhile, whatever the digests say then.
 func (f *Fill) digest(ctx context.Context) error {
 	f.begin(download.Verifying, f.o.Name, f.geo.Length)
+	losses := f.version.Losses()
 	v, manifest := f.h.NewFileVerifier(), f.version.NewManifest()
 	defer manifest.Abort()
 	buf := make([]byte, min(verifyLength, f.geo.Length))
@@ -112,9 +114,11 @@ func (f *Fill) digest(ctx context.Context) error {
 	switch err := v.Check(); {
 	case errors.Is(err, format.ErrNoFileHash):
 		return nil // nothing can be said about the whole
+	case f.version.Losses() != losses:
+		return blockstore.ErrChanged
 	case err != nil:
 		return &download.VerifyError{Err: err}
 	}
 	_ = manifest.Commit() // a cache, of whose trouble the store tells
-	return f.version.SetState(blockstore.Verified)
+	return f.version.SetVerified(losses)
 }

@@ -48,10 +48,11 @@ func (f *Finder) scanRelative(ctx context.Context, r *relative, before []*relati
 	if err != nil {
 		return err
 	}
+	moves := r.version.Moves()
 	runs := knownRuns(r.version)
 	known := newKnownReader(r.version, f.unlooked(ctx, r, runs, before))
 	f.o.Begin(r.name, known.size)
-	c := &collector{f: f, r: r, known: known, flushed: time.Now()}
+	c := &collector{f: f, r: r, known: known, moves: moves, flushed: time.Now()}
 	o := f.scanOptions()
 	o.LeastRun = f.leastRun
 	o.First = known.near(f.o.Near())
@@ -72,6 +73,7 @@ type collector struct {
 	f     *Finder
 	r     *relative
 	known *knownReader
+	moves int64 // of the relative, from before anything of it was read
 
 	mu      sync.Mutex
 	runs    []blockstore.Shared // guarded by mu
@@ -88,7 +90,7 @@ func (c *collector) found(first format.BlockID, data []byte, at int64) error {
 	blocks := c.f.geo.Covering(format.Range{Start: c.f.geo.Offset(first), End: c.f.geo.Offset(first) + int64(len(data))})
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.runs = append(c.runs, blockstore.Shared{Blocks: blocks, Off: off, Checked: true})
+	c.runs = append(c.runs, blockstore.Shared{Blocks: blocks, Off: off, Checked: true, Moves: c.moves})
 	if len(c.runs) < mostRuns && time.Since(c.flushed) < flushAfter {
 		return nil
 	}
