@@ -191,15 +191,15 @@ func (t *Target) verifyAndRepair() {
 }
 
 func (t *Target) verifyAndRepairOnce() {
-	err, losses, done := t.verifyWhole()
-	if done && err != nil && !errors.Is(err, format.ErrNoFileHash) && t.beginRepair(err) {
+	found := t.verifyWhole()
+	if err := found.err; found.done && err != nil && !errors.Is(err, format.ErrNoFileHash) && t.beginRepair(err) {
 		defer t.endRepair()
 		if t.fetchMissing(zsyncclient.Foreground) != nil {
 			return
 		}
-		err, losses, done = t.verifyWhole()
+		found = t.verifyWhole()
 	}
-	if done {
-		t.conclude(err, losses)
+	if found.done {
+		t.conclude(found)
 	}
 }

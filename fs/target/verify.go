@@ -17,14 +17,15 @@ const verifyLength = 1 << 20
 // digests and returns it. It goes by memory, so that it needs no room in the
 // store.
 func (t *Target) verifySmall(ctx context.Context) ([]byte, error) {
-	losses := t.version.Losses()
+	out := verdict{losses: t.version.Losses(), done: true}
 	whole := make([]byte, t.geometry.Length)
 	if err := t.readMissing(ctx, whole, 0, true); err != nil {
 		return nil, err
 	}
 	v := t.header.NewFileVerifier()
 	v.Write(whole)
-	return whole, t.conclude(v.Check(), losses)
+	out.err = v.Check()
+	return whole, t.conclude(out)
 }
 
 // startVerification verifies the whole target in the background, once.
@@ -90,39 +91,43 @@ func (t *Target) gather(newest func(*blockstore.Version) bool) (again bool) {
 	return err == nil
 }
 
-// verifyWhole holds the whole target against its digests; losses is the version's count
-// from before. done is false when not all of it could be read, or blocks were forgotten
-// meanwhile.
-func (t *Target) verifyWhole() (err error, losses int64, done bool) {
-	losses = t.version.Losses()
+// verdict is what was found of the whole.
+type verdict struct {
+	err    error // of the digests
+	losses int64 // of the version, from before it was read
+	done   bool  // all of it was read, and nothing was forgotten meanwhile
+}
+
+// verifyWhole holds the whole target against its digests.
+func (t *Target) verifyWhole() verdict {
+	out := verdict{losses: t.version.Losses()}
 	v, manifest := t.header.NewFileVerifier(), t.version.NewManifest()
 	defer manifest.Abort()
 	buf := make([]byte, min(verifyLength, t.geometry.Length))
 	for off := int64(0); off < t.geometry.Length; off += int64(len(buf)) {
 		if t.ctx.Err() != nil {
-			return nil, losses, false
+			return out
 		}
 		p := buf[:min(int64(len(buf)), t.geometry.Length-off)]
 		if _, err := t.version.ReadAt(p, off); err != nil {
-			return nil, losses, false // a block was damaged meanwhile: its fetch starts this again
+			return out // a block was damaged meanwhile: its fetch starts this again
 		}
 		var beside sync.WaitGroup
 		beside.Go(func() { manifest.Write(p) })
 		v.Write(p)
 		beside.Wait()
 	}
-	if err = v.Check(); t.version.Losses() != losses {
-		return nil, losses, false
-	}
-	if err == nil {
+	out.err, out.done = v.Check(), t.version.Losses() == out.losses
+	if out.err == nil && out.done {
 		_ = manifest.Commit() // a cache, of whose trouble the store tells
 	}
-	return err, losses, true
+	return out
 }
 
-// conclude records what the whole-file digests said of what was read since losses.
-func (t *Target) conclude(err error, losses int64) error {
-	record := func() error { return t.version.SetVerified(losses) }
+// conclude records what was found of the whole, and returns why it is suspect.
+func (t *Target) conclude(found verdict) error {
+	err := found.err
+	record := func() error { return t.version.SetVerified(found.losses) }
 	switch {
 	case errors.Is(err, format.ErrNoFileHash):
 		return nil // stays provisional: nothing can be said about the whole
