@@ -138,19 +138,21 @@ func TestHeirPutsWhileGathered(t *testing.T) {
 	owner.fill(t, u)
 	must(t, v.PutControl(heir.control, 0))
 	shareAligned(t, v, u, owner, owner)
-	v.punching.RLock() // as by a Put of other blocks
+	must(t, u.Checkpoint())
+	s.mu.Lock()
+	before := s.pending
+	s.mu.Unlock()
+	v.writing.Lock() // as by a Put of other blocks
 	done := make(chan error, 2)
 	go func() { done <- v.Gather(context.Background()) }()
-	until(t, "it waits to write what it read", func() bool {
-		free := v.punching.TryRLock()
-		if free {
-			v.punching.RUnlock()
-		}
-		return !free
+	until(t, "it is to write what it read", func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.pending > before
 	})
 	must(t, v.Forget(format.BlockRange{Start: collideAt, End: collideAt + 1}))
 	go func() { done <- v.Put(collideAt, y) }()
-	v.punching.RUnlock()
+	v.writing.Unlock()
 	must(t, errors.Join(<-done, <-done))
 	heir.same(t, v)
 	owner.same(t, u)
@@ -254,4 +256,106 @@ func TestDiscardWithoutRoom(t *testing.T) {
 		t.Errorf("%d of %d blocks are left: %v", n, next.count(), w.all)
 	}
 	must(t, v2.Close())
+}
+
+// TestOwnerChangesWhileClosed: a verified version whose blocks became others in another's
+// file while it was closed does not take them for its own.
+func TestOwnerChangesWhileClosed(t *testing.T) {
+	x, y := colliding()[0], colliding()[1]
+	owner, sharer := collidingTarget(t, 2, y, collideCut), collidingTarget(t, 3, x, collideCut)
+	for _, manifest := range []bool{true, false} {
+		s, _ := openStore(t, t.TempDir())
+		u, v := owner.open(t, s), sharer.open(t, s)
+		must(t, u.PutControl(owner.control, 0))
+		must(t, v.PutControl(sharer.control, 0))
+		must(t, u.Put(0, sharer.data)) // which matches by chance
+		shareAligned(t, v, u, sharer, sharer)
+		if manifest {
+			sharer.verify(t, v)
+		} else {
+			must(t, v.SetVerified(v.Losses()))
+		}
+		must(t, v.Close())
+		change(t, u, y)
+		v = sharer.open(t, s)
+		got := make([]byte, collideSize)
+		_, err := v.ReadAt(got, collideAt*collideSize)
+		if err == nil && v.State() == Verified && !bytes.Equal(got, x) {
+			t.Errorf("manifest %v: other bytes of a version that is %v", manifest, v.State())
+		}
+		if manifest {
+			if err == nil {
+				t.Errorf("the manifest did not tell")
+			}
+			must(t, v.Put(collideAt, x))
+			sharer.same(t, v)
+			if v.State() != Verified {
+				t.Errorf("mended, it is %v", v.State())
+			}
+		}
+		must(t, u.Close())
+		must(t, v.Close())
+		must(t, s.Close())
+	}
+}
+
+// TestReplace: what is here by chance gives way to what the server sent, as a loss; to a
+// Put it does not.
+func TestReplace(t *testing.T) {
+	x, y := colliding()[0], colliding()[1]
+	m := collidingTarget(t, 2, y, collideCut)
+	s, _ := openStore(t, t.TempDir())
+	v := m.open(t, s)
+	must(t, v.PutControl(m.control, 0))
+	must(t, v.Put(collideAt, x))
+	losses := v.Losses()
+	must(t, v.Put(0, m.data))
+	got := make([]byte, collideSize)
+	if _, err := v.ReadAt(got, collideAt*collideSize); err != nil || !bytes.Equal(got, x) || v.Losses() != losses {
+		t.Errorf("a Put replaced a block: %v", err)
+	}
+	must(t, v.Replace(0, m.data))
+	m.same(t, v)
+	if v.Losses() == losses {
+		t.Error("no loss was counted")
+	}
+	losses = v.Losses()
+	must(t, v.Replace(0, m.data))
+	if v.Losses() != losses {
+		t.Error("a loss where nothing changed")
+	}
+	must(t, v.Close())
+}
+
+// TestPutOfWhatWasSharedMeanwhile: a Put that looked up a block before another version's was
+// taken for it leaves that.
+func TestPutOfWhatWasSharedMeanwhile(t *testing.T) {
+	x, y := colliding()[0], colliding()[1]
+	from, to := collidingTarget(t, 2, x, collideCut), collidingTarget(t, 3, y, collideCut)
+	s, _ := openStore(t, t.TempDir())
+	u, v := from.open(t, s), to.open(t, s)
+	from.fill(t, u)
+	must(t, v.PutControl(to.control, 0))
+	s.mu.Lock()
+	before := s.pending
+	s.mu.Unlock()
+	v.writing.Lock()
+	done := make(chan error, 1)
+	go func() { done <- v.Put(collideAt, y) }()
+	until(t, "it has set room aside", func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.pending > before
+	})
+	if n := shareAligned(t, v, u, from, from); n != 20 {
+		t.Fatal(n)
+	}
+	losses := v.Losses()
+	from.same(t, v)
+	v.writing.Unlock()
+	must(t, <-done)
+	must(t, v.SetVerified(losses))
+	from.same(t, v)
+	must(t, u.Close())
+	must(t, v.Close())
 }

@@ -51,6 +51,7 @@ func (v *Version) Discard() error {
 	}
 	s.orphans[v] = struct{}{}
 	s.mu.Unlock()
+	s.wakeEvictor() // what is kept may have got its blocks beyond the limits
 	return err
 }
 

@@ -91,9 +91,11 @@
 // it copied durable in between. A block that is forgotten and put meanwhile may have other
 // bytes, which agree with the same record when its checksums are cut short. So Gather
 // watches both files from before it reads (claim.go): what was claimed meanwhile stays
-// where it is, and it writes over nothing that was put (Version.punching). Share believes
+// where it is, and it writes over nothing that was put (Version.writing). Share believes
 // that a run was checked only if Moves is what it was before; and SetVerified fails when
-// blocks were forgotten since the whole was read. One version is gathered at a time: two
+// blocks were forgotten since the whole was read. A version that is closed when others
+// change bytes that it refers to learns of it by its manifest: what it shares is held
+// against that when it is first read, and without one it is Provisional again. One version is gathered at a time: two
 // would take the blocks from each other without end.
 //
 // What was looked up is in a file, and not in whatever bears a version's name by now: a
@@ -191,7 +193,7 @@
 //
 // A version that is open takes at most 2 bits of memory per block, and next to none
 // of them for 32640 neighbours that are all here or all not (bitset.go), 4 bytes per
-// 16 KiB of its control file, 4 bytes per 16 MiB of its target, and 3 descriptors;
+// 16 KiB of its control file, 4 bytes per 16 MiB of its target, and 3 descriptors, 4 of a verified one that shares;
 // with shared runs a third bit, 40 bytes per run, at most 1<<20, and a descriptor per
 // segment, at most 64, that all who use it have together. One that is closed takes
 // none. To open one takes what reading its files meta and known does, of the latter
@@ -203,7 +205,7 @@
 // In this order, outermost first; each says in its place what it guards:
 //
 //	Store.gathers, Store.evicting, Store.moving, slot.opening, Version.promoting,
-//	Version.folder, Version.files, Version.punching, controlFile.writing,
+//	Version.folder, Version.files, Version.writing, controlFile.writing,
 //	Version.mu, segment.mu, controlFile.mu, Store.mu
 //
 // index.saving and, inside of it, index.mu come after all but Version.mu,
@@ -216,8 +218,8 @@
 // reading back of the map after a failed fdatasync. Version.files is read-held by
 // readers and writers during their I/O and write-held only for moments, when the
 // files are swapped or closed. A reader thus waits for no writer and for no
-// checkpoint. Puts of a version, and the punching of its file and the writing of gathered
-// blocks to it, wait for each other (Version.punching), for one piece at a time.
+// checkpoint. Those who change the bytes of a version's file wait for each other
+// (Version.writing), for one piece at a time.
 //
 // # Imports
 //

@@ -282,8 +282,8 @@ func (v *Version) takeOver(m moved, x *transfer, data []byte, moves int64) (take
 		s.mu.Unlock()
 	}
 	// Nothing is put meanwhile: what is put is newer.
-	v.punching.Lock()
-	defer v.punching.Unlock()
+	v.writing.Lock()
+	defer v.writing.Unlock()
 	// What was put, forgotten or moved since it was looked up was maybe not read from
 	// there, and would be another's block under the name of this one.
 	if parts.data != x.to.file || x.from.has(m.from) || !v.liesIn(m, x.segment, moves) {
@@ -293,6 +293,7 @@ func (v *Version) takeOver(m moved, x *transfer, data []byte, moves int64) (take
 	defer s.claim(parts.data, m.at(), x.to)()
 	if err := writeData(parts.data.File, data, m.to); err != nil {
 		s.unreserve(room)
+		v.setStrays(true)
 		return false, writeError("move blocks", err)
 	}
 	failpoint("gather.written")

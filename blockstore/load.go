@@ -45,6 +45,11 @@ func loadParts(dir string, key Key, h *format.Header, warn func(error)) (*loaded
 	if l.shared, err = readShared(dir, key, l.table.blocks); err != nil {
 		warn(fmt.Errorf("blockstore: version %v: %w", key, err))
 	}
+	if l.state == Verified && len(l.shared) > 0 {
+		if l.parts.sums, err = OpenFile(filepath.Join(dir, manifestName), os.O_RDONLY); err != nil {
+			l.parts.sums, l.state = nil, Provisional // nobody knows what the others have by now
+		}
+	}
 	return l, nil
 }
 

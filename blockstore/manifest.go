@@ -187,6 +187,11 @@ func (v *Version) differing(blocks format.BlockRange, data []byte) (bad []format
 		return nil, false
 	}
 	defer f.Close()
+	return v.differingFrom(f, blocks, data)
+}
+
+// differingFrom is differing, by the manifest f.
+func (v *Version) differingFrom(f *os.File, blocks format.BlockRange, data []byte) (bad []format.BlockID, known bool) {
 	page, number := make([]byte, pageSize), int64(-1)
 	for b := blocks.Start; b < blocks.End; b++ {
 		if i := int64(b) / manifestSums; i != number {
@@ -202,6 +207,22 @@ func (v *Version) differing(blocks format.BlockRange, data []byte) (bad []format
 		}
 	}
 	return bad, true
+}
+
+// agreeing is how many of the first good blocks from first on, which lie in another
+// version's file, have the bytes that were verified. While this version was closed others
+// may have changed that file. Errors of the manifest count as those of the block.
+func (v *Version) agreeing(parts *parts, first format.BlockID, data []byte, good int64) int64 {
+	if parts.sums == nil || good == 0 || v.State() != Verified {
+		return good
+	}
+	switch bad, known := v.differingFrom(parts.sums, format.BlockRange{Start: first, End: first + format.BlockID(good)}, data); {
+	case !known:
+		return 0
+	case len(bad) > 0:
+		return int64(bad[0] - first)
+	}
+	return good
 }
 
 // asVerified are the blocks of runs whose bytes are what the manifest says; sure is

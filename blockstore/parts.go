@@ -14,6 +14,7 @@ type parts struct {
 	control *controlFile
 	data    *dataFile
 	known   *os.File
+	sums    *os.File // the manifest, of a version that was opened verified, with shared blocks
 	ids     []fileID // in ownFiles
 }
 
@@ -43,6 +44,9 @@ func (p *parts) close() {
 	p.control.f.Close()
 	p.data.Close()
 	p.known.Close()
+	if p.sums != nil {
+		p.sums.Close()
+	}
 }
 
 // ownFiles are the files of the versions that are open: each is one version's. When

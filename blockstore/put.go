@@ -18,7 +18,14 @@ import (
 // ErrFull (wrapped) when the disk or Options.Limit has no room, or the
 // disk's error: nothing changed for readers; ErrUnknownRecords; ErrInvalid;
 // ErrClosed. Safe for concurrent use.
-func (v *Version) Put(first format.BlockID, data []byte) error {
+func (v *Version) Put(first format.BlockID, data []byte) error { return v.put(first, data, false) }
+
+// Replace is Put of blocks that are known better than those here, as they come from the
+// target's server: when a block is here that agrees with the same record and has other
+// bytes, it is forgotten.
+func (v *Version) Replace(first format.BlockID, data []byte) error { return v.put(first, data, true) }
+
+func (v *Version) put(first format.BlockID, data []byte, replace bool) error {
 	if v.nowhere {
 		return ErrFull
 	}
@@ -32,7 +39,12 @@ func (v *Version) Put(first format.BlockID, data []byte) error {
 		return fmt.Errorf("%w: block %d", ErrOtherContent, bad[0])
 	}
 	base := v.geometry().Offset(first)
-	v.checkHere(blocks, data, sure)
+	v.checkHere(blocks, data, sure, replace)
+	if !sure {
+		if err := v.unverify(blocks); err != nil {
+			return err
+		}
+	}
 	need := roomFor(data, base)
 	room, err := v.store.reserve(need)
 	if err != nil {
@@ -49,35 +61,29 @@ func (v *Version) Put(first format.BlockID, data []byte) error {
 	if !parts.control.covers(v.header.RecordRange(blocks)) {
 		return ErrUnknownRecords
 	}
-	for b := blocks.Start; b < blocks.End; {
-		v.mu.Lock()
-		run, epoch := v.table.run(b, blocks.End), v.epoch
-		v.mu.Unlock()
-		part := format.BlockRange{Start: b, End: run.end}
-		if b = run.end; run.at != nowhere {
-			continue
-		}
-		r := v.geometry().Bytes(part)
-		used, err := v.fill(parts, part, data[r.Start-base:r.End-base], putting{epoch, room, sure})
+	for rest := blocks; rest.Count() > 0; {
+		next, used, err := v.fill(parts, rest, data[v.geometry().Offset(rest.Start)-base:], putting{room: room, sure: sure})
 		room -= used
 		if err != nil {
 			return err
 		}
+		rest.Start = next
 	}
 	return nil
 }
 
 // checkHere checks those of blocks that are here and have not been checked, so that only
-// what is damaged is written again; sure says that data are the bytes that were verified.
-// What cannot be read is forgotten.
-func (v *Version) checkHere(blocks format.BlockRange, data []byte, sure bool) {
+// what is damaged is written again. sure says that data are the bytes that were verified,
+// and replace that they count more than what is here: then what is not as they are is
+// forgotten. What cannot be read is forgotten, too.
+func (v *Version) checkHere(blocks format.BlockRange, data []byte, sure, replace bool) {
 	g := v.geometry()
 	base := g.Offset(blocks.Start)
 	for b := blocks.Start; b < blocks.End; {
 		v.mu.Lock()
 		run := v.table.run(b, blocks.End)
 		v.mu.Unlock()
-		if run.at == nowhere || run.checked {
+		if run.at == nowhere || run.checked && !replace {
 			b = run.end
 			continue
 		}
@@ -85,18 +91,45 @@ func (v *Version) checkHere(blocks format.BlockRange, data []byte, sure bool) {
 		at := g.Bytes(part)
 		buf := borrow(at.Length())
 		n, err := v.ReadAt(*buf, at.Start)
-		if err != nil { // the block of byte n is forgotten
-			part.End = min(g.Block(at.Start+int64(n))+1, part.End)
-		} else if want := data[at.Start-base : at.End-base]; sure && !bytes.Equal(*buf, want) {
-			for id := part.Start; id < part.End; id++ {
-				if r := g.Bytes(format.BlockRange{Start: id, End: id + 1}); !bytes.Equal((*buf)[r.Start-at.Start:r.End-at.Start], want[r.Start-at.Start:r.End-at.Start]) {
-					_ = v.damaged(id, ErrOtherContent)
-				}
-			}
+		if sure || replace {
+			v.dropOthers(b, (*buf)[:n], data[at.Start-base:], sure)
 		}
 		giveBack(buf)
-		b = part.End
+		if b = part.End; err != nil { // the block of byte n is forgotten
+			b = min(g.Block(at.Start+int64(n))+1, part.End)
+		}
 	}
+}
+
+// dropOthers forgets the blocks from first on, whose bytes are have, that are not what
+// want begins with; damaged says that they must have been.
+func (v *Version) dropOthers(first format.BlockID, have, want []byte, damaged bool) {
+	for b := first; int64(len(have)) >= v.geometry().BlockLength(b) && len(have) > 0; b++ {
+		n := v.geometry().BlockLength(b)
+		if !bytes.Equal(have[:n], want[:n]) {
+			if damaged {
+				_ = v.damaged(b, ErrOtherContent)
+			} else {
+				v.giveUp(v.geometry().Bytes(format.BlockRange{Start: b, End: b + 1}))
+			}
+		}
+		have, want = have[n:], want[n:]
+	}
+}
+
+// unverify has a version that was verified be Provisional, also on the disk, before others
+// of blocks are written than those that were verified. Errors: the disk's.
+func (v *Version) unverify(blocks format.BlockRange) error {
+	v.mu.Lock()
+	writes := v.state == Verified && v.table.here.next(false, int64(blocks.Start), int64(blocks.End)) < int64(blocks.End)
+	if writes {
+		v.setState(Provisional)
+	}
+	v.mu.Unlock()
+	if !writes {
+		return nil
+	}
+	return v.Checkpoint()
 }
 
 // putting is what a Put knows of a write.
@@ -106,23 +139,34 @@ type putting struct {
 	sure  bool  // the bytes are those that were verified
 }
 
-// fill writes blocks r, which are not here, and says so. It returns
-// how much of the room that was set aside they take.
-func (v *Version) fill(parts *parts, r format.BlockRange, data []byte, how putting) (int64, error) {
+// fill writes the first of blocks r that are not here, as far as they follow each other,
+// and says so; data are the bytes of r and what follows. It returns the block to go on
+// with, and how much of the room that was set aside it took.
+func (v *Version) fill(parts *parts, r format.BlockRange, data []byte, how putting) (next format.BlockID, used int64, err error) {
+	v.writing.Lock()
+	defer v.writing.Unlock()
+	v.mu.Lock()
+	run := v.table.run(r.Start, r.End)
+	how.epoch = v.epoch
+	v.mu.Unlock()
+	if run.at != nowhere {
+		return run.end, 0, nil
+	}
+	r.End = run.end
 	at := v.geometry().Bytes(r)
-	v.punching.RLock()
-	defer v.punching.RUnlock()
+	data = data[:at.Length()]
 	// Who refers to these bytes must not see them change.
 	defer v.store.claim(parts.data, at, nil)()
 	failpoint("write.reserved")
 	if err := writeData(parts.data.File, data, at.Start); err != nil {
+		v.setStrays(true)
 		err = writeError("write blocks", err)
 		v.store.trouble(err)
-		return 0, err
+		return r.End, 0, err
 	}
 	failpoint("write.written")
 	how.room = min(roomFor(data, at.Start), how.room)
-	return how.room, v.wrote(r, how)
+	return r.End, how.room, v.wrote(r, how)
 }
 
 // wholeBlocks are the blocks that data holds. Errors: ErrInvalid.
@@ -149,13 +193,17 @@ func (v *Version) wrote(r format.BlockRange, how putting) error {
 		// The failed fdatasync may have dropped these very bytes.
 		return errEpoch
 	}
-	if len(v.table.sharedIn(r)) > 0 {
-		v.newShared = true
-		v.moves.Add(1) // what they were in is not looked after for this version any more
+	for b := r.Start; b < r.End; {
+		run := v.table.run(b, r.End)
+		part := format.BlockRange{Start: b, End: run.end}
+		if b = run.end; run.at != nowhere { // it was shared meanwhile, and stays as it is
+			v.strays = true
+			continue
+		}
+		v.table.put(part, true)
+		v.touch(part)
+		v.warm(v.geometry().Bytes(part))
 	}
-	v.table.put(r, true)
-	v.touch(r)
-	v.warm(v.geometry().Bytes(r))
 	n := v.geometry().Bytes(r).Length()
 	v.unsynced += n
 	if v.state == Verified && !how.sure {

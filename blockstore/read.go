@@ -181,6 +181,9 @@ func (v *Version) check(parts *parts, buf []byte, blocks format.BlockRange, from
 	}
 	size := v.header.RecordSize()
 	good := int64(v.header.VerifyBlocks(blocks.Start, buf, (*records)[:count*size]))
+	if from.at == otherSegment {
+		good = v.agreeing(parts, blocks.Start, buf, good)
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.moves.Load() == from.moves {

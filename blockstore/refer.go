@@ -242,15 +242,15 @@ func (s *Store) handOverTo(user, key Key, kept, must bool) error {
 		for more := true; more && lack == nil; {
 			more, lack = w.gather(how)
 		}
-		if s.stopped() || kept && !must && lack != nil {
+		if errors.Is(lack, ErrClosed) || kept && !must && lack != nil {
 			return nil
 		}
 		return w.unlinkFrom(key)
 	})
-	if s.stopped() {
+	err = errors.Join(lack, err)
+	if s.stopped() || errors.Is(err, ErrClosed) {
 		return ErrClosed // it may not have got them
 	}
-	err = errors.Join(lack, err)
 	switch {
 	case err == nil, errors.Is(err, ErrNotFound):
 	case kept && !must:

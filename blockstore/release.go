@@ -45,8 +45,8 @@ func (v *Version) releaseRun(r format.BlockRange, keep extents) error {
 	if r.Count() == 0 {
 		return nil
 	}
-	v.punching.Lock()
-	defer v.punching.Unlock()
+	v.writing.Lock()
+	defer v.writing.Unlock()
 	at := v.geometry().Bytes(r)
 	v.mu.Lock()
 	taken := v.anyOwn(at)

@@ -234,16 +234,14 @@ func (v *Version) link(runs []located, how linking) (added int64, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	var free []shared
-	if !how.still() {
-		return 0, nil
-	}
 	for _, r := range runs {
 		at := format.Range{Start: r.off, End: r.off + v.geometry().Bytes(r.blocks).Length()}
 		if g := segments[r.owner]; g != nil && (r.file == nil || r.file == g.f) && !v.store.isClaimed(g.f, at) {
 			free = v.table.unknown(shared{blocks: r.blocks, segment: g, off: r.off}, free)
 		}
 	}
-	if len(free) == 0 || len(v.table.shared)+len(free) > maxShared {
+	// After isClaimed: what was claimed before that, and is not any more, moved.
+	if len(free) == 0 || len(v.table.shared)+len(free) > maxShared || !how.still() {
 		return 0, nil
 	}
 	for _, f := range free {

@@ -85,11 +85,9 @@ type Version struct {
 	files sync.RWMutex
 	parts *parts // guarded by files; nil once closed
 
-	// punching is read-held from before the bytes of a Put are written until the table
-	// has the blocks, and write-held while holes are punched: else bytes that the table
-	// does not have yet would be taken for free. It is write-held too while gathered blocks
-	// are written: else they would be written over what was put since they were read.
-	punching sync.RWMutex
+	// writing is held by who changes the bytes of the own file, from before he looks up
+	// what is there until the table has it: Put, Gather and who punches holes.
+	writing sync.Mutex
 
 	mu     sync.Mutex // no I/O while held
 	table  *table     // guarded by mu

@@ -158,7 +158,7 @@ func (t *Target) deliver(f *flight, first format.BlockID, data []byte) error {
 	came := t.geometry.Covering(format.Range{Start: start, End: start + int64(len(data))})
 	known, _ := t.version.Known(came.Start, came.End)
 	if known < came.Count() {
-		err := t.version.Put(first, data)
+		err := t.version.Replace(first, data)
 		if errors.Is(err, blockstore.ErrOtherContent) {
 			return err
 		}
@@ -166,7 +166,9 @@ func (t *Target) deliver(f *flight, first format.BlockID, data []byte) error {
 	}
 	t.mu.Lock()
 	f.arrived(came)
-	t.noteCame(came)
+	if known < came.Count() { // else other bytes may have been here before
+		t.noteCame(came)
+	}
 	t.feed(came, data)
 	t.mu.Unlock()
 	if known < came.Count() {

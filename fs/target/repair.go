@@ -179,15 +179,23 @@ func (t *Target) hopeless(known int64, idle time.Duration) error {
 // again while it was read.
 const verifyRounds = 3
 
-// verifyAndRepair verifies the whole, and fetches what only looked right.
-func (t *Target) verifyAndRepair() {
+// verifyAndRepair verifies the whole, and fetches what only looked right. It returns the
+// version's losses from before the last time that the whole was read.
+func (t *Target) verifyAndRepair() (losses int64) {
 	for range verifyRounds {
-		losses := t.version.Losses()
+		losses = t.version.Losses()
 		t.verifyAndRepairOnce()
-		if t.version.State() != blockstore.Provisional || t.version.Losses() == losses || t.version.KnownCount() < t.geometry.BlockCount() {
-			return
+		if !t.changedSince(losses) {
+			break
 		}
 	}
+	return losses
+}
+
+// changedSince says whether the whole is here and not verified, and blocks of it came
+// again since there were losses.
+func (t *Target) changedSince(losses int64) bool {
+	return t.version.State() == blockstore.Provisional && t.version.Losses() != losses && t.version.KnownCount() == t.geometry.BlockCount()
 }
 
 func (t *Target) verifyAndRepairOnce() {

@@ -35,7 +35,7 @@ func isStoreError(err error) bool {
 
 // put keeps blocks that were fetched.
 func (f *Fill) put(first format.BlockID, data []byte) error {
-	if err := f.version.Put(first, data); err != nil {
+	if err := f.version.Replace(first, data); err != nil {
 		return &reuse.StoreError{Err: err}
 	}
 	return nil

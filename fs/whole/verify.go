@@ -72,8 +72,9 @@ func (f *Fill) condemn() error {
 // Every block is held against its record on the way, if that was not done since
 // the store was opened; one that the disk lost is fetched again.
 func (f *Fill) verifyOnce(ctx context.Context) error {
+	var err error
 	for range lostRounds {
-		err := f.digest(ctx)
+		err = f.digest(ctx)
 		var damaged *blockstore.DamagedError
 		if !errors.As(err, &damaged) && !errors.Is(err, blockstore.ErrUnknownBlock) && !errors.Is(err, blockstore.ErrChanged) {
 			return err
@@ -85,7 +86,7 @@ func (f *Fill) verifyOnce(ctx context.Context) error {
 			return err
 		}
 	}
-	return fmt.Errorf("%w: the disk of %s loses them", ErrNotComplete, f.o.Store.Dir())
+	return fmt.Errorf("%w: %s loses them: %w", ErrNotComplete, f.o.Store.Dir(), err)
 }
 
 // digest reads the whole target once. Errors: blockstore.ErrChanged when others forgot
