@@ -87,7 +87,7 @@ func TestEnds(t *testing.T) {
 		"SIGTERM":     func(t *testing.T, m *daemon.Mount) { m.Signal(syscall.SIGTERM) },
 		"SIGINT":      func(t *testing.T, m *daemon.Mount) { m.Signal(syscall.SIGINT) },
 		"umount": func(t *testing.T, m *daemon.Mount) {
-			if r := daemon.Command(t, m.Command("umount", m.Dir)); r.Code != 0 {
+			if r := daemon.WhileBusy(t, func() *exec.Cmd { return m.Command("umount", m.Dir) }); r.Code != 0 {
 				t.Errorf("zsyncfs umount: %v", r)
 			}
 		},

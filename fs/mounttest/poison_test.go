@@ -147,12 +147,8 @@ func poisonMounts(t *testing.T, trial int, name string, restart bool) {
 	if log := second.Log(); strings.Contains(log, byChance) {
 		t.Errorf("it was used, and found:\n%s", log)
 	}
-	dirs := []string{"umount", second.Dir}
-	if !restart {
-		dirs = append(dirs, m.Dir)
-	}
-	if r := daemon.Command(t, m.Command(dirs...)); r.Code != 0 {
-		t.Error(r)
+	if second.Unmount(); !restart {
+		m.Unmount()
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -122,7 +123,7 @@ func TestManyMountsAtOnce(t *testing.T) {
 // unmountNow takes a mount away without the program, and does not wait.
 func unmountNow(t *testing.T, m *daemon.Mount) {
 	t.Helper()
-	if r := daemon.Command(t, m.Program("fusermount3", "-u", m.Dir)); r.Code != 0 {
+	if r := daemon.WhileBusy(t, func() *exec.Cmd { return m.Program("fusermount3", "-u", m.Dir) }); r.Code != 0 {
 		t.Fatalf("fusermount3 -u: %v", r)
 	}
 }

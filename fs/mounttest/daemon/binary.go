@@ -99,3 +99,16 @@ func Command(t testing.TB, cmd *exec.Cmd) Result {
 	}
 	return r
 }
+
+// WhileBusy is Command of what make makes, again as long as it says that the mount is
+// busy: a process that a test beside this one is just starting has the files that are open
+// here, until it executes its program.
+func WhileBusy(t testing.TB, make func() *exec.Cmd) (r Result) {
+	t.Helper()
+	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		r = Command(t, make())
+		if r.Code == 0 || !strings.Contains(r.Output+r.Errors, "busy") || time.Now().After(end) {
+			return r
+		}
+	}
+}

@@ -179,7 +179,7 @@ func (m *Mount) PID() int {
 func (m *Mount) Unmount() {
 	m.t.Helper()
 	pids := m.PIDs()
-	if r := Command(m.t, m.Program("fusermount3", "-u", m.Dir)); r.Code != 0 {
+	if r := WhileBusy(m.t, func() *exec.Cmd { return m.Program("fusermount3", "-u", m.Dir) }); r.Code != 0 {
 		m.t.Fatalf("fusermount3 -u: %v", r)
 	}
 	m.waitEnds(pids)
