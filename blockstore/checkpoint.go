@@ -107,6 +107,9 @@ func (v *Version) snapshot() *snapshot {
 			key: v.key, state: v.state, geometry: v.geometry(), controlLength: c.length,
 			have: c.have, sums: append([]uint32(nil), c.sums...),
 		}
+		if v.state == Verified {
+			v.diskState = Verified // as soon as it is written
+		}
 	}
 	c.dirty, v.stateLost = false, false
 	return s
@@ -151,6 +154,9 @@ func (v *Version) write(snap *snapshot) error {
 			v.retry(snap)
 			return writeError("write the meta file", err)
 		}
+		v.mu.Lock()
+		v.diskState = snap.meta.state
+		v.mu.Unlock()
 		failpoint("checkpoint.meta written")
 	}
 	if len(snap.pages) > 0 {

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -356,6 +358,68 @@ func TestPutOfWhatWasSharedMeanwhile(t *testing.T) {
 	must(t, <-done)
 	must(t, v.SetVerified(losses))
 	from.same(t, v)
+	must(t, u.Close())
+	must(t, v.Close())
+}
+
+// TestUnverifiedOnTheDisk: a version without a manifest that shares is provisional when it
+// is opened again, and stays so on the disk when another block is put.
+func TestUnverifiedOnTheDisk(t *testing.T) {
+	x, y := colliding()[0], colliding()[1]
+	owner, sharer := collidingTarget(t, 2, x, collideCut), collidingTarget(t, 3, x, collideCut)
+	s, _ := openStore(t, t.TempDir())
+	u, v := owner.open(t, s), sharer.open(t, s)
+	owner.fill(t, u)
+	must(t, v.PutControl(sharer.control, 0))
+	shareAligned(t, v, u, sharer, owner)
+	must(t, v.SetVerified(v.Losses()))
+	must(t, v.Close())
+	v = sharer.open(t, s)
+	must(t, v.Forget(v.geometry().All()))
+	must(t, v.Put(0, sharer.data))
+	change(t, v, y)
+	must(t, v.Close())
+	if v = sharer.open(t, s); v.State() == Verified {
+		t.Error("it is verified with another block")
+	}
+	must(t, u.Close())
+	must(t, v.Close())
+}
+
+// TestReplaceOfVerified: what was verified stays.
+func TestReplaceOfVerified(t *testing.T) {
+	x, y := colliding()[0], colliding()[1]
+	m, other := collidingTarget(t, 2, x, collideCut), collidingTarget(t, 2, y, collideCut)
+	s, _ := openStore(t, t.TempDir())
+	v := m.open(t, s)
+	m.fill(t, v)
+	must(t, v.SetVerified(v.Losses()))
+	must(t, v.Checkpoint())
+	must(t, v.Forget(format.BlockRange{Start: collideAt + 1, End: collideAt + 2}))
+	must(t, v.Replace(0, other.data))
+	m.same(t, v)
+	must(t, v.Close())
+}
+
+// TestDamagedManifest: what lies in other versions' files stays when the manifest cannot
+// be read; the version is provisional.
+func TestDamagedManifest(t *testing.T) {
+	x := colliding()[0]
+	owner, sharer := collidingTarget(t, 2, x, collideCut), collidingTarget(t, 3, x, collideCut)
+	s, _ := openStore(t, t.TempDir())
+	u, v := owner.open(t, s), sharer.open(t, s)
+	owner.fill(t, u)
+	must(t, v.PutControl(sharer.control, 0))
+	shareAligned(t, v, u, sharer, owner)
+	sharer.verify(t, v)
+	path := filepath.Join(v.path(), manifestName)
+	must(t, v.Close())
+	must(t, os.WriteFile(path, make([]byte, pageSize), 0o600))
+	v = sharer.open(t, s)
+	sharer.same(t, v)
+	if n := v.KnownCount(); n != 20 || v.State() != Provisional {
+		t.Errorf("%d blocks, it is %v", n, v.State())
+	}
 	must(t, u.Close())
 	must(t, v.Close())
 }

@@ -15,6 +15,7 @@ type loaded struct {
 	parts *parts
 	table *table
 	state State
+	disk  State              // the state that the disk tells, which may be too good
 	pages map[int64]struct{} // pages of "known" that must be written again
 	// shared are the runs that lie in other versions' files, as the disk tells.
 	shared []located
@@ -31,7 +32,7 @@ func loadParts(dir string, key Key, h *format.Header, warn func(error)) (*loaded
 	meta, err := loadMeta(dir)
 	switch {
 	case err == nil && meta.key == key && meta.controlLength == h.ControlLength():
-		l.state = meta.state
+		l.state, l.disk = meta.state, meta.state
 	case errors.Is(err, fs.ErrNotExist):
 		meta = &versionMeta{} // new, or not older than the first checkpoint
 	default:

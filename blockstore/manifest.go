@@ -211,14 +211,18 @@ func (v *Version) differingFrom(f *os.File, blocks format.BlockRange, data []byt
 
 // agreeing is how many of the first good blocks from first on, which lie in another
 // version's file, have the bytes that were verified. While this version was closed others
-// may have changed that file. Errors of the manifest count as those of the block.
+// may have changed that file. With a manifest that is damaged the version is provisional.
 func (v *Version) agreeing(parts *parts, first format.BlockID, data []byte, good int64) int64 {
 	if parts.sums == nil || good == 0 || v.State() != Verified {
 		return good
 	}
 	switch bad, known := v.differingFrom(parts.sums, format.BlockRange{Start: first, End: first + format.BlockID(good)}, data); {
 	case !known:
-		return 0
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		if v.state == Verified {
+			v.setState(Provisional)
+		}
 	case len(bad) > 0:
 		return int64(bad[0] - first)
 	}

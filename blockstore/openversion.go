@@ -166,6 +166,7 @@ func (s *Store) loadVersion(key Key, place Place, raw []byte, h *format.Header, 
 		return nil, err
 	}
 	v.parts, v.table, v.state, v.pages = l.parts, l.table, l.state, l.pages
+	v.diskState, v.stateLost = l.disk, l.state != l.disk
 	v.strays = name != "" // a crash may have left some
 	v.used.Store(time.Now().Unix())
 	v.id, _, v.hasID, _ = parseName(v.name)

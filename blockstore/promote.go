@@ -117,6 +117,8 @@ func (v *Version) adopt(id ID, other *loaded) {
 	if v.state != Suspect {
 		v.setState(other.state)
 	}
+	v.diskState = other.disk
+	v.stateLost = v.stateLost || v.state != v.diskState
 	v.touch(format.BlockRange{End: format.BlockID(max(v.table.blocks, 1))})
 	// What was copied is to be synced, be it nothing.
 	v.unsynced++

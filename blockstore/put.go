@@ -38,45 +38,64 @@ func (v *Version) put(first format.BlockID, data []byte, replace bool) error {
 	if len(bad) > 0 {
 		return fmt.Errorf("%w: block %d", ErrOtherContent, bad[0])
 	}
-	base := v.geometry().Offset(first)
-	v.checkHere(blocks, data, sure, replace)
-	if !sure {
-		if err := v.unverify(blocks); err != nil {
+	// Nothing is known better than what was verified as a whole.
+	replace = replace && (sure || v.State() != Verified)
+	for range putRounds {
+		here := v.checkHere(blocks, data, sure, replace)
+		wrote, err := v.putOnce(blocks, data, sure)
+		if err != nil || !replace || here+wrote == blocks.Count() {
 			return err
 		}
+		// Somebody else was faster with some of them, which are held against data now.
 	}
+	return nil
+}
+
+// putRounds is how often a Replace looks at what came meanwhile.
+const putRounds = 3
+
+// putOnce writes those of blocks that are not here, and returns how many these were.
+func (v *Version) putOnce(blocks format.BlockRange, data []byte, sure bool) (wrote int64, err error) {
+	base := v.geometry().Offset(blocks.Start)
 	need := roomFor(data, base)
 	room, err := v.store.reserve(need)
 	if err != nil {
 		v.store.troubleFor(err, need)
-		return err
+		return 0, err
 	}
 	// What is not written by then needs no room.
 	defer func() { v.store.unreserve(room) }()
+	if !sure {
+		if err := v.unverify(blocks); err != nil {
+			return 0, err
+		}
+	}
 	parts, err := v.enter()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer v.leave()
 	if !parts.control.covers(v.header.RecordRange(blocks)) {
-		return ErrUnknownRecords
+		return 0, ErrUnknownRecords
 	}
 	for rest := blocks; rest.Count() > 0; {
-		next, used, err := v.fill(parts, rest, data[v.geometry().Offset(rest.Start)-base:], putting{room: room, sure: sure})
-		room -= used
+		how := putting{room: room, sure: sure}
+		next, err := v.fill(parts, rest, data[v.geometry().Offset(rest.Start)-base:], &how)
+		room -= how.used
+		wrote += how.wrote
 		if err != nil {
-			return err
+			return wrote, err
 		}
 		rest.Start = next
 	}
-	return nil
+	return wrote, nil
 }
 
 // checkHere checks those of blocks that are here and have not been checked, so that only
 // what is damaged is written again. sure says that data are the bytes that were verified,
 // and replace that they count more than what is here: then what is not as they are is
-// forgotten. What cannot be read is forgotten, too.
-func (v *Version) checkHere(blocks format.BlockRange, data []byte, sure, replace bool) {
+// forgotten. What cannot be read is forgotten, too. It returns how many are here then.
+func (v *Version) checkHere(blocks format.BlockRange, data []byte, sure, replace bool) (here int64) {
 	g := v.geometry()
 	base := g.Offset(blocks.Start)
 	for b := blocks.Start; b < blocks.End; {
@@ -99,6 +118,16 @@ func (v *Version) checkHere(blocks format.BlockRange, data []byte, sure, replace
 			b = min(g.Block(at.Start+int64(n))+1, part.End)
 		}
 	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for b := blocks.Start; b < blocks.End; {
+		run := v.table.run(b, blocks.End)
+		if run.at != nowhere {
+			here += int64(run.end - b)
+		}
+		b = run.end
+	}
+	return here
 }
 
 // dropOthers forgets the blocks from first on, whose bytes are have, that are not what
@@ -121,9 +150,12 @@ func (v *Version) dropOthers(first format.BlockID, have, want []byte, damaged bo
 // of blocks are written than those that were verified. Errors: the disk's.
 func (v *Version) unverify(blocks format.BlockRange) error {
 	v.mu.Lock()
-	writes := v.state == Verified && v.table.here.next(false, int64(blocks.Start), int64(blocks.End)) < int64(blocks.End)
+	writes := v.diskState == Verified && v.table.here.next(false, int64(blocks.Start), int64(blocks.End)) < int64(blocks.End)
 	if writes {
-		v.setState(Provisional)
+		v.stateLost = true
+		if v.state == Verified {
+			v.setState(Provisional)
+		}
 	}
 	v.mu.Unlock()
 	if !writes {
@@ -137,12 +169,14 @@ type putting struct {
 	epoch int64 // from before it
 	room  int64 // that was set aside
 	sure  bool  // the bytes are those that were verified
+	used  int64 // of room, after it
+	wrote int64 // blocks that were not here
 }
 
 // fill writes the first of blocks r that are not here, as far as they follow each other,
 // and says so; data are the bytes of r and what follows. It returns the block to go on
-// with, and how much of the room that was set aside it took.
-func (v *Version) fill(parts *parts, r format.BlockRange, data []byte, how putting) (next format.BlockID, used int64, err error) {
+// with.
+func (v *Version) fill(parts *parts, r format.BlockRange, data []byte, how *putting) (next format.BlockID, err error) {
 	v.writing.Lock()
 	defer v.writing.Unlock()
 	v.mu.Lock()
@@ -150,7 +184,7 @@ func (v *Version) fill(parts *parts, r format.BlockRange, data []byte, how putti
 	how.epoch = v.epoch
 	v.mu.Unlock()
 	if run.at != nowhere {
-		return run.end, 0, nil
+		return run.end, nil
 	}
 	r.End = run.end
 	at := v.geometry().Bytes(r)
@@ -162,11 +196,11 @@ func (v *Version) fill(parts *parts, r format.BlockRange, data []byte, how putti
 		v.setStrays(true)
 		err = writeError("write blocks", err)
 		v.store.trouble(err)
-		return r.End, 0, err
+		return r.End, err
 	}
 	failpoint("write.written")
-	how.room = min(roomFor(data, at.Start), how.room)
-	return r.End, how.room, v.wrote(r, how)
+	how.used = min(roomFor(data, at.Start), how.room)
+	return r.End, v.wrote(r, how)
 }
 
 // wholeBlocks are the blocks that data holds. Errors: ErrInvalid.
@@ -185,9 +219,9 @@ func (v *Version) wholeBlocks(first format.BlockID, data []byte) (format.BlockRa
 var errEpoch = errors.New("blockstore: write blocks: the disk lost what was written lately")
 
 // wrote says that blocks r were written, into room that was reserved.
-func (v *Version) wrote(r format.BlockRange, how putting) error {
+func (v *Version) wrote(r format.BlockRange, how *putting) error {
 	v.mu.Lock()
-	v.written += how.room
+	v.written += how.used
 	if v.epoch != how.epoch {
 		v.mu.Unlock()
 		// The failed fdatasync may have dropped these very bytes.
@@ -200,6 +234,7 @@ func (v *Version) wrote(r format.BlockRange, how putting) error {
 			v.strays = true
 			continue
 		}
+		how.wrote += part.Count()
 		v.table.put(part, true)
 		v.touch(part)
 		v.warm(v.geometry().Bytes(part))

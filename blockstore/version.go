@@ -106,6 +106,7 @@ type Version struct {
 	heat      heat                  // guarded by mu
 	newShared bool                  // guarded by mu; the shared runs differ from the disk's
 	stateLost bool                  // guarded by mu; state differs from the disk's
+	diskState State                 // guarded by mu; the disk's; Verified when it may be
 	strays    bool                  // guarded by mu; data may have bytes that no map speaks of
 	epoch     int64                 // guarded by mu; counts condemned checkpoints
 

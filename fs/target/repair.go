@@ -179,35 +179,35 @@ func (t *Target) hopeless(known int64, idle time.Duration) error {
 // again while it was read.
 const verifyRounds = 3
 
-// verifyAndRepair verifies the whole, and fetches what only looked right. It returns the
-// version's losses from before the last time that the whole was read.
-func (t *Target) verifyAndRepair() (losses int64) {
+// verifyAndRepair verifies the whole, and fetches what only looked right. It returns what
+// was found last.
+func (t *Target) verifyAndRepair() (last verdict) {
 	for range verifyRounds {
-		losses = t.version.Losses()
-		t.verifyAndRepairOnce()
-		if !t.changedSince(losses) {
+		if last = t.verifyAndRepairOnce(); !t.changedSince(last) {
 			break
 		}
 	}
-	return losses
+	return last
 }
 
 // changedSince says whether the whole is here and not verified, and blocks of it came
-// again since there were losses.
-func (t *Target) changedSince(losses int64) bool {
-	return t.version.State() == blockstore.Provisional && t.version.Losses() != losses && t.version.KnownCount() == t.geometry.BlockCount()
+// again since it was looked at last.
+func (t *Target) changedSince(last verdict) bool {
+	return t.version.State() == blockstore.Provisional && (!last.done || t.version.Losses() != last.losses) && t.ctx.Err() == nil &&
+		t.version.KnownCount() == t.geometry.BlockCount()
 }
 
-func (t *Target) verifyAndRepairOnce() {
+func (t *Target) verifyAndRepairOnce() verdict {
 	found := t.verifyWhole()
 	if err := found.err; found.done && err != nil && !errors.Is(err, format.ErrNoFileHash) && t.beginRepair(err) {
 		defer t.endRepair()
 		if t.fetchMissing(zsyncclient.Foreground) != nil {
-			return
+			return found
 		}
 		found = t.verifyWhole()
 	}
 	if found.done {
 		t.conclude(found)
 	}
+	return found
 }

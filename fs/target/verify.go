@@ -1,6 +1,7 @@
 package target
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -26,8 +27,24 @@ func (t *Target) verifySmall(ctx context.Context) ([]byte, error) {
 		v := t.header.NewFileVerifier()
 		v.Write(whole)
 		out.err = v.Check()
-		if out.err == nil || round == verifyRounds || t.version.Losses() == out.losses {
-			return whole, t.conclude(out)
+		if out.err == nil {
+			t.keepOnly(whole)
+		} else if t.version.Losses() != out.losses && round < verifyRounds {
+			continue // it was read beside a repair
+		}
+		return whole, t.conclude(out)
+	}
+}
+
+// keepOnly forgets those blocks in the store that are not what whole has, which was
+// verified: what a reader was given by a fetch may not be what somebody else put.
+func (t *Target) keepOnly(whole []byte) {
+	for b := format.BlockID(0); b < t.geometry.All().End; b++ {
+		one := format.BlockRange{Start: b, End: b + 1}
+		r := t.geometry.Bytes(one)
+		got := make([]byte, r.Length())
+		if _, err := t.version.ReadAt(got, r.Start); err == nil && !bytes.Equal(got, whole[r.Start:r.End]) {
+			_ = t.version.Forget(one) // an error is that it is closed
 		}
 	}
 }
@@ -46,14 +63,14 @@ func (t *Target) startVerification() {
 	t.work.Add(1)
 	go func() {
 		defer t.work.Done()
-		losses := t.verifyAndRepair()
+		last := t.verifyAndRepair()
 		t.gather((*blockstore.Version).IsNewest)
 		t.mu.Lock()
 		t.verifying = false
 		close(t.verified)
 		t.verified = make(chan struct{})
 		t.mu.Unlock()
-		if t.changedSince(losses) { // nobody else starts it for what came meanwhile
+		if t.changedSince(last) { // nobody else starts it for what came meanwhile
 			t.startVerification()
 		}
 		t.announce()
