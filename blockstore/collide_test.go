@@ -60,6 +60,20 @@ func until(t testing.TB, what string, f func() bool) {
 	}
 }
 
+// untilReserved starts f, and waits until it has set room aside, which is the last before it
+// takes Version.writing.
+func untilReserved(t testing.TB, s *Store, f func()) {
+	t.Helper()
+	pending := func() int64 {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.pending
+	}
+	before := pending()
+	go f()
+	until(t, "it has set room aside", func() bool { return pending() > before })
+}
+
 // change has v have block instead of what is at collideAt, as a repair does.
 func change(t testing.TB, v *Version, block []byte) {
 	t.Helper()
@@ -141,17 +155,9 @@ func TestHeirPutsWhileGathered(t *testing.T) {
 	must(t, v.PutControl(heir.control, 0))
 	shareAligned(t, v, u, owner, owner)
 	must(t, u.Checkpoint())
-	s.mu.Lock()
-	before := s.pending
-	s.mu.Unlock()
 	v.writing.Lock() // as by a Put of other blocks
 	done := make(chan error, 2)
-	go func() { done <- v.Gather(context.Background()) }()
-	until(t, "it is to write what it read", func() bool {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		return s.pending > before
-	})
+	untilReserved(t, s, func() { done <- v.Gather(context.Background()) })
 	must(t, v.Forget(format.BlockRange{Start: collideAt, End: collideAt + 1}))
 	go func() { done <- v.Put(collideAt, y) }()
 	v.writing.Unlock()
@@ -338,17 +344,9 @@ func TestPutOfWhatWasSharedMeanwhile(t *testing.T) {
 	u, v := from.open(t, s), to.open(t, s)
 	from.fill(t, u)
 	must(t, v.PutControl(to.control, 0))
-	s.mu.Lock()
-	before := s.pending
-	s.mu.Unlock()
 	v.writing.Lock()
 	done := make(chan error, 1)
-	go func() { done <- v.Put(collideAt, y) }()
-	until(t, "it has set room aside", func() bool {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		return s.pending > before
-	})
+	untilReserved(t, s, func() { done <- v.Put(collideAt, y) })
 	if n := shareAligned(t, v, u, from, from); n != 20 {
 		t.Fatal(n)
 	}

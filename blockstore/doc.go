@@ -95,8 +95,8 @@
 // that a run was checked only if Moves is what it was before; and SetVerified fails when
 // blocks were forgotten since the whole was read. A version that is closed when others
 // change bytes that it refers to learns of it by its manifest: what it shares is held
-// against that when it is first read, and without one it is Provisional again. One version is gathered at a time: two
-// would take the blocks from each other without end.
+// against that when it is first read, and without one it is Provisional again. One version
+// is gathered at a time: two would take the blocks from each other without end.
 //
 // What was looked up is in a file, and not in whatever bears a version's name by now: a
 // folder that cannot be used is dropped while others have its file open, and somebody may
@@ -193,7 +193,8 @@
 //
 // A version that is open takes at most 2 bits of memory per block, and next to none
 // of them for 32640 neighbours that are all here or all not (bitset.go), 4 bytes per
-// 16 KiB of its control file, 4 bytes per 16 MiB of its target, and 3 descriptors, 4 of a verified one that shares;
+// 16 KiB of its control file, 4 bytes per 16 MiB of its target, and 3 descriptors, or 4
+// of a verified one that shares;
 // with shared runs a third bit, 40 bytes per run, at most 1<<20, and a descriptor per
 // segment, at most 64, that all who use it have together. One that is closed takes
 // none. To open one takes what reading its files meta and known does, of the latter

@@ -41,9 +41,9 @@ func (v *Version) put(first format.BlockID, data []byte, replace bool) error {
 	// Nothing is known better than what was verified as a whole.
 	replace = replace && (sure || v.State() != Verified)
 	for range putRounds {
-		here := v.checkHere(blocks, data, sure, replace)
-		wrote, err := v.putOnce(blocks, data, sure)
-		if err != nil || !replace || here+wrote == blocks.Count() {
+		v.checkHere(blocks, data, sure, replace)
+		missing, wrote, err := v.putOnce(blocks, data, sure)
+		if err != nil || !replace || wrote == missing {
 			return err
 		}
 		// Somebody else was faster with some of them, which are held against data now.
@@ -54,29 +54,33 @@ func (v *Version) put(first format.BlockID, data []byte, replace bool) error {
 // putRounds is how often a Replace looks at what came meanwhile.
 const putRounds = 3
 
-// putOnce writes those of blocks that are not here, and returns how many these were.
-func (v *Version) putOnce(blocks format.BlockRange, data []byte, sure bool) (wrote int64, err error) {
+// putOnce writes those of blocks that are not here. It returns how many were missing at
+// first, and how many of them were still when they were written.
+func (v *Version) putOnce(blocks format.BlockRange, data []byte, sure bool) (missing, wrote int64, err error) {
+	v.mu.Lock()
+	missing = v.table.missing(blocks)
+	v.mu.Unlock()
 	base := v.geometry().Offset(blocks.Start)
 	need := roomFor(data, base)
 	room, err := v.store.reserve(need)
 	if err != nil {
 		v.store.troubleFor(err, need)
-		return 0, err
+		return missing, 0, err
 	}
 	// What is not written by then needs no room.
 	defer func() { v.store.unreserve(room) }()
 	if !sure {
 		if err := v.unverify(blocks); err != nil {
-			return 0, err
+			return missing, 0, err
 		}
 	}
 	parts, err := v.enter()
 	if err != nil {
-		return 0, err
+		return missing, 0, err
 	}
 	defer v.leave()
 	if !parts.control.covers(v.header.RecordRange(blocks)) {
-		return 0, ErrUnknownRecords
+		return missing, 0, ErrUnknownRecords
 	}
 	for rest := blocks; rest.Count() > 0; {
 		how := putting{room: room, sure: sure}
@@ -84,18 +88,18 @@ func (v *Version) putOnce(blocks format.BlockRange, data []byte, sure bool) (wro
 		room -= how.used
 		wrote += how.wrote
 		if err != nil {
-			return wrote, err
+			return missing, wrote, err
 		}
 		rest.Start = next
 	}
-	return wrote, nil
+	return missing, wrote, nil
 }
 
 // checkHere checks those of blocks that are here and have not been checked, so that only
 // what is damaged is written again. sure says that data are the bytes that were verified,
 // and replace that they count more than what is here: then what is not as they are is
-// forgotten. What cannot be read is forgotten, too. It returns how many are here then.
-func (v *Version) checkHere(blocks format.BlockRange, data []byte, sure, replace bool) (here int64) {
+// forgotten. What cannot be read is forgotten, too.
+func (v *Version) checkHere(blocks format.BlockRange, data []byte, sure, replace bool) {
 	g := v.geometry()
 	base := g.Offset(blocks.Start)
 	for b := blocks.Start; b < blocks.End; {
@@ -118,16 +122,6 @@ func (v *Version) checkHere(blocks format.BlockRange, data []byte, sure, replace
 			b = min(g.Block(at.Start+int64(n))+1, part.End)
 		}
 	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	for b := blocks.Start; b < blocks.End; {
-		run := v.table.run(b, blocks.End)
-		if run.at != nowhere {
-			here += int64(run.end - b)
-		}
-		b = run.end
-	}
-	return here
 }
 
 // dropOthers forgets the blocks from first on, whose bytes are have, that are not what
@@ -150,7 +144,7 @@ func (v *Version) dropOthers(first format.BlockID, have, want []byte, damaged bo
 // of blocks are written than those that were verified. Errors: the disk's.
 func (v *Version) unverify(blocks format.BlockRange) error {
 	v.mu.Lock()
-	writes := v.diskState == Verified && v.table.here.next(false, int64(blocks.Start), int64(blocks.End)) < int64(blocks.End)
+	writes := v.diskState == Verified && v.table.missing(blocks) > 0
 	if writes {
 		v.stateLost = true
 		if v.state == Verified {

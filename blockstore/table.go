@@ -117,6 +117,17 @@ func (t *table) unknown(s shared, out []shared) []shared {
 	return out
 }
 
+// missing is how many of blocks r, which the target has, are nowhere.
+func (t *table) missing(r format.BlockRange) (n int64) {
+	last := int64(r.End)
+	for b := t.here.next(false, int64(r.Start), last); b < last; {
+		end := t.here.next(true, b, last)
+		n += end - b
+		b = t.here.next(false, end, last)
+	}
+	return n
+}
+
 // share says where runs of blocks are that are nowhere by now; runs are ascending.
 // They count as checked when checked says so.
 func (t *table) share(runs []shared, checked bool) {

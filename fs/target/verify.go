@@ -39,10 +39,11 @@ func (t *Target) verifySmall(ctx context.Context) ([]byte, error) {
 // keepOnly forgets those blocks in the store that are not what whole has, which was
 // verified: what a reader was given by a fetch may not be what somebody else put.
 func (t *Target) keepOnly(whole []byte) {
+	buf := make([]byte, min(t.geometry.BlockSize, t.geometry.Length))
 	for b := format.BlockID(0); b < t.geometry.All().End; b++ {
 		one := format.BlockRange{Start: b, End: b + 1}
 		r := t.geometry.Bytes(one)
-		got := make([]byte, r.Length())
+		got := buf[:r.Length()]
 		if _, err := t.version.ReadAt(got, r.Start); err == nil && !bytes.Equal(got, whole[r.Start:r.End]) {
 			_ = t.version.Forget(one) // an error is that it is closed
 		}
