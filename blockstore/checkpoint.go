@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/zsyncfs/zsyncfs/format"
 )
@@ -14,6 +15,7 @@ type snapshot struct {
 	bytes       int64  // put since the last snapshot
 	room        int64  // that was reserved for them
 	shared      []byte // the file of shared runs; nil: as it was
+	owners      []Key  // of these
 	controlFile bool   // the control file has new bytes
 	meta        *versionMeta
 }
@@ -51,6 +53,7 @@ func (v *Version) checkpoint() error {
 		return nil
 	}
 	snap := v.snapshot()
+	v.store.dirtyBytes.Add(-snap.bytes)
 	defer v.endSnapshot()
 	if snap.empty() && !v.newName {
 		return nil
@@ -98,6 +101,7 @@ func (v *Version) snapshot() *snapshot {
 	s.room, v.written = v.written, 0
 	if v.newShared {
 		s.shared, v.newShared = encodeShared(v.key, v.table.shared), false
+		s.owners = owners(v.table.shared)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -124,9 +128,9 @@ func (v *Version) endSnapshot() {
 }
 
 // write makes snap durable: bytes first, then what speaks of them; records
-// before the blocks that need them.
+// before the blocks that need them. That the version is Verified comes last: the map on
+// the disk may name blocks of before that.
 func (v *Version) write(snap *snapshot) error {
-	v.store.dirtyBytes.Add(-snap.bytes)
 	dir := v.path()
 	failpoint("checkpoint.begun")
 	if v.newName {
@@ -149,14 +153,11 @@ func (v *Version) write(snap *snapshot) error {
 		}
 		failpoint("checkpoint.data synced")
 	}
-	if snap.meta != nil {
-		if err := v.writeMeta(dir, snap.meta); err != nil {
-			v.retry(snap)
-			return writeError("write the meta file", err)
+	late := snap.meta != nil && snap.meta.state == Verified && (len(snap.pages) > 0 || snap.shared != nil)
+	if snap.meta != nil && (!late || snap.controlFile) {
+		if err := v.writeState(snap, late); err != nil {
+			return err
 		}
-		v.mu.Lock()
-		v.diskState = snap.meta.state
-		v.mu.Unlock()
 		failpoint("checkpoint.meta written")
 	}
 	if len(snap.pages) > 0 {
@@ -169,13 +170,61 @@ func (v *Version) write(snap *snapshot) error {
 	// Behind the map, so that blocks which came from another version's file into
 	// the own one are in either after a crash.
 	if snap.shared != nil {
-		if err := writeShared(dir, snap.shared); err != nil {
+		err := v.tellOwners(snap.owners)
+		if err == nil {
+			err = writeShared(dir, snap.shared)
+		}
+		if err != nil {
 			v.retry(snap)
 			return writeError("write the shared runs", err)
 		}
 		failpoint("checkpoint.shared written")
 	}
+	if late {
+		return v.writeState(snap, false)
+	}
 	return nil
+}
+
+// writeState writes the meta file of snap, or as that of a Provisional version.
+func (v *Version) writeState(snap *snapshot, provisional bool) error {
+	m := *snap.meta
+	if provisional {
+		m.state = Provisional
+	}
+	if err := v.writeMeta(v.path(), &m); err != nil {
+		v.retry(snap)
+		return writeError("write the meta file", err)
+	}
+	if provisional {
+		return nil // diskState says what the disk may say until snap is written
+	}
+	v.mu.Lock()
+	v.diskState = m.state
+	v.mu.Unlock()
+	failpoint("checkpoint.state written")
+	return nil
+}
+
+// tellOwners makes durable in the index that the version has blocks in the files of
+// these, before its folder says so: after a crash the index must know all who share.
+func (v *Version) tellOwners(all []Key) error {
+	a := v.booked
+	a.key, a.place, a.length = v.key, v.place, v.header.Length
+	a.owners = slices.Clone(a.owners)
+	for _, k := range all {
+		if !slices.Contains(a.owners, k) {
+			a.owners = append(a.owners, k)
+		}
+	}
+	if len(a.owners) == len(v.booked.owners) {
+		return nil
+	}
+	a.owners = a.owners[max(len(a.owners)-maxOwners, 0):]
+	if err := v.store.index.update([]entry{keyEntry(v.key, v.name), accountEntry(v.name, a)}); err != nil {
+		return err
+	}
+	return v.store.syncIndex()
 }
 
 // syncFile is fdatasync; tests make it fail.
@@ -244,6 +293,10 @@ func (v *Version) condemn(snap *snapshot, control bool, cause error) error {
 	// damage only loses blocks. This is the one read under mu: a rare one.
 	_ = readKnown(v.parts.known, v.table.own, v.table.blocks, v.key, numbers)
 	v.table.settleOwn()
+	if v.state == Verified && (meta == nil || meta.state != Verified) {
+		v.setState(Provisional) // what is back is of before it was verified
+	}
+	v.doubtLost()
 	if control {
 		v.restoreControl(meta)
 	} else if snap.meta != nil {

@@ -29,6 +29,20 @@ func (s *Store) claim(file *dataFile, r format.Range, except *watch) (done func(
 	}
 }
 
+// claimChanging is claim of those of bytes data, which are about to be written at off of
+// the file, that are others there now: who refers to the rest need not know.
+func (s *Store) claimChanging(file *dataFile, data []byte, off int64, except *watch) (done func()) {
+	var claims []func()
+	for _, r := range file.changing(data, off) {
+		claims = append(claims, s.claim(file, r, except))
+	}
+	return func() {
+		for _, done := range claims {
+			done()
+		}
+	}
+}
+
 // isClaimed says whether some of bytes r of a data file is being changed.
 func (s *Store) isClaimed(file *dataFile, r format.Range) bool {
 	s.mu.Lock()

@@ -393,7 +393,6 @@ func TestReplaceOfVerified(t *testing.T) {
 	m.fill(t, v)
 	must(t, v.SetVerified(v.Losses()))
 	must(t, v.Checkpoint())
-	must(t, v.Forget(format.BlockRange{Start: collideAt + 1, End: collideAt + 2}))
 	must(t, v.Replace(0, other.data))
 	m.same(t, v)
 	must(t, v.Close())

@@ -1,6 +1,7 @@
 package blockstore
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"slices"
@@ -44,6 +45,38 @@ func (d *dataFile) dropUsers(r format.Range) {
 	for _, g := range segments {
 		g.dropUsers(r)
 	}
+}
+
+// used says whether others refer, or may, to bytes of the file.
+func (d *dataFile) used() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.segments) > 0
+}
+
+// changing are those of bytes data, which are about to be written at off, that are others
+// there now; all, when nobody refers to the file.
+func (d *dataFile) changing(data []byte, off int64) (out []format.Range) {
+	all := format.Range{Start: off, End: off + int64(len(data))}
+	if !d.used() || len(data) == 0 {
+		return []format.Range{all}
+	}
+	now := borrow(all.Length())
+	defer giveBack(now)
+	n, _ := d.ReadAt(*now, off)
+	for at := 0; at < len(data); at += diskPage {
+		end := min(at+diskPage, len(data))
+		if end <= n && bytes.Equal(data[at:end], (*now)[at:end]) {
+			continue
+		}
+		r := format.Range{Start: off + int64(at), End: off + int64(end)}
+		if last := len(out) - 1; last >= 0 && out[last].End == r.Start {
+			out[last].End = r.End
+		} else {
+			out = append(out, r)
+		}
+	}
+	return out
 }
 
 // dataFiles are those that are open. It is one table for all stores, as the

@@ -19,6 +19,15 @@ func (v *Version) Discard() error {
 	s := v.store
 	s.moving.Lock()
 	defer s.moving.Unlock()
+	v.folder.Lock()
+	open, gone := v.parts != nil, v.discarded
+	v.folder.Unlock()
+	switch {
+	case !open:
+		return ErrClosed
+	case gone:
+		return nil // the key may be another's by now
+	}
 	if err := s.handOver(v.key, true); err != nil {
 		return err
 	}
@@ -27,18 +36,18 @@ func (v *Version) Discard() error {
 	if v.parts == nil {
 		return ErrClosed
 	}
-	if v.discarded {
-		return nil
-	}
 	if err := s.owns(); err != nil {
 		return err
 	}
-	gone, err := s.setAside(v.name)
+	aside, err := s.setAside(v.name)
 	if err != nil {
 		return err
 	}
 	old := v.name
-	v.name, v.discarded = gone, true
+	v.name, v.discarded = aside, true
+	v.mu.Lock()
+	v.diskState = Provisional // nobody reads there any more
+	v.mu.Unlock()
 	// Before the key is free: what the next one writes must stay.
 	err = s.index.update([]entry{keyEntry(v.key, ""), {key: indexVersion + old}})
 	// Its room counts as taken until it is given back.

@@ -42,10 +42,23 @@
 // Blocks are written to data and can be read at once. A checkpoint (every
 // CheckpointInterval or CheckpointBytes, and at the last Close) then does, per
 // version: copy the pages of the map that changed; fdatasync of control and of
-// data; meta; the copied pages of known, fdatasync; shared; then, once for all
+// data; meta; the copied pages of known, fdatasync; shared, after the index has the names
+// of those whose blocks they are; then, once for all
 // versions, the index's log and its fdatasync. So what is on the disk never speaks of
 // bytes that might not be. When an fdatasync fails, all that came since the
 // last good checkpoint is forgotten.
+//
+// # Verified
+//
+// What a Verified version serves is what was held against the digests of the whole, also
+// after a crash. While the disk says Verified, known names there no bytes of data but such
+// bytes: the disk is told so after known and shared are (Version.write), and nothing else
+// is written to data before it is told Provisional (Version.fill, Version.gather). After a
+// failed fdatasync the version is Provisional if the disk says so (Version.condemn). Shared
+// blocks may change while the version is closed; they are held against the manifest.
+//
+// A block that is lost and comes again is held against the manifest. When there is none,
+// for want of room, the version is Provisional as soon as a block of it is lost.
 //
 // # After a crash
 //
@@ -80,7 +93,8 @@
 // whole now, copies, within the limits. Such blocks are there twice, each version's own.
 //
 // Bytes of a segment change when blocks are put over them, when they are punched,
-// and when an fdatasync failed. Whoever changes them claims them before: those who
+// and when an fdatasync failed; those that are written over by the same ones do not.
+// Whoever changes them claims them before: those who
 // refer to them forget the blocks, and until the change is done nobody begins to
 // refer to them. Version.moves is a sequence lock: it counts what may make the bytes
 // that a reader looked up other bytes, and is changed before they are. A reader

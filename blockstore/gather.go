@@ -133,6 +133,14 @@ func (v *Version) gather(how gathering) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	v.mu.Lock()
+	other := v.diskState == Verified && v.state != Verified
+	v.mu.Unlock()
+	if other { // what is shared may not be what was verified
+		if err := v.unverify(); err != nil {
+			return false, err
+		}
+	}
 	batch, x := v.nextBatch(how.only, s.batchSize())
 	if len(batch) == 0 {
 		return false, nil
@@ -290,7 +298,7 @@ func (v *Version) takeOver(m moved, x *transfer, data []byte, moves int64) (take
 		s.unreserve(room)
 		return false, nil
 	}
-	defer s.claim(parts.data, m.at(), x.to)()
+	defer s.claimChanging(parts.data, data, m.to, x.to)()
 	if err := writeData(parts.data.File, data, m.to); err != nil {
 		s.unreserve(room)
 		v.setStrays(true)

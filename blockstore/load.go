@@ -16,6 +16,7 @@ type loaded struct {
 	table *table
 	state State
 	disk  State              // the state that the disk tells, which may be too good
+	sums  bool               // it is Verified, and has a manifest
 	pages map[int64]struct{} // pages of "known" that must be written again
 	// shared are the runs that lie in other versions' files, as the disk tells.
 	shared []located
@@ -46,12 +47,24 @@ func loadParts(dir string, key Key, h *format.Header, warn func(error)) (*loaded
 	if l.shared, err = readShared(dir, key, l.table.blocks); err != nil {
 		warn(fmt.Errorf("blockstore: version %v: %w", key, err))
 	}
-	if l.state == Verified && len(l.shared) > 0 {
-		if l.parts.sums, err = OpenFile(filepath.Join(dir, manifestName), os.O_RDONLY); err != nil {
-			l.parts.sums, l.state = nil, Provisional // nobody knows what the others have by now
-		}
+	if l.state == Verified {
+		l.loadManifest(dir)
 	}
 	return l, nil
+}
+
+// loadManifest looks for the manifest of a version that is Verified.
+func (l *loaded) loadManifest(dir string) {
+	f, err := OpenFile(filepath.Join(dir, manifestName), os.O_RDONLY)
+	l.sums = err == nil
+	switch {
+	case l.sums && len(l.shared) > 0:
+		l.parts.sums = f
+	case l.sums:
+		f.Close()
+	case len(l.shared) > 0:
+		l.state = Provisional // nobody knows what the others have by now
+	}
 }
 
 // loadKnown fills the table from the file "known".

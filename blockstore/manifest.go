@@ -152,6 +152,9 @@ func (m *Manifest) commit() error {
 		return writeError("write the manifest", err)
 	}
 	failpoint("manifest.named")
+	v.mu.Lock()
+	v.sums = true
+	v.mu.Unlock()
 	return v.settle(0)
 }
 

@@ -133,8 +133,9 @@ func (v *Version) end() error {
 	v.files.Unlock()
 	v.dropSegments()
 	v.mu.Lock()
-	v.store.unreserve(v.written) // of what no checkpoint booked
-	v.written = 0
+	v.store.unreserve(v.written)        // of what no checkpoint booked
+	v.store.dirtyBytes.Add(-v.unsynced) // of one that was discarded
+	v.written, v.unsynced = 0, 0
 	v.mu.Unlock()
 	if v.discarded {
 		err = errors.Join(err, v.removeFiles())
@@ -166,7 +167,7 @@ func (s *Store) loadVersion(key Key, place Place, raw []byte, h *format.Header, 
 		return nil, err
 	}
 	v.parts, v.table, v.state, v.pages = l.parts, l.table, l.state, l.pages
-	v.diskState, v.stateLost = l.disk, l.state != l.disk
+	v.diskState, v.stateLost, v.sums = l.disk, l.state != l.disk, l.sums
 	v.strays = name != "" // a crash may have left some
 	v.used.Store(time.Now().Unix())
 	v.id, _, v.hasID, _ = parseName(v.name)

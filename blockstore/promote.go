@@ -80,15 +80,21 @@ func (v *Version) mergeInto(id ID, target string) error {
 	if !other.parts.control.whole() {
 		err = copyControl(other.parts.control, v.parts.control)
 	}
+	var sums *os.File
+	if other.sums {
+		if sums, err = OpenFile(filepath.Join(target, manifestName), os.O_RDONLY); err == nil {
+			defer sums.Close()
+		}
+	}
 	if err == nil {
-		err = v.copyBlocks(other)
+		err = v.copyBlocks(other, sums)
 	}
 	if err != nil {
 		other.parts.close()
 		return err
 	}
 	v.files.Lock()
-	last := v.copyBlocks(other)
+	last := v.copyBlocks(other, sums)
 	old, oldName := v.parts, v.name
 	v.adopt(id, other)
 	v.files.Unlock()
@@ -117,7 +123,7 @@ func (v *Version) adopt(id ID, other *loaded) {
 	if v.state != Suspect {
 		v.setState(other.state)
 	}
-	v.diskState = other.disk
+	v.diskState, v.sums = other.disk, other.sums
 	v.stateLost = v.stateLost || v.state != v.diskState
 	v.touch(format.BlockRange{End: format.BlockID(max(v.table.blocks, 1))})
 	// What was copied is to be synced, be it nothing.
@@ -144,8 +150,12 @@ func copyControl(to, from *controlFile) error {
 }
 
 // copyBlocks copies the blocks that are here and not in other. They are
-// checked when they are next read, if they were not before.
-func (v *Version) copyBlocks(other *loaded) error {
+// checked when they are next read, if they were not before. When other was verified, only
+// those are copied that are so by its manifest, sums.
+func (v *Version) copyBlocks(other *loaded, sums *os.File) error {
+	if other.disk == Verified && sums == nil {
+		return nil // what is missing there is fetched
+	}
 	buf := make([]byte, max(checkBytes, v.header.BlockSize))
 	end := format.BlockID(other.table.blocks)
 	for b := format.BlockID(0); b < end; {
@@ -163,8 +173,13 @@ func (v *Version) copyBlocks(other *loaded) error {
 		if v.moves.Load() != here.moves {
 			continue // it may have been moved while it was read
 		}
+		if err == nil && sums != nil {
+			if bad, known := v.differingFrom(sums, r, buf[:at.Length()]); !known || len(bad) > 0 {
+				err = ErrOtherContent
+			}
+		}
 		if err != nil {
-			b = r.End // a block that cannot be read is not taken along
+			b = r.End // a block that cannot be read, or is another, is not taken along
 			continue
 		}
 		if _, err := other.parts.data.WriteAt(buf[:at.Length()], at.Start); err != nil {

@@ -38,6 +38,9 @@ func (v *Version) put(first format.BlockID, data []byte, replace bool) error {
 	if len(bad) > 0 {
 		return fmt.Errorf("%w: block %d", ErrOtherContent, bad[0])
 	}
+	if !sure {
+		v.doubt(blocks)
+	}
 	// Nothing is known better than what was verified as a whole.
 	replace = replace && (sure || v.State() != Verified)
 	for range putRounds {
@@ -69,24 +72,16 @@ func (v *Version) putOnce(blocks format.BlockRange, data []byte, sure bool) (mis
 	}
 	// What is not written by then needs no room.
 	defer func() { v.store.unreserve(room) }()
-	if !sure {
-		if err := v.unverify(blocks); err != nil {
-			return missing, 0, err
-		}
-	}
-	parts, err := v.enter()
-	if err != nil {
-		return missing, 0, err
-	}
-	defer v.leave()
-	if !parts.control.covers(v.header.RecordRange(blocks)) {
-		return missing, 0, ErrUnknownRecords
-	}
 	for rest := blocks; rest.Count() > 0; {
 		how := putting{room: room, sure: sure}
-		next, err := v.fill(parts, rest, data[v.geometry().Offset(rest.Start)-base:], &how)
+		next, err := v.fill(rest, data[v.geometry().Offset(rest.Start)-base:], &how)
 		room -= how.used
 		wrote += how.wrote
+		if err == errVerified {
+			if err = v.unverify(); err == nil {
+				continue
+			}
+		}
 		if err != nil {
 			return missing, wrote, err
 		}
@@ -140,21 +135,29 @@ func (v *Version) dropOthers(first format.BlockID, have, want []byte, damaged bo
 	}
 }
 
-// unverify has a version that was verified be Provisional, also on the disk, before others
-// of blocks are written than those that were verified. Errors: the disk's.
-func (v *Version) unverify(blocks format.BlockRange) error {
+// doubt has a version that was verified be Provisional when others of blocks may come than
+// those that were verified.
+func (v *Version) doubt(blocks format.BlockRange) {
 	v.mu.Lock()
-	writes := v.diskState == Verified && v.table.missing(blocks) > 0
-	if writes {
-		v.stateLost = true
-		if v.state == Verified {
-			v.setState(Provisional)
-		}
+	defer v.mu.Unlock()
+	if v.state == Verified && v.table.missing(blocks) > 0 {
+		v.setState(Provisional)
+	}
+}
+
+// errVerified: the disk says that the version is Verified, and so its own file must not get
+// other bytes: after a crash they would be taken for those that were verified.
+var errVerified = errors.New("blockstore: the version is verified on the disk")
+
+// unverify has the disk say that the version is Provisional, before its own file gets other
+// blocks than those that were verified. Errors: the disk's; ErrClosed.
+func (v *Version) unverify() error {
+	v.mu.Lock()
+	v.stateLost = true
+	if v.state == Verified {
+		v.setState(Provisional)
 	}
 	v.mu.Unlock()
-	if !writes {
-		return nil
-	}
 	return v.Checkpoint()
 }
 
@@ -169,22 +172,34 @@ type putting struct {
 
 // fill writes the first of blocks r that are not here, as far as they follow each other,
 // and says so; data are the bytes of r and what follows. It returns the block to go on
-// with.
-func (v *Version) fill(parts *parts, r format.BlockRange, data []byte, how *putting) (next format.BlockID, err error) {
+// with. Errors: errVerified, when nothing was written; those of Put.
+func (v *Version) fill(r format.BlockRange, data []byte, how *putting) (next format.BlockID, err error) {
+	parts, err := v.enter()
+	if err != nil {
+		return r.Start, err
+	}
+	defer v.leave()
+	if !parts.control.covers(v.header.RecordRange(r)) {
+		return r.Start, ErrUnknownRecords
+	}
 	v.writing.Lock()
 	defer v.writing.Unlock()
 	v.mu.Lock()
 	run := v.table.run(r.Start, r.End)
 	how.epoch = v.epoch
+	verified := v.diskState == Verified
 	v.mu.Unlock()
 	if run.at != nowhere {
 		return run.end, nil
+	}
+	if verified && !how.sure {
+		return r.Start, errVerified
 	}
 	r.End = run.end
 	at := v.geometry().Bytes(r)
 	data = data[:at.Length()]
 	// Who refers to these bytes must not see them change.
-	defer v.store.claim(parts.data, at, nil)()
+	defer v.store.claimChanging(parts.data, data, at.Start, nil)()
 	failpoint("write.reserved")
 	if err := writeData(parts.data.File, data, at.Start); err != nil {
 		v.setStrays(true)

@@ -274,3 +274,48 @@ func TestGatherAtOnce(t *testing.T) {
 		must(t, open[i].Close())
 	}
 }
+
+// TestSharersAfterKill: after a kill between the file of shared runs and the index's log
+// the store knows who shares, so that these lose nothing when the owner goes or gives its
+// blocks away.
+func TestSharersAfterKill(t *testing.T) {
+	for _, how := range []string{"remove", "gather"} {
+		t.Run(how, func(t *testing.T) {
+			m := makeTarget(t, 1, 100*4096, 4096)
+			next, third := m.changed(t, 2, 20), m.changed(t, 3, 20)
+			dir := t.TempDir()
+			s, _ := openStore(t, dir)
+			v, v2, v3 := m.open(t, s), next.open(t, s), third.open(t, s)
+			m.fill(t, v)
+			must(t, v2.PutControl(next.control, 0))
+			must(t, v3.PutControl(third.control, 0))
+			shareAligned(t, v3, v, third, m)
+			third.putWhole(t, v3)
+			must(t, errors.Join(v.Checkpoint(), v2.Checkpoint(), v3.Checkpoint()))
+			must(t, s.Keep(v2.key, true))
+			must(t, s.syncIndex())
+			shareAligned(t, v2, v, next, m)
+			next.putWhole(t, v2)
+			v2.folder.Lock()
+			err := v2.checkpoint() // killed before the commit
+			v2.folder.Unlock()
+			must(t, err)
+			crashed := crash(t, dir)
+			must(t, errors.Join(v.Close(), v2.Close(), v3.Close(), s.Close()))
+
+			s, w := openStore(t, crashed)
+			if how == "remove" {
+				within(t, "it goes", func() bool { return !errors.Is(s.Remove(m.key()), ErrInUse) })
+			} else {
+				v3 = third.open(t, s)
+				must(t, v3.Gather(t.Context()))
+				must(t, v3.Close())
+			}
+			v2 = next.open(t, s)
+			if n := next.checkAll(t, v2); n != int(next.count()) {
+				t.Errorf("one that is kept has %d blocks of %d: %v", n, next.count(), w.all)
+			}
+			must(t, errors.Join(v2.Close(), s.Close()))
+		})
+	}
+}

@@ -279,9 +279,15 @@ func TestSharedBytesThatChange(t *testing.T) {
 	must(t, v1.Forget(format.BlockRange{Start: 3, End: 5}))
 	two.same(t, v2) // the bytes are there still
 	must(t, v1.Put(3, one.blocks(3, 5)))
+	if run, _ := v2.Known(3, 5); run != 2 {
+		t.Error("blocks are lost although the same bytes were written")
+	}
+	must(t, v1.Forget(format.BlockRange{Start: 3, End: 5}))
+	must(t, v1.Put(3, two.blocks(7, 9))) // nobody holds them against their records here
 	if run, _ := v2.Known(3, 5); run != 0 {
 		t.Error("blocks are here although their bytes were overwritten")
 	}
+	must(t, v1.Forget(format.BlockRange{Start: 3, End: 5}))
 	two.putWhole(t, v2)
 	two.same(t, v2)
 	must(t, v1.Close())

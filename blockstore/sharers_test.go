@@ -189,3 +189,76 @@ func TestPendingAfterEpoch(t *testing.T) {
 		t.Errorf("%d bytes are set aside", s.pending)
 	}
 }
+
+// TestSameBytesAgain: bytes that are written over by the same ones are not taken from those
+// who refer to them.
+func TestSameBytesAgain(t *testing.T) {
+	t.Run("put", func(t *testing.T) {
+		m := makeTarget(t, 1, 100*4096, 4096)
+		next := m.changed(t, 2, 20)
+		s, _ := openStore(t, t.TempDir())
+		v, v2 := sharing(t, s, m, next)
+		before := v2.Shares()
+		must(t, v.Forget(v.geometry().All())) // a repair
+		must(t, v.Replace(0, m.data))
+		if n := v2.Shares(); n != before || n == 0 {
+			t.Errorf("%d blocks of %d are shared still", n, before)
+		}
+		next.same(t, v2)
+		must(t, errors.Join(v.Close(), v2.Close()))
+	})
+	t.Run("gather", func(t *testing.T) {
+		a := makeTarget(t, 1, 100*4096, 4096)
+		b, c := targetOf(t, 2, a.data, 4096), targetOf(t, 3, a.data, 4096)
+		s, _ := openStore(t, t.TempDir())
+		v, o, w := a.open(t, s), b.open(t, s), c.open(t, s)
+		a.fill(t, v)
+		b.fill(t, o)
+		must(t, w.PutControl(c.control, 0))
+		shareAligned(t, w, v, c, a)
+		must(t, v.Forget(v.geometry().All()))
+		shareAligned(t, v, o, a, b)
+		must(t, v.Gather(t.Context()))
+		if n := w.KnownCount(); n != 100 {
+			t.Errorf("another has %d blocks of 100", n)
+		}
+		c.same(t, w)
+		must(t, errors.Join(v.Close(), o.Close(), w.Close()))
+	})
+}
+
+// TestDiscardTwice: to discard what was discarded before does nothing to the version that
+// has its Key by then.
+func TestDiscardTwice(t *testing.T) {
+	for _, how := range []string{"open", "closed"} {
+		t.Run(how, func(t *testing.T) {
+			m := makeTarget(t, 1, 2000*4096, 4096)
+			next := m.changed(t, 2, 20)
+			s, w := openStore(t, t.TempDir())
+			a, b := m.open(t, s), m.open(t, s) // two mounts
+			must(t, a.Discard())
+			if how == "closed" {
+				must(t, errors.Join(a.Close(), b.Close()))
+			}
+			v, v2 := sharing(t, s, m, next)
+			v.Hold()
+			v2.Hold()
+			data, err := v.OpenData(t.Context())
+			must(t, err)
+			s.mu.Lock()
+			s.limits = Limits{Size: s.usedLocked() + 100<<10}
+			s.mu.Unlock()
+			before := v2.KnownCount()
+			if err := b.Discard(); err != nil && !errors.Is(err, ErrClosed) {
+				t.Error(err)
+			}
+			if n := v2.KnownCount(); n != before {
+				t.Errorf("%d blocks of %d are left: %v", n, before, w.all)
+			}
+			must(t, errors.Join(data.Close(), v.Close(), v2.Close()))
+			if how == "open" {
+				must(t, errors.Join(a.Close(), b.Close()))
+			}
+		})
+	}
+}

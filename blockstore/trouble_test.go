@@ -195,3 +195,32 @@ func TestKindsOfTrouble(t *testing.T) {
 		}
 	}
 }
+
+// TestDirtyBytes: bytes that a checkpoint could not make durable are waiting once, and
+// none when the version is gone.
+func TestDirtyBytes(t *testing.T) {
+	dir := t.TempDir()
+	m := makeTarget(t, 1, 100*4096, 4096)
+	s, _ := openStore(t, dir)
+	v := m.open(t, s)
+	m.fill(t, v)
+	before := s.dirtyBytes.Load()
+	must(t, os.Rename(filepath.Join(dir, "lock"), filepath.Join(dir, "lock2")))
+	for range 5 {
+		if v.Checkpoint() == nil {
+			t.Fatal("no error")
+		}
+	}
+	if n := s.dirtyBytes.Load(); n != before {
+		t.Errorf("%d bytes are dirty, %d were put", n, before)
+	}
+	must(t, os.Rename(filepath.Join(dir, "lock2"), filepath.Join(dir, "lock")))
+	must(t, v.Checkpoint())
+	must(t, v.Discard())
+	must(t, v.Forget(v.geometry().All()))
+	must(t, v.Put(0, m.data))
+	must(t, v.Close())
+	if n := s.dirtyBytes.Load(); n != 0 {
+		t.Errorf("%d bytes are dirty of nothing", n)
+	}
+}

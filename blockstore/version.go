@@ -105,6 +105,7 @@ type Version struct {
 	segments  map[*segment]struct{} // guarded by mu; of others, used until the end
 	heat      heat                  // guarded by mu
 	newShared bool                  // guarded by mu; the shared runs differ from the disk's
+	sums      bool                  // guarded by mu; there is a manifest, if it is Verified
 	stateLost bool                  // guarded by mu; state differs from the disk's
 	diskState State                 // guarded by mu; the disk's; Verified when it may be
 	strays    bool                  // guarded by mu; data may have bytes that no map speaks of
@@ -212,8 +213,8 @@ func (v *Version) Losses() int64 { return v.losses.Load() }
 
 // SetVerified sets the state to Verified, after all blocks were read and the whole agreed
 // with its digests; losses is what Losses gave before the first was read. It is durable
-// after the next checkpoint. A Put that writes another block into a Verified version makes
-// it Provisional again, for what is then here is no longer what was verified.
+// after the next checkpoint. It is Provisional again when a block is forgotten and there is
+// no manifest to tell what was verified, and when another block may come than was verified.
 //
 // Errors: ErrChanged when blocks were forgotten since, so that others may be in their
 // place; ErrClosed.
@@ -282,6 +283,15 @@ func (v *Version) forget(r format.BlockRange) {
 		v.losses.Add(1)
 		v.newShared = v.newShared || runs > 0
 		v.strays = true
+		v.doubtLost()
+	}
+}
+
+// doubtLost has a version of which blocks were forgotten be Provisional if nobody knows
+// what they were. It needs mu.
+func (v *Version) doubtLost() {
+	if v.state == Verified && !v.sums {
+		v.setState(Provisional)
 	}
 }
 
