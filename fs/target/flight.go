@@ -157,21 +157,23 @@ func (t *Target) deliver(f *flight, first format.BlockID, data []byte) error {
 	start := t.geometry.Offset(first)
 	came := t.geometry.Covering(format.Range{Start: start, End: start + int64(len(data))})
 	known, _ := t.version.Known(came.Start, came.End)
-	if known < came.Count() {
+	wanted, stored := known < came.Count(), false
+	if wanted || t.isVerified() { // who waits must not get others than were verified
 		err := t.version.Replace(first, data)
 		if errors.Is(err, blockstore.ErrOtherContent) {
 			return err
 		}
+		stored = wanted && err == nil
 		t.noteRoom(err)
 	}
 	t.mu.Lock()
 	f.arrived(came)
-	if known < came.Count() { // else other bytes may have been here before
+	if stored { // else other bytes may be here, or come
 		t.noteCame(came)
 	}
 	t.feed(came, data)
 	t.mu.Unlock()
-	if known < came.Count() {
+	if wanted {
 		t.afterDelivery()
 	}
 	return nil

@@ -199,12 +199,16 @@ func (t *Target) changedSince(last verdict) bool {
 
 func (t *Target) verifyAndRepairOnce() verdict {
 	found := t.verifyWhole()
-	if err := found.err; found.done && err != nil && !errors.Is(err, format.ErrNoFileHash) && t.beginRepair(err) {
-		defer t.endRepair()
-		if t.fetchMissing(zsyncclient.Foreground) != nil {
-			return found
+	if err := found.err; found.done && err != nil && !errors.Is(err, format.ErrNoFileHash) {
+		if t.beginRepair(err) {
+			defer t.endRepair()
+			if t.fetchMissing(zsyncclient.Foreground) != nil {
+				return found
+			}
+			found = t.verifyWhole()
+		} else if t.repairing() != nil { // by who reads a small target
+			found.done = false
 		}
-		found = t.verifyWhole()
 	}
 	if found.done {
 		t.conclude(found)

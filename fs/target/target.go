@@ -220,24 +220,39 @@ func (t *Target) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 
 // readAt is ReadAt; bulk says that it is one of many reads in a row.
 func (t *Target) readAt(ctx context.Context, p []byte, off int64, bulk bool) (int, error) {
-	if err := t.settled(ctx); err != nil {
-		return 0, err
-	}
-	if n, done, err := t.readLocal(p, off); done {
-		return n, err
-	}
-	p, atEnd := t.cut(p, off)
-	if t.wantsWhole() {
-		whole, err := t.verifySmall(ctx)
-		if err != nil {
+	for {
+		losses := t.version.Losses()
+		if err := t.settled(ctx); err != nil {
 			return 0, err
 		}
-		return copy(p, whole[off:]), atEnd
+		if n, done, err := t.readLocal(p, off); done {
+			return n, err
+		}
+		p, atEnd := t.cut(p, off)
+		if t.wantsWhole() {
+			whole, err := t.verifySmall(ctx)
+			if err != nil {
+				return 0, err
+			}
+			return copy(p, whole[off:]), atEnd
+		}
+		if err := t.readMissing(ctx, p, off, bulk); err != nil {
+			return 0, err
+		}
+		if t.mayServe(losses) {
+			return len(p), atEnd
+		}
+		if ctx.Err() != nil {
+			return 0, context.Cause(ctx)
+		}
 	}
-	if err := t.readMissing(ctx, p, off, bulk); err != nil {
-		return 0, err
-	}
-	return len(p), atEnd
+}
+
+// mayServe says whether what was read since losses, of a version that was settled then, is
+// of one that is verified, where nothing else is served: no block went meanwhile, in whose
+// place another may have come.
+func (t *Target) mayServe(losses int64) bool {
+	return !t.options.Strict || t.isVerified() && t.version.Losses() == losses
 }
 
 // readLocal is ReadAt as far as it needs no block that is not here.
@@ -251,11 +266,12 @@ func (t *Target) readLocal(p []byte, off int64) (n int, done bool, err error) {
 	if err := t.usable(); err != nil {
 		return 0, true, err
 	}
+	losses := t.version.Losses()
 	if t.wantsWhole() || t.unsettled() {
 		return 0, false, nil
 	}
 	p, atEnd := t.cut(p, off)
-	if _, err := t.version.ReadAt(p, off); err != nil {
+	if _, err := t.version.ReadAt(p, off); err != nil || !t.mayServe(losses) {
 		return 0, false, nil
 	}
 	t.noteServed(len(p))

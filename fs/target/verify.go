@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 
 	"github.com/zsyncfs/zsyncfs/blockstore"
@@ -15,7 +16,7 @@ import (
 const verifyLength = 1 << 20
 
 // verifySmall brings a small target here as a whole, holds it against its
-// digests and returns it. It goes by memory, so that it needs no room in the
+// digests, repairs it, and returns it. It goes by memory, so that it needs no room in the
 // store.
 func (t *Target) verifySmall(ctx context.Context) ([]byte, error) {
 	whole := make([]byte, t.geometry.Length)
@@ -26,28 +27,59 @@ func (t *Target) verifySmall(ctx context.Context) ([]byte, error) {
 		}
 		v := t.header.NewFileVerifier()
 		v.Write(whole)
-		out.err = v.Check()
-		if out.err == nil {
-			t.keepOnly(whole)
-		} else if t.version.Losses() != out.losses && round < verifyRounds {
-			continue // it was read beside a repair
+		if out.err = v.Check(); out.err == nil {
+			if t.keepOnly(whole) {
+				return whole, t.conclude(out)
+			}
+			return whole, nil
 		}
-		return whole, t.conclude(out)
+		if round < verifyRounds && (t.version.Losses() != out.losses || t.repairSmall(ctx, out.err)) {
+			continue // it was read beside a repair, or before one
+		}
+		if err := t.conclude(out); err != nil {
+			return nil, err
+		}
+		return nil, fmt.Errorf("%w: %w", ErrSuspect, out.err)
 	}
 }
 
+// repairSmall repairs a small target that is wrong as a whole, or waits for who does; the
+// next look fetches what is missing then. false: that was done.
+func (t *Target) repairSmall(ctx context.Context, cause error) bool {
+	if t.beginRepair(cause) {
+		t.endRepair()
+		return true
+	}
+	done := t.repairing()
+	if done == nil {
+		return false
+	}
+	select {
+	case <-done:
+	case <-ctx.Done(): // which the next look tells
+	}
+	return true
+}
+
 // keepOnly forgets those blocks in the store that are not what whole has, which was
-// verified: what a reader was given by a fetch may not be what somebody else put.
-func (t *Target) keepOnly(whole []byte) {
+// verified: what a reader was given by a fetch may not be what somebody else put. It says
+// whether all were there, and none is forgotten.
+func (t *Target) keepOnly(whole []byte) (all bool) {
+	all = true
 	buf := make([]byte, min(t.geometry.BlockSize, t.geometry.Length))
 	for b := format.BlockID(0); b < t.geometry.All().End; b++ {
 		one := format.BlockRange{Start: b, End: b + 1}
 		r := t.geometry.Bytes(one)
 		got := buf[:r.Length()]
-		if _, err := t.version.ReadAt(got, r.Start); err == nil && !bytes.Equal(got, whole[r.Start:r.End]) {
+		switch _, err := t.version.ReadAt(got, r.Start); {
+		case err != nil && !errors.Is(err, io.EOF):
+			all = false
+		case !bytes.Equal(got, whole[r.Start:r.End]):
+			all = false
 			_ = t.version.Forget(one) // an error is that it is closed
 		}
 	}
+	return all
 }
 
 // startVerification verifies the whole target in the background, once.
@@ -156,6 +188,8 @@ func (t *Target) conclude(found verdict) error {
 	switch {
 	case errors.Is(err, format.ErrNoFileHash):
 		return nil // stays provisional: nothing can be said about the whole
+	case err != nil && t.version.Losses() != found.losses:
+		return nil // nothing is known of what came instead
 	case err != nil:
 		record = func() error { return t.version.SetState(blockstore.Suspect) }
 	case t.version.KnownCount() < t.geometry.BlockCount():

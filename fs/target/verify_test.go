@@ -1,0 +1,157 @@
+package target
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/zsyncfs/zsyncfs/blockstore"
+	"github.com/zsyncfs/zsyncfs/format"
+	"github.com/zsyncfs/zsyncfs/fs/mounttest/forged"
+)
+
+// victim is a published file that was read and verified, its block at byte forgedAt, and
+// another that agrees with the same record.
+type victim struct {
+	*Target
+	data, fake []byte
+	block      format.BlockRange
+}
+
+const forgedAt = 700 * forgedBlock
+
+func newVictim(t *testing.T, o Options) victim {
+	t.Helper()
+	data := randomBytes(1 * mib)
+	fake := forge(t, data[forgedAt:forgedAt+forgedBlock])
+	s := newShelf(t, o)
+	srv := s.server()
+	s.publish(srv, "/x.img", data, format.BuilderOptions{BlockSize: forgedBlock, Lengths: forged.Cut})
+	tg := s.read(srv, "/x.img", data, blockstore.Verified)
+	evil := bytes.Clone(data)
+	copy(evil[forgedAt:], fake)
+	srv.Put("/x.img", evil)
+	return victim{tg, data, fake, tg.geometry.Covering(format.Range{Start: forgedAt, End: forgedAt + 1})}
+}
+
+// TestLostBlockOfVerified: what comes for a reader of a verified version is what was
+// verified, also when somebody else was faster.
+func TestLostBlockOfVerified(t *testing.T) {
+	v := newVictim(t, Options{})
+	for _, faster := range []bool{false, true} {
+		if err := v.version.Forget(v.block); err != nil {
+			t.Fatal(err)
+		}
+		p := make([]byte, forgedBlock)
+		v.mu.Lock()
+		q := &piece{blocks: v.block, left: 1, got: make([]uint64, 1), done: make(chan struct{}), dst: p, off: forgedAt}
+		v.pieces = append(v.pieces, q)
+		v.mu.Unlock()
+		if faster { // the flight of another mount
+			if err := v.version.Replace(v.block.Start, v.data[forgedAt:forgedAt+forgedBlock]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		f := &flight{runs: []format.BlockRange{v.block}}
+		if err := v.deliver(f, v.block.Start, v.fake); !errors.Is(err, blockstore.ErrOtherContent) {
+			t.Errorf("faster %v: %v", faster, err)
+		}
+		select {
+		case <-q.done:
+			t.Errorf("faster %v: a reader got other bytes", faster)
+		default:
+		}
+		v.leave([]*piece{q})
+	}
+}
+
+// TestStrictLostBlock: where only what was verified is served, a block that was lost and
+// of which nobody knows what it was, is not, before the whole is verified anew.
+func TestStrictLostBlock(t *testing.T) {
+	v := newVictim(t, Options{Strict: true})
+	manifests, err := filepath.Glob(filepath.Join(v.store.Dir(), "versions", "*", "manifest"))
+	if err != nil || len(manifests) != 1 {
+		t.Fatal(manifests, err)
+	}
+	if err := os.Remove(manifests[0]); err != nil {
+		t.Fatal(err)
+	}
+	if err := v.version.Forget(v.block); err != nil {
+		t.Fatal(err)
+	}
+	p := make([]byte, forgedBlock)
+	n, err := v.ReadAt(context.Background(), p, forgedAt)
+	if err == nil && !bytes.Equal(p[:n], v.data[forgedAt:forgedAt+forgedBlock]) {
+		t.Errorf("other bytes are served, of a version that is %v", v.version.State())
+	}
+}
+
+// TestSmallForged: a block of a small target that was found here and matches by chance is
+// fetched, as of a large one; no read fails.
+func TestSmallForged(t *testing.T) {
+	const at = 60 << 10
+	data := randomBytes(1 * mib)[forgedAt-at:][:160<<10] // whose forgery is known
+	evil := bytes.Clone(data)
+	copy(evil[at:], forge(t, data[at:at+forgedBlock]))
+	s := newShelf(t, Options{})
+	srv := s.server()
+	s.publish(srv, "/x-1.img", evil, format.BuilderOptions{BlockSize: forgedBlock})
+	s.publish(srv, "/x-2.img", data, format.BuilderOptions{BlockSize: forgedBlock, Lengths: forged.Cut})
+	s.read(srv, "/x-1.img", evil, blockstore.Verified)
+	tg := s.read(srv, "/x-2.img", data, blockstore.Verified)
+	if n := tg.totals.repaired.Load(); n != 1 {
+		t.Errorf("%d repairs", n)
+	}
+}
+
+// TestSmallVerifiedInMemory: a small target that the store did not take as a whole is not
+// verified there.
+func TestSmallVerifiedInMemory(t *testing.T) {
+	f := newFixture(t, 40*4096, nil)
+	tg := f.open()
+	f.expect(tg, 0, 100) // brings all of it here, and verifies it
+	for tg.busy() {
+		time.Sleep(time.Millisecond)
+	}
+	if err := tg.version.SetState(blockstore.Provisional); err != nil { // as of one for which there was no room
+		t.Fatal(err)
+	}
+	block := format.BlockRange{Start: 5, End: 6}
+	if err := tg.version.Forget(block); err != nil {
+		t.Fatal(err)
+	}
+	if tg.keepOnly(f.data) {
+		t.Error("block 5 is not missed")
+	}
+	if err := tg.version.Put(block.Start, bytes.Repeat([]byte{1}, 4096)); err != nil {
+		t.Fatal(err)
+	}
+	if tg.keepOnly(f.data) {
+		t.Error("block 5 is not another")
+	}
+	f.expect(tg, 0, len(f.data))
+	if !tg.keepOnly(f.data) {
+		t.Error("it is all here")
+	}
+}
+
+// TestCameWithoutRoom: what the store did not take does not count as come from the server:
+// what is found here later in its place is doubtful.
+func TestCameWithoutRoom(t *testing.T) {
+	f := newFixture(t, 1*mib, nil)
+	tg := f.open()
+	f.store.SetLimits(blockstore.Limits{Size: 1})
+	block := format.BlockRange{Start: 5, End: 6}
+	if err := tg.deliver(&flight{runs: []format.BlockRange{block}}, block.Start, f.data[5*4096:6*4096]); err != nil {
+		t.Fatal(err)
+	}
+	tg.mu.Lock()
+	defer tg.mu.Unlock()
+	if tg.came.has(block.Start) || tg.noRoom == nil {
+		t.Error("block 5 counts as come")
+	}
+}
