@@ -178,6 +178,7 @@ func (v *Version) write(snap *snapshot) error {
 			v.retry(snap)
 			return writeError("write the shared runs", err)
 		}
+		v.owners = snap.owners
 		failpoint("checkpoint.shared written")
 	}
 	if late {
@@ -209,22 +210,31 @@ func (v *Version) writeState(snap *snapshot, provisional bool) error {
 // tellOwners makes durable in the index that the version has blocks in the files of
 // these, before its folder says so: after a crash the index must know all who share.
 func (v *Version) tellOwners(all []Key) error {
-	a := v.booked
-	a.key, a.place, a.length = v.key, v.place, v.header.Length
-	a.owners = slices.Clone(a.owners)
-	for _, k := range all {
-		if !slices.Contains(a.owners, k) {
-			a.owners = append(a.owners, k)
-		}
-	}
-	if len(a.owners) == len(v.booked.owners) {
+	if !slices.ContainsFunc(all, func(k Key) bool { return !slices.Contains(v.owners, k) }) {
 		return nil
 	}
-	a.owners = a.owners[max(len(a.owners)-maxOwners, 0):]
+	a := v.booked
+	a.key, a.place, a.length = v.key, v.place, v.header.Length
+	a.owners = withOwners(all, v.owners)
 	if err := v.store.index.update([]entry{keyEntry(v.key, v.name), accountEntry(v.name, a)}); err != nil {
 		return err
 	}
-	return v.store.syncIndex()
+	if err := v.store.syncIndex(); err != nil {
+		return err
+	}
+	v.owners = a.owners
+	return nil
+}
+
+// withOwners is first and those of more that are not in it, as many as an account has.
+func withOwners(first, more []Key) []Key {
+	out := slices.Clone(first)
+	for _, k := range more {
+		if len(out) < maxOwners && !slices.Contains(out, k) {
+			out = append(out, k)
+		}
+	}
+	return out
 }
 
 // syncFile is fdatasync; tests make it fail.
@@ -343,7 +353,7 @@ func (v *Version) account() account {
 	v.mu.Lock()
 	a := account{key: v.key, state: v.state, length: v.header.Length, place: v.place, used: max(v.used.Load(), v.booked.used)}
 	a.data, a.own = v.table.bytes()
-	a.owners = owners(v.table.shared)
+	a.owners = withOwners(v.owners, owners(v.table.shared))
 	v.mu.Unlock()
 	c := v.parts
 	for _, f := range []*os.File{c.control.f, c.data.File, c.known} {

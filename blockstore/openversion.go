@@ -168,6 +168,7 @@ func (s *Store) loadVersion(key Key, place Place, raw []byte, h *format.Header, 
 	}
 	v.parts, v.table, v.state, v.pages = l.parts, l.table, l.state, l.pages
 	v.diskState, v.stateLost, v.sums = l.disk, l.state != l.disk, l.sums
+	v.owners = ownersOf(l.shared)
 	v.strays = name != "" // a crash may have left some
 	v.used.Store(time.Now().Unix())
 	v.id, _, v.hasID, _ = parseName(v.name)

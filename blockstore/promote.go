@@ -104,6 +104,7 @@ func (v *Version) mergeInto(id ID, target string) error {
 	}
 	s.gone(v.booked)
 	s.settleSegment(v.key, v.parts.data)
+	v.owners = ownersOf(other.shared)
 	v.takeShared(other.shared)
 	v.booked = s.bookedAccount(v.name)
 	return errors.Join(

@@ -177,10 +177,8 @@ func (a *account) addShared(dir string, g format.Geometry, known *bitset) {
 	runs, _ := readShared(dir, a.key, g.BlockCount())
 	for _, r := range runs {
 		known.set(int64(r.blocks.Start), int64(r.blocks.End))
-		if !slices.Contains(a.owners, r.owner) {
-			a.owners = append(a.owners, r.owner)
-		}
 	}
+	a.owners = ownersOf(runs)
 	count := known.count()
 	a.data = blockBytes(g, count, count > 0 && known.has(g.BlockCount()-1))
 }

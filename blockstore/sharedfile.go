@@ -61,6 +61,16 @@ func owners(runs []shared) (out []Key) {
 	return out
 }
 
+// ownersOf are the versions in whose files runs are, each once.
+func ownersOf(runs []located) (out []Key) {
+	for _, r := range runs {
+		if !slices.Contains(out, r.owner) {
+			out = append(out, r.owner)
+		}
+	}
+	return out
+}
+
 // encodeShared is the content of the file; empty, not nil, without runs.
 func encodeShared(key Key, runs []shared) []byte {
 	if len(runs) == 0 {

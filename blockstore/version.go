@@ -79,6 +79,7 @@ type Version struct {
 	newName   bool      // guarded by folder; the name is not durable yet
 	manifest  *Manifest // guarded by folder; the one that is being made
 	booked    account
+	owners    []Key // guarded by folder; of blocks that the file of shared runs names, as the index knows for good
 
 	// files is read-held during every use of parts, with its I/O; it is
 	// write-held only to swap or close them.
