@@ -62,8 +62,8 @@ func (l *loaded) loadManifest(dir string) {
 		l.parts.sums = f
 	case l.sums:
 		f.Close()
-	case len(l.shared) > 0:
-		l.state = Provisional // nobody knows what the others have by now
+	case len(l.shared) > 0 || l.table.count < l.table.blocks:
+		l.state = Provisional // nobody knows what the others have by now, or what comes
 	}
 }
 

@@ -82,8 +82,9 @@ func (v *Version) mergeInto(id ID, target string) error {
 	}
 	var sums *os.File
 	if other.sums {
-		if sums, err = OpenFile(filepath.Join(target, manifestName), os.O_RDONLY); err == nil {
-			defer sums.Close()
+		if f, err := OpenFile(filepath.Join(target, manifestName), os.O_RDONLY); err == nil {
+			defer f.Close()
+			sums = f
 		}
 	}
 	if err == nil {

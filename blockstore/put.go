@@ -63,6 +63,9 @@ func (v *Version) putOnce(blocks format.BlockRange, data []byte, sure bool) (mis
 	v.mu.Lock()
 	missing = v.table.missing(blocks)
 	v.mu.Unlock()
+	if missing == 0 {
+		return 0, 0, nil // needs no room
+	}
 	base := v.geometry().Offset(blocks.Start)
 	need := roomFor(data, base)
 	room, err := v.store.reserve(need)

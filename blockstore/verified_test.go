@@ -172,47 +172,32 @@ func TestGatherIntoVerified(t *testing.T) {
 	must(t, errors.Join(u.Close(), v.Close()))
 }
 
-// TestPutIntoVerified: what is put where a block was forgotten meanwhile is not taken for
-// what was verified after a crash.
+// TestPutIntoVerified: the whole is verified, and the block forgotten, after a Put of
+// another block has had the disk say that the version is provisional.
 func TestPutIntoVerified(t *testing.T) {
-	t.Run("forgotten", func(t *testing.T) {
-		dir := t.TempDir()
-		s, _ := openStore(t, dir)
-		m, v := unvouched(t, s)
-		v.writing.Lock() // another Put, of other blocks
-		done := make(chan error, 1)
-		untilReserved(t, s, func() { done <- v.Put(collideAt, colliding()[1]) })
-		must(t, v.Forget(chance()))
-		v.writing.Unlock()
-		must(t, <-done)
-		noOtherAfter(t, m, crash(t, dir))
-		must(t, v.Close())
+	dir := t.TempDir()
+	s, _ := openStore(t, dir)
+	m, v := unvouched(t, s)
+	must(t, v.Forget(chance()))
+	s.index.saving.Lock() // that it is provisional takes a while to be noted
+	done := make(chan error, 1)
+	go func() { done <- v.Put(collideAt, colliding()[1]) }()
+	until(t, "provisional on the disk", func() bool {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		return v.diskState == Provisional
 	})
-	t.Run("verified again", func(t *testing.T) {
-		dir := t.TempDir()
-		s, _ := openStore(t, dir)
-		m, v := unvouched(t, s)
-		must(t, v.Forget(chance()))
-		s.index.saving.Lock() // that it is provisional takes a while to be noted
-		done := make(chan error, 1)
-		go func() { done <- v.Put(collideAt, colliding()[1]) }()
-		until(t, "provisional on the disk", func() bool {
-			v.mu.Lock()
-			defer v.mu.Unlock()
-			return v.diskState == Provisional
-		})
-		must(t, v.Put(collideAt, colliding()[0])) // a fetch
-		must(t, v.SetVerified(v.Losses()))
-		v.folder.Lock()
-		err := v.checkpoint()
-		v.folder.Unlock()
-		must(t, err)
-		must(t, v.Forget(chance()))
-		s.index.saving.Unlock()
-		must(t, <-done)
-		noOtherAfter(t, m, crash(t, dir))
-		must(t, v.Close())
-	})
+	must(t, v.Put(collideAt, colliding()[0])) // a fetch
+	must(t, v.SetVerified(v.Losses()))
+	v.folder.Lock()
+	err := v.checkpoint()
+	v.folder.Unlock()
+	must(t, err)
+	must(t, v.Forget(chance()))
+	s.index.saving.Unlock()
+	must(t, <-done)
+	noOtherAfter(t, m, crash(t, dir))
+	must(t, v.Close())
 }
 
 // TestMergeIntoVerified: the index forgot a version that was verified, and what came since
@@ -254,6 +239,42 @@ func TestLossWithoutManifest(t *testing.T) {
 	must(t, v.Forget(chance()))
 	if v.State() != Verified {
 		t.Errorf("with a manifest it is %v", v.State())
+	}
+	must(t, v.Close())
+}
+
+// TestLossAtLoadWithoutManifest is TestLossWithoutManifest of blocks that are found lost
+// when the version is opened.
+func TestLossAtLoadWithoutManifest(t *testing.T) {
+	s, _ := openStore(t, t.TempDir())
+	m, v := unvouched(t, s)
+	known := filepath.Join(v.path(), knownName)
+	must(t, v.Close())
+	must(t, os.Truncate(known, 0))
+	v = m.open(t, s)
+	if v.State() != Provisional || v.KnownCount() != 0 {
+		t.Errorf("it is %v, with %d blocks", v.State(), v.KnownCount())
+	}
+	must(t, v.Close())
+}
+
+// TestReplaceNeedsNoRoom: to hold blocks that are here against others takes no room, and
+// is no trouble on a full disk.
+func TestReplaceNeedsNoRoom(t *testing.T) {
+	s, _ := openStore(t, t.TempDir())
+	m := makeTarget(t, 9, 20*4096, 4096)
+	v := m.open(t, s)
+	m.fill(t, v)
+	m.verify(t, v)
+	v.Hold()
+	must(t, v.Checkpoint())
+	s.mu.Lock()
+	s.limits.Size = s.usedLocked()
+	s.mu.Unlock()
+	must(t, v.Replace(0, m.data))
+	must(t, v.Put(0, m.data))
+	if w := s.Trouble(); w != nil {
+		t.Errorf("the store has trouble: %+v", w)
 	}
 	must(t, v.Close())
 }

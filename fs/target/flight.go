@@ -163,8 +163,9 @@ func (t *Target) deliver(f *flight, first format.BlockID, data []byte) error {
 		if errors.Is(err, blockstore.ErrOtherContent) {
 			return err
 		}
-		stored = wanted && err == nil
-		t.noteRoom(err)
+		if stored = wanted && err == nil; wanted {
+			t.noteRoom(err)
+		}
 	}
 	t.mu.Lock()
 	f.arrived(came)

@@ -124,6 +124,9 @@ const settleStep = time.Second
 // the store for want of room; ctx's.
 func (t *Target) settled(ctx context.Context) error {
 	known, since := int64(-1), time.Now()
+	if t.unproved() && t.version.KnownCount() == t.geometry.BlockCount() {
+		t.startVerification() // a disk that failed may have brought blocks back
+	}
 	for {
 		wait := t.repairing()
 		if wait == nil && t.unproved() {

@@ -236,6 +236,10 @@ func (t *Target) readAt(ctx context.Context, p []byte, off int64, bulk bool) (in
 			}
 			return copy(p, whole[off:]), atEnd
 		}
+		// What readLocal lost is fetched now.
+		if losses = t.version.Losses(); t.unsettled() || t.wantsWhole() {
+			continue
+		}
 		if err := t.readMissing(ctx, p, off, bulk); err != nil {
 			return 0, err
 		}
@@ -252,7 +256,7 @@ func (t *Target) readAt(ctx context.Context, p []byte, off int64, bulk bool) (in
 // of one that is verified, where nothing else is served: no block went meanwhile, in whose
 // place another may have come.
 func (t *Target) mayServe(losses int64) bool {
-	return !t.options.Strict || t.isVerified() && t.version.Losses() == losses
+	return !t.options.Strict && !t.wantsWhole() || t.isVerified() && t.version.Losses() == losses
 }
 
 // readLocal is ReadAt as far as it needs no block that is not here.

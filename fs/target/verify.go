@@ -33,13 +33,14 @@ func (t *Target) verifySmall(ctx context.Context) ([]byte, error) {
 			}
 			return whole, nil
 		}
-		if round < verifyRounds && (t.version.Losses() != out.losses || t.repairSmall(ctx, out.err)) {
-			continue // it was read beside a repair, or before one
+		beside := t.version.Losses() != out.losses
+		if beside && round < verifyRounds || t.repairSmall(ctx, out.err) {
+			continue
 		}
 		if err := t.conclude(out); err != nil {
 			return nil, err
 		}
-		return nil, fmt.Errorf("%w: %w", ErrSuspect, out.err)
+		return nil, fmt.Errorf("its blocks go while it is verified: %w", out.err)
 	}
 }
 

@@ -6,6 +6,9 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -73,12 +76,10 @@ func TestLostBlockOfVerified(t *testing.T) {
 // of which nobody knows what it was, is not, before the whole is verified anew.
 func TestStrictLostBlock(t *testing.T) {
 	v := newVictim(t, Options{Strict: true})
-	manifests, err := filepath.Glob(filepath.Join(v.store.Dir(), "versions", "*", "manifest"))
-	if err != nil || len(manifests) != 1 {
-		t.Fatal(manifests, err)
-	}
-	if err := os.Remove(manifests[0]); err != nil {
-		t.Fatal(err)
+	for _, name := range manifests(t, v.store) {
+		if err := os.Remove(name); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := v.version.Forget(v.block); err != nil {
 		t.Fatal(err)
@@ -153,5 +154,113 @@ func TestCameWithoutRoom(t *testing.T) {
 	defer tg.mu.Unlock()
 	if tg.came.has(block.Start) || tg.noRoom == nil {
 		t.Error("block 5 counts as come")
+	}
+}
+
+// manifests are the files of the store that say what was verified.
+func manifests(t *testing.T, s *blockstore.Store) []string {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(s.Dir(), "versions", "*", "manifest"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+// TestSmallLostAtLoad: a small target without a manifest, of which the disk lost blocks, is
+// verified anew before a byte of it is served.
+func TestSmallLostAtLoad(t *testing.T) {
+	const at = 60 << 10
+	data := randomBytes(1 * mib)[forgedAt-at:][:160<<10]
+	evil := bytes.Clone(data)
+	copy(evil[at:], forge(t, data[at:at+forgedBlock]))
+	s := newShelf(t, Options{})
+	srv := s.server()
+	s.publish(srv, "/x.img", data, format.BuilderOptions{BlockSize: forgedBlock, Lengths: forged.Cut})
+	s.read(srv, "/x.img", data, blockstore.Verified)
+	if err := s.pool.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range manifests(t, s.store) {
+		if err := os.Remove(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	known, err := filepath.Glob(filepath.Join(s.store.Dir(), "versions", "*", "known"))
+	if err != nil || len(known) != 1 {
+		t.Fatal(known, err)
+	}
+	if err := os.Truncate(known[0], 0); err != nil {
+		t.Fatal(err)
+	}
+	srv.Put("/x.img", evil)
+	s.pool = NewPool(s.store, s.client, Options{})
+	p := make([]byte, forgedBlock)
+	_, err = s.open(srv, "/x.img").NewReader().ReadAt(context.Background(), p, at)
+	if err == nil && !bytes.Equal(p, data[at:at+forgedBlock]) {
+		t.Error("a small target serves other bytes")
+	}
+}
+
+// TestStrictUnreadable: a disk that takes blocks and does not give them back costs a fetch
+// for each read, and not the read.
+func TestStrictUnreadable(t *testing.T) {
+	s := newShelf(t, Options{Strict: true})
+	srv := s.server()
+	data := randomBytes(1 * mib)
+	s.publish(srv, "/x.img", data, format.BuilderOptions{BlockSize: 4096})
+	tg := s.read(srv, "/x.img", data, blockstore.Verified)
+	unreadable(t, s.store)
+	p := make([]byte, 4096)
+	for i := range 4 {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		if _, err := tg.ReadAt(ctx, p, 100*4096); err != nil || !bytes.Equal(p, data[100*4096:][:4096]) {
+			t.Errorf("read %d: %v", i, err)
+		}
+		cancel()
+	}
+}
+
+// unreadable has reads of the data file that the store has open fail.
+func unreadable(t *testing.T, s *blockstore.Store) {
+	t.Helper()
+	open, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range open {
+		path, err := os.Readlink("/proc/self/fd/" + e.Name())
+		if err != nil || !strings.HasPrefix(path, s.Dir()) || filepath.Base(path) != "data" {
+			continue
+		}
+		fd, err := strconv.Atoi(e.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := syscall.Dup3(int(f.Fd()), fd, syscall.O_CLOEXEC); err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+	}
+}
+
+// TestStrictProvisionalAgain: what is all here and provisional again, as after a failed
+// fdatasync, is verified when it is read.
+func TestStrictProvisionalAgain(t *testing.T) {
+	s := newShelf(t, Options{Strict: true, ReadDeadline: 10 * time.Second})
+	srv := s.server()
+	data := randomBytes(1 * mib)
+	s.publish(srv, "/x.img", data, format.BuilderOptions{BlockSize: 4096})
+	tg := s.read(srv, "/x.img", data, blockstore.Verified)
+	if err := tg.version.SetState(blockstore.Provisional); err != nil {
+		t.Fatal(err)
+	}
+	p := make([]byte, 4096)
+	if _, err := tg.NewReader().ReadAt(context.Background(), p, 0); err != nil || !bytes.Equal(p, data[:4096]) {
+		t.Error(err)
 	}
 }
