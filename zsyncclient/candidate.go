@@ -161,12 +161,13 @@ type usable struct {
 	packed           []*candidate // gzip copies, for parts
 	accepted, ranged bool         // one of plain was right; served ranges
 	whole            bool         // there are others, for whole bodies
+	recovers         bool         // one that served ranges is left alone for a moment
 	failed           SourceError  // why not the others
 }
 
 // err is what holds when nothing usable serves.
 func (u *usable) err() error {
-	if u.whole {
+	if u.whole && !u.recovers {
 		return &noRangesError{u.failed}
 	}
 	return &u.failed
@@ -192,6 +193,7 @@ func (s *Source) usable(stream bool) *usable {
 		case cand.refused != nil:
 			fail(cand, cand.refused)
 		case now.Before(cand.banned):
+			u.recovers = u.recovers || cand.ranged && cand.ban <= firstBan
 			fail(cand, cand.lastFault)
 		case cand.gzip && stream:
 			u.copies = append(u.copies, cand)
@@ -200,7 +202,7 @@ func (s *Source) usable(stream bool) *usable {
 			fail(cand, errGzipCopy)
 		case !stream && now.Before(cand.noRanges):
 			u.whole = true
-			fail(cand, ErrNoRanges)
+			fail(cand, errWholeOnly)
 		case cand.gzip:
 			u.packed = append(u.packed, cand)
 		default:
@@ -211,6 +213,9 @@ func (s *Source) usable(stream bool) *usable {
 	}
 	return u
 }
+
+// errWholeOnly is ErrNoRanges of one candidate, which says nothing of the others.
+var errWholeOnly = errors.New("the server answers range requests with the whole file")
 
 // errGzipCopy: why a candidate that is a gzip copy serves no ranges.
 var errGzipCopy = errors.New("it is a gzip copy without a usable map, which is read as a whole only")

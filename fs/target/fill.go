@@ -102,7 +102,13 @@ func (t *Target) fetchMissing(pri zsyncclient.Priority) error {
 			return ErrClosed
 		}
 		switch {
-		case f.err == nil || errors.Is(f.err, zsyncclient.ErrNoRanges):
+		case errors.Is(f.err, zsyncclient.ErrNoRanges) && !f.all:
+			t.mu.Lock()
+			t.stream() // nobody else may wait for a block
+			t.mu.Unlock()
+			pause = fillPause
+			continue
+		case f.err == nil, errors.Is(f.err, errHurried):
 			pause = fillPause
 			continue
 		case errors.Is(f.err, ErrTargetChanged):

@@ -21,6 +21,27 @@ type flight struct {
 	pri  zsyncclient.Priority
 	done chan struct{} // closed when it has ended, after err was set
 	err  error
+	stop context.CancelCauseFunc
+	last time.Time // when it began, or the last blocks came; guarded by Target.mu
+}
+
+// hurryAfter is how long a reader waits for a background flight that brings nothing: others
+// who read from the same host go before it.
+const hurryAfter = 250 * time.Millisecond
+
+// errHurried ends a background flight; one in the foreground brings what is left.
+var errHurried = errors.New("a reader waits for it")
+
+// hurry has background flights that bring nothing go on in the foreground, where pieces
+// wait for their blocks.
+func (t *Target) hurry() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, f := range t.flights {
+		if f.pri == zsyncclient.Background && time.Since(f.last) >= hurryAfter && slices.ContainsFunc(f.runs, t.awaited) {
+			f.stop(errHurried)
+		}
+	}
 }
 
 // schedule starts flights for those blocks of want that are neither here nor on
@@ -100,12 +121,15 @@ func (f *flight) arrived(came format.BlockRange) {
 func (t *Target) launch(f *flight) {
 	t.flights = append(t.flights, f)
 	runs := slices.Clone(f.runs)
-	f.done = make(chan struct{})
+	f.done, f.last = make(chan struct{}), time.Now()
+	ctx, cancel := context.WithCancelCause(t.ctx)
+	f.stop = cancel
 	t.work.Add(1)
 	go func() {
 		defer t.work.Done()
 		defer close(f.done)
-		f.err = t.fly(f, runs)
+		f.err = t.fly(ctx, f, runs)
+		cancel(nil)
 		t.land(f, f.err)
 	}()
 }
@@ -114,15 +138,13 @@ func (t *Target) launch(f *flight) {
 // nothing: one that broke off starts anew and passes first what is here already.
 const streamPatience = 10
 
-// fly fetches runs, the blocks of f.
-func (t *Target) fly(f *flight, runs []format.BlockRange) error {
-	ctx, cancel := context.WithCancelCause(t.ctx)
-	defer cancel(nil)
+// fly fetches runs, the blocks of f, until ctx ends, which f.stop does.
+func (t *Target) fly(ctx context.Context, f *flight, runs []format.BlockRange) error {
 	deadline := t.options.ReadDeadline
 	if f.all {
 		deadline *= streamPatience
 	}
-	stall := time.AfterFunc(deadline, func() { cancel(ErrStalled) })
+	stall := time.AfterFunc(deadline, func() { f.stop(ErrStalled) })
 	defer stall.Stop()
 	deliver := func(first format.BlockID, data []byte) error {
 		stall.Reset(deadline)
@@ -139,6 +161,8 @@ func (t *Target) fly(f *flight, runs []format.BlockRange) error {
 	switch {
 	case err != nil && t.ctx.Err() != nil:
 		return ErrClosed
+	case err != nil && context.Cause(ctx) == errHurried:
+		return errHurried
 	case errors.Is(err, ErrStalled): // for want of records
 		return err
 	case err != nil && ctx.Err() != nil:
@@ -157,24 +181,30 @@ func (t *Target) deliver(f *flight, first format.BlockID, data []byte) error {
 	start := t.geometry.Offset(first)
 	came := t.geometry.Covering(format.Range{Start: start, End: start + int64(len(data))})
 	known, _ := t.version.Known(came.Start, came.End)
-	wanted, stored := known < came.Count(), false
-	if wanted || t.isVerified() { // who waits must not get others than were verified
+	missing := known < came.Count()
+	replaced, stored := false, false
+	t.mu.Lock()
+	// Who waits gets what is in the store, and of what was verified nothing else.
+	for !replaced && (missing || t.isVerified() || t.awaited(came)) {
+		t.mu.Unlock()
 		err := t.version.Replace(first, data)
 		if errors.Is(err, blockstore.ErrOtherContent) {
 			return err
 		}
-		if stored = wanted && err == nil; wanted {
+		if missing {
 			t.noteRoom(err)
 		}
+		replaced, stored = true, err == nil
+		t.mu.Lock()
 	}
-	t.mu.Lock()
+	f.last = time.Now()
 	f.arrived(came)
 	if stored { // else other bytes may be here, or come
 		t.noteCame(came)
 	}
 	t.feed(came, data)
 	t.mu.Unlock()
-	if wanted {
+	if missing {
 		t.afterDelivery()
 	}
 	return nil
@@ -186,6 +216,11 @@ func (t *Target) land(f *flight, err error) {
 	defer t.mu.Unlock()
 	t.flights = without(t.flights, f)
 	switch {
+	case errors.Is(err, errHurried):
+		if len(f.runs) > 0 && !t.closed && !t.streaming { // which brings them, too
+			t.launch(&flight{runs: f.runs})
+		}
+		return
 	case err == nil && len(f.runs) > 0:
 		err = fmt.Errorf("fetch ended before %v", f.runs[0])
 	case errors.Is(err, zsyncclient.ErrNoRanges) && !f.all:
@@ -212,9 +247,7 @@ func without[T comparable](list []T, x T) []T {
 
 // awaited says whether a piece waits for a block of blocks. t.mu is held.
 func (t *Target) awaited(blocks format.BlockRange) bool {
-	return slices.ContainsFunc(t.pieces, func(q *piece) bool {
-		return q.waits() && q.blocks.Intersect(blocks).Count() > 0
-	})
+	return slices.ContainsFunc(t.pieces, func(q *piece) bool { return q.wants(blocks) })
 }
 
 // scheduleAwaited starts flights for what pieces still wait for: blocks that a

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/zsyncfs/zsyncfs/blockstore"
 	"github.com/zsyncfs/zsyncfs/format"
@@ -31,6 +32,9 @@ func (t *Target) readMissing(ctx context.Context, p []byte, off int64, bulk bool
 	want := t.geometry.Covering(format.Range{Start: off, End: off + int64(len(p))})
 	t.awaitSearch(ctx, want, bulk)
 	for want.Count() > 0 {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		local, pieces, err := t.await(want, p, off, bulk)
 		if err != nil {
 			return err
@@ -59,19 +63,35 @@ func (t *Target) finishRead(ctx context.Context, local []format.BlockRange, piec
 		}
 	}
 	for _, q := range pieces {
-		select {
-		case <-q.done:
-			if q.err != nil {
-				return q.err
-			}
-		case <-ctx.Done():
-			return context.Cause(ctx)
+		if err := t.waitFor(ctx, q); err != nil {
+			return err
 		}
 	}
 	if reread {
 		return errReread
 	}
 	return nil
+}
+
+// waitFor waits for the blocks of q.
+func (t *Target) waitFor(ctx context.Context, q *piece) error {
+	select {
+	case <-q.done:
+		return q.err
+	default:
+	}
+	late := time.NewTicker(hurryAfter)
+	defer late.Stop()
+	for {
+		select {
+		case <-q.done:
+			return q.err
+		case <-late.C:
+			t.hurry()
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
 }
 
 // localFailure turns an error of a local read into nil when the blocks can be
@@ -154,6 +174,11 @@ func (t *Target) feed(came format.BlockRange, data []byte) {
 // waits says that q is neither complete nor failed. Target.mu is held.
 func (q *piece) waits() bool { return q.left > 0 && q.err == nil }
 
+// wants says that q waits for a block of blocks. Target.mu is held.
+func (q *piece) wants(blocks format.BlockRange) bool {
+	return q.waits() && q.blocks.Intersect(blocks).Count() > 0
+}
+
 // take marks blocks as come. Target.mu is held.
 func (q *piece) take(blocks format.BlockRange) {
 	for b := blocks.Start; b < blocks.End; b++ {
@@ -177,7 +202,7 @@ func (q *piece) copyFrom(data []byte, off int64) {
 // fail ends the pieces that wait for a block of blocks. t.mu is held.
 func (t *Target) fail(blocks format.BlockRange, err error) {
 	for _, q := range t.pieces {
-		if q.waits() && q.blocks.Intersect(blocks).Count() > 0 {
+		if q.wants(blocks) {
 			q.err = err
 			close(q.done)
 		}

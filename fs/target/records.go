@@ -229,7 +229,7 @@ func (t *Target) afterDelivery() {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.closed || time.Now().Before(t.restAfter) {
+	if t.closed || time.Now().Before(t.restAfter) || t.searching() { // a search fetches it
 		return
 	}
 	t.restAfter = time.Now().Add(time.Hour) // until this try has ended
@@ -243,6 +243,7 @@ func (t *Target) afterDelivery() {
 			return
 		}
 		t.searchLate()
+		t.afterDelivery() // it may have found the last block
 	}()
 }
 

@@ -109,11 +109,11 @@ func (t *Target) Patience(deadline time.Duration) time.Duration {
 	return deadline
 }
 
-// busyVerifying says whether the whole is being verified.
-func (t *Target) busyVerifying() bool {
+// isDigesting says whether the whole is being read to verify it.
+func (t *Target) isDigesting() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.verifying
+	return t.digesting
 }
 
 // settleStep is how often settled looks whether what it waits for can still come.
@@ -141,7 +141,7 @@ func (t *Target) settled(ctx context.Context) error {
 		if wait == nil {
 			return nil
 		}
-		if n := t.version.KnownCount(); n != known || t.busyVerifying() {
+		if n := t.version.KnownCount(); n != known || t.isDigesting() {
 			known, since = n, time.Now()
 		} else if err := t.hopeless(known, time.Since(since)); err != nil {
 			return err

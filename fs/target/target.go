@@ -111,6 +111,7 @@ type Target struct {
 	tasks     int           // guarded by mu: work that is to be ended before the target is closed for want of users
 	filling   bool          // guarded by mu
 	verifying bool          // guarded by mu
+	digesting bool          // guarded by mu: the whole is being read to verify it
 	checking  bool          // guarded by mu: blocks that nobody read are being checked
 	verified  chan struct{} // guarded by mu: closed and replaced when a verification ended
 	came      cameBlocks    // guarded by mu: the blocks that arrived from a source
@@ -191,6 +192,7 @@ func openVersion(store *blockstore.Store, ctl *zsyncclient.Control, place blocks
 func (t *Target) shut() error {
 	t.mu.Lock()
 	t.closed = true
+	t.fail(t.geometry.All(), ErrClosed)
 	t.mu.Unlock()
 	t.cancel(ErrClosed)
 	t.work.Wait()
@@ -299,7 +301,7 @@ func (t *Target) usable() error {
 		return ErrClosed
 	case t.outdated:
 		return ErrOtherRecords
-	case t.suspect:
+	case t.suspect, t.version.State() == blockstore.Suspect: // by another who has the version
 		return ErrSuspect
 	}
 	return nil

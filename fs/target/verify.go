@@ -158,6 +158,8 @@ type verdict struct {
 
 // verifyWhole holds the whole target against its digests.
 func (t *Target) verifyWhole() verdict {
+	t.setDigesting(true)
+	defer t.setDigesting(false)
 	out := verdict{losses: t.version.Losses()}
 	v, manifest := t.header.NewFileVerifier(), t.version.NewManifest()
 	defer manifest.Abort()
@@ -180,6 +182,12 @@ func (t *Target) verifyWhole() verdict {
 		_ = manifest.Commit() // a cache, of whose trouble the store tells
 	}
 	return out
+}
+
+func (t *Target) setDigesting(b bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.digesting = b
 }
 
 // conclude records what was found of the whole, and returns why it is suspect.

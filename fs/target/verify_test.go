@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -15,6 +16,7 @@ import (
 	"github.com/zsyncfs/zsyncfs/blockstore"
 	"github.com/zsyncfs/zsyncfs/format"
 	"github.com/zsyncfs/zsyncfs/fs/mounttest/forged"
+	"github.com/zsyncfs/zsyncfs/zsyncclient"
 )
 
 // victim is a published file that was read and verified, its block at byte forgedAt, and
@@ -50,10 +52,7 @@ func TestLostBlockOfVerified(t *testing.T) {
 			t.Fatal(err)
 		}
 		p := make([]byte, forgedBlock)
-		v.mu.Lock()
-		q := &piece{blocks: v.block, left: 1, got: make([]uint64, 1), done: make(chan struct{}), dst: p, off: forgedAt}
-		v.pieces = append(v.pieces, q)
-		v.mu.Unlock()
+		q := v.await1(p)
 		if faster { // the flight of another mount
 			if err := v.version.Replace(v.block.Start, v.data[forgedAt:forgedAt+forgedBlock]); err != nil {
 				t.Fatal(err)
@@ -263,4 +262,90 @@ func TestStrictProvisionalAgain(t *testing.T) {
 	if _, err := tg.NewReader().ReadAt(context.Background(), p, 0); err != nil || !bytes.Equal(p, data[:4096]) {
 		t.Error(err)
 	}
+}
+
+// TestLateSearchVerifies: what a search completes, which began when the control file had
+// come, is verified, and repaired.
+func TestLateSearchVerifies(t *testing.T) {
+	data := randomBytes(1 * mib)
+	evil := bytes.Clone(data)
+	copy(evil[forgedAt:], forge(t, data[forgedAt:forgedAt+forgedBlock]))
+	s := newShelf(t, Options{Fill: FillOff})
+	srv := s.server()
+	s.publish(srv, "/a/qqqqqqqq.img", evil, format.BuilderOptions{BlockSize: forgedBlock})
+	s.publish(srv, "/b/zz.bin", data, format.BuilderOptions{BlockSize: forgedBlock, Lengths: forged.Cut})
+	s.read(srv, "/a/qqqqqqqq.img", evil, blockstore.Verified)
+	eventually(t, "it has a sketch", func() bool {
+		n := 0
+		if err := s.store.Sketches(func(blockstore.Key, []byte) { n++ }); err != nil {
+			t.Fatal(err)
+		}
+		return n > 0
+	})
+	tg := s.open(srv, "/b/zz.bin")
+	p := make([]byte, 64<<10)
+	if _, err := tg.ReadAt(context.Background(), p, 0); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "verified", tg.isVerified)
+	if _, err := tg.ReadAt(context.Background(), p[:forgedBlock], forgedAt); err != nil || !bytes.Equal(p[:forgedBlock], data[forgedAt:forgedAt+forgedBlock]) {
+		t.Errorf("other bytes: %v", err)
+	}
+}
+
+// TestSuspectOfAnother: two URLs that differ in their queries have one version; what one
+// target found of it is so for the other.
+func TestSuspectOfAnother(t *testing.T) {
+	f := newFixture(t, 2*mib, wrongDigest)
+	open := func(query string) *Target {
+		u, err := url.Parse(f.srv.URL("/t.dat.zsync") + query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctl, err := f.client.FetchControl(context.Background(), u, zsyncclient.Validators{}, 1<<10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tg, err := f.pool.Open(ctl)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(tg.Close)
+		return tg
+	}
+	a, b := open("?sig=1"), open("?sig=2")
+	if a == b || a.version != b.version {
+		t.Fatal("they are one target, or two versions")
+	}
+	f.expect(a, 0, len(f.data))
+	eventually(t, "suspect", func() bool { return a.version.State() == blockstore.Suspect })
+	if _, err := b.ReadAt(context.Background(), make([]byte, 10), 0); !errors.Is(err, ErrSuspect) {
+		t.Errorf("a suspect version is served: %v", err)
+	}
+}
+
+// TestFedIsStored: a block that came from elsewhere while its flight was under way, which
+// brings another that agrees: the reader gets what the store has then.
+func TestFedIsStored(t *testing.T) {
+	v := newVictim(t, Options{})
+	if err := v.version.SetState(blockstore.Provisional); err != nil {
+		t.Fatal(err)
+	}
+	p, q := make([]byte, forgedBlock), make([]byte, forgedBlock)
+	v.await1(p)
+	if err := v.deliver(&flight{}, v.block.Start, v.fake); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.version.ReadAt(q, forgedAt); err != nil || !bytes.Equal(p, q) {
+		t.Errorf("a reader has others than the store: %v", err)
+	}
+}
+
+// await1 has a piece wait for the block, as a read into p does.
+func (v victim) await1(p []byte) *piece {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	q := &piece{blocks: v.block, left: 1, got: make([]uint64, 1), done: make(chan struct{}), dst: p, off: forgedAt}
+	v.pieces = append(v.pieces, q)
+	return q
 }
