@@ -298,7 +298,7 @@ func (v *Version) empty() (freed bool, err error) {
 
 // giveBack forgets blocks and gives back their room; freed says that it did.
 func (v *Version) giveBack(blocks format.BlockRange) (freed bool, err error) {
-	if err := v.Forget(blocks); err != nil {
+	if err := v.drop(blocks); err != nil {
 		return false, err
 	}
 	// What lasts must not speak of bytes that are no longer there. But it may not be

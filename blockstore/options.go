@@ -31,6 +31,10 @@ type Options struct {
 	// from any goroutine, maybe from several at once, and must not call this
 	// package. Default: nobody.
 	Warn func(err error)
+	// Wrong is told of a version of which something that may have been read proved wrong:
+	// blocks were forgotten by Forget, it is Suspect, or Distrust says so. It is called
+	// with no lock held, from any goroutine. Default: nobody.
+	Wrong func(version Key)
 }
 
 func (o Options) withDefaults() Options {
@@ -42,6 +46,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Warn == nil {
 		o.Warn = func(error) {}
+	}
+	if o.Wrong == nil {
+		o.Wrong = func(Key) {}
 	}
 	return o
 }

@@ -206,7 +206,11 @@ func (v *Version) SetState(s State) error {
 	if s != Provisional && s != Suspect {
 		return fmt.Errorf("%w: %v", ErrInvalid, s)
 	}
-	return v.changeState(s, func() error { return nil })
+	err := v.changeState(s, func() error { return nil })
+	if err == nil && s == Suspect {
+		v.store.options.Wrong(v.key)
+	}
+	return err
 }
 
 // Losses counts the times that blocks were forgotten, for SetVerified.
@@ -253,21 +257,43 @@ func (v *Version) setState(s State) {
 	}
 }
 
-// Forget drops blocks: they are no longer here. It is used when they proved
-// wrong. Blocks that the target does not have are left out.
+// Forget drops blocks that proved wrong, which Options.Wrong is told: they are no longer
+// here. Blocks that the target does not have are left out.
 //
 // Errors: ErrClosed.
-func (v *Version) Forget(r format.BlockRange) error {
+func (v *Version) Forget(blocks ...format.BlockRange) error {
 	if v.nowhere {
 		return nil
 	}
+	losses := v.losses.Load()
+	if err := v.drop(blocks...); err != nil {
+		return err
+	}
+	if v.losses.Load() != losses {
+		v.store.options.Wrong(v.key)
+	}
+	return nil
+}
+
+// Distrust has Options.Wrong told of the version, because all that was read of it is wrong:
+// its records are not those of the target.
+func (v *Version) Distrust() {
+	if !v.nowhere {
+		v.store.options.Wrong(v.key)
+	}
+}
+
+// drop is Forget of blocks that are right.
+func (v *Version) drop(blocks ...format.BlockRange) error {
 	if _, err := v.enter(); err != nil {
 		return err
 	}
 	defer v.leave()
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.forget(r)
+	for _, r := range blocks {
+		v.forget(r)
+	}
 	return nil
 }
 

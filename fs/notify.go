@@ -5,7 +5,6 @@ import (
 
 	"github.com/zsyncfs/zsyncfs/blockstore"
 	"github.com/zsyncfs/zsyncfs/format"
-	"github.com/zsyncfs/zsyncfs/fs/target"
 )
 
 // notify sends what the kernel must be told, one after the other.
@@ -79,11 +78,9 @@ func (f *FS) forgetNames(names []entryName) bool {
 	})
 }
 
-// ContentChanged makes the kernel forget the pages of t, also those of files that were
-// closed. Never blocks; may be called at any time, as forgetNames.
-func (f *FS) ContentChanged(t *target.Target) { f.contentChanged(t.Key()) }
-
-func (f *FS) contentChanged(version blockstore.Key) {
+// ContentChanged makes the kernel forget the pages of files of a version, also of those that
+// were closed. Never blocks; may be called at any time, as forgetNames.
+func (f *FS) ContentChanged(version blockstore.Key) {
 	for _, n := range f.nodesOf(version) {
 		n.forget(format.Range{Start: 0, End: fileEnd})
 	}

@@ -69,7 +69,7 @@ func (f *FS) forgetName(dir, name string) bool { return f.forgetNames([]entryNam
 func changeAll(f *FS, version blockstore.Key) {
 	f.forgetName("", "name")
 	f.forgetName("unknown/dir", "name")
-	f.contentChanged(version)
+	f.ContentChanged(version)
 }
 
 func TestNoticesOnlyWhileAttached(t *testing.T) {

@@ -83,7 +83,7 @@ func TestPagesAreForgottenBesideReads(t *testing.T) {
 	k.connect(t, f, file)
 	f.attach()
 	first, second, third := file.beginRead(0, 100), file.beginRead(300, 100), file.beginRead(350, 150)
-	f.contentChanged(version)
+	f.ContentChanged(version)
 	f.settle()
 	k.wantTold(t, "content of 2 from 100, 200", "content of 2 from 500, 0")
 	file.endRead(third)
@@ -109,17 +109,17 @@ func TestPagesOfClosedFilesAreForgotten(t *testing.T) {
 	k.connect(t, f, file)
 	f.attach()
 	file.part()
-	f.contentChanged(version)
+	f.ContentChanged(version)
 	f.settle()
 	k.wantTold(t, "content of 2 from 0, 0")
 	file.direct.handles++
 	file.OnForget() // of before it was opened anew
 	file.part()
-	f.contentChanged(version)
+	f.ContentChanged(version)
 	f.settle()
 	k.wantTold(t, "content of 2 from 0, 0")
 	file.OnForget()
-	f.contentChanged(version)
+	f.ContentChanged(version)
 	f.settle()
 	k.wantTold(t)
 	if len(f.nodes) != 0 {
@@ -135,7 +135,7 @@ func TestNoticesBehindManyOthers(t *testing.T) {
 	f.attach()
 	for f.forgetName("", "name") {
 	}
-	f.contentChanged(version)
+	f.ContentChanged(version)
 	for got := range k.told {
 		if got == "content of 2 from 0, 0" {
 			break

@@ -199,9 +199,10 @@ func TestTorturePoisonWithin(t *testing.T) {
 			tests[fmt.Sprint("seed, strict ", strict)] = func(t *testing.T) { poisonSeed(t, trial, strict) }
 		}
 		tests["version, closed"] = func(t *testing.T) { poisonClosed(t, trial) }
+		tests["get beside"] = func(t *testing.T) { poisonBeside(t, trial) }
 		sideBySide(t, tests)
 	}
-	promised(t, "poison within an origin is repaired", "forged blocks", made*5)
+	promised(t, "poison within an origin is repaired", "forged blocks", made*6)
 }
 
 // strictly are flags, with --verify=strict or not.
@@ -233,18 +234,58 @@ func poisonClosed(t *testing.T, trial int) {
 	o.reread(t, m)
 }
 
+// poisonBeside reads the forged block of a target of which not all is here, so that it is
+// verified only when get brings the rest. What the kernel has kept of it must be gone then.
+func poisonBeside(t *testing.T, trial int) {
+	t.Helper()
+	o := &origins{poison: newPoison(t, trial), goodDir: folder(t)}
+	clear(o.poison.evil[100<<10 : 200<<10]) // what get brings
+	o.publish(t)
+	m := o.mountAfterEvil(t, strictly(false, "--passthrough=off"))
+	f, err := os.Open(m.Path(poisonFile))
+	must(t, err)
+	defer f.Close()
+	at, got := o.at&^4095, make([]byte, 4096)
+	_, err = f.ReadAt(got, at)
+	must(t, err)
+	if bytes.Equal(got, o.target[at:at+4096]) {
+		t.Error("the forged block was not used")
+	}
+	out := filepath.Join(t.TempDir(), "out")
+	if r := getFile(t, m, o.good.URL("/"+poisonFile+".zsync"), "-o", out); r.Code != 0 {
+		t.Error(r)
+	}
+	_, err = f.ReadAt(got, at)
+	if err != nil || !bytes.Equal(got, o.target[at:at+4096]) {
+		t.Errorf("the kernel has the forged block still, or %v", err)
+	}
+	must(t, readcheck.Whole(pairOf(m, o.goodDir, poisonFile)))
+}
+
 // newPoisonVersion mounts an origin that has an older version with the forged block, of
 // which the store has all.
 func newPoisonVersion(t *testing.T, trial int, flags []string) (*origins, *daemon.Mount) {
 	t.Helper()
 	o := &origins{poison: newPoison(t, trial), goodDir: folder(t)}
+	o.publish(t)
+	return o, o.mountAfterEvil(t, flags)
+}
+
+// publish puts the older version, which has the forged block, and the target on one server.
+func (o *origins) publish(t *testing.T) {
+	t.Helper()
 	o.put(t, o.goodDir, alikeFile, o.poison.evil, false)
 	o.put(t, o.goodDir, poisonFile, o.target, true)
 	o.good = serve(t, o.goodDir)
+}
+
+// mountAfterEvil mounts that server, and reads the older version.
+func (o *origins) mountAfterEvil(t *testing.T, flags []string) *daemon.Mount {
+	t.Helper()
 	m := mount(t, o.good.URL("/"), flags...)
 	must(t, readcheck.Whole(pairOf(m, o.goodDir, alikeFile)))
 	waitVerified(t, m.Path(alikeFile))
-	return o, m
+	return m
 }
 
 // poisonSeed has a seed with the forged block.

@@ -29,9 +29,9 @@ type fixture struct {
 
 	deadline time.Duration // Options.ReadDeadline of the next openStore
 
-	mu      sync.Mutex
-	warned  []string  // guarded by mu
-	changed []*Target // guarded by mu
+	mu     sync.Mutex
+	warned []string         // guarded by mu
+	wrong  []blockstore.Key // guarded by mu; what the store told
 }
 
 func randomBytes(n int) []byte {
@@ -90,7 +90,11 @@ func (f *fixture) controlURL() *url.URL {
 
 func (f *fixture) openStore() {
 	f.t.Helper()
-	store, err := blockstore.Open(f.dir, blockstore.Options{})
+	store, err := blockstore.Open(f.dir, blockstore.Options{Wrong: func(version blockstore.Key) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.wrong = append(f.wrong, version)
+	}})
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -101,11 +105,6 @@ func (f *fixture) openStore() {
 			f.mu.Lock()
 			defer f.mu.Unlock()
 			f.warned = append(f.warned, err.Error())
-		},
-		Changed: func(t *Target) {
-			f.mu.Lock()
-			defer f.mu.Unlock()
-			f.changed = append(f.changed, t)
 		},
 	})
 }

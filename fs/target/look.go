@@ -101,7 +101,7 @@ func (t *Target) abandon() bool {
 	t.mu.Unlock()
 	if first {
 		t.options.Warn(t.where(), errors.New("its records are others than those that came before, so it is fetched anew"))
-		t.options.Changed(t)
+		t.version.Distrust()
 	}
 	return true
 }

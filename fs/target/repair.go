@@ -60,12 +60,7 @@ func (t *Target) beginRepair(cause error) bool {
 	if err := t.store.MetaPut(t.neverReuse(), []byte{1}); err != nil {
 		t.options.Warn(t.where(), fmt.Errorf("note that nothing may be reused: %w", err))
 	}
-	for _, r := range doubtful {
-		if t.version.Forget(r) != nil {
-			break // it is being closed
-		}
-	}
-	t.options.Changed(t)
+	_ = t.version.Forget(doubtful...) // an error is that it is being closed
 	return true
 }
 

@@ -45,9 +45,6 @@ type Options struct {
 	// checked, so that Show may succeed from now on. nil: nobody wants to show
 	// targets, so that nothing is checked for it.
 	Showable func(t *Target)
-	// Changed is called, with no lock held, when pages that a kernel keeps of
-	// the target may be wrong (it became suspect). Default nobody.
-	Changed func(t *Target)
 }
 
 func (o Options) withDefaults() Options {
@@ -59,9 +56,6 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Warn == nil {
 		o.Warn = func(string, error) {}
-	}
-	if o.Changed == nil {
-		o.Changed = func(*Target) {}
 	}
 	return o
 }

@@ -222,7 +222,7 @@ func TestLargeTargetBecomesSuspect(t *testing.T) {
 	}
 	for {
 		f.mu.Lock()
-		told := len(f.changed)
+		told := len(f.wrong)
 		f.mu.Unlock()
 		if told == 1 {
 			break

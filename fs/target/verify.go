@@ -223,7 +223,6 @@ func (t *Target) conclude(found verdict) error {
 		t.totals.suspect.Add(1)
 		t.suspected()
 		t.options.Warn(t.where(), err)
-		t.options.Changed(t)
 	}
 	return err
 }

@@ -47,13 +47,15 @@ func isWrong(err error) bool {
 func (f *Fill) refetch(ctx context.Context) error {
 	f.forgotten = true
 	f.local.Store(0)
+	var wrong []format.BlockRange
 	for run := range f.unfetched.Runs() {
-		if err := f.version.Forget(run); err != nil {
-			return err
-		}
+		wrong = append(wrong, run)
 		for id := run.Start; id < run.End; id++ {
 			f.missing.Add(id)
 		}
+	}
+	if err := f.version.Forget(wrong...); err != nil {
+		return err
 	}
 	return f.fetch(ctx)
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/zsyncfs/zsyncfs/blockstore"
+	"github.com/zsyncfs/zsyncfs/fs"
 )
 
 // The end of a daemon takes at most 5 s: these, and what the socket takes.
@@ -85,15 +86,9 @@ func New(ctx context.Context, o Options) (*Daemon, error) {
 		o.Log = slog.Default()
 	}
 	first := connectEarly(ctx, o)
-	store, err := OpenStore(o.Store, func(err error) { o.Log.Warn(err.Error()) })
-	if err != nil {
-		first.close()
-		return nil, err
-	}
 	d := &Daemon{
 		first:   first,
 		options: o,
-		store:   store,
 		started: time.Now(),
 		mounts:  map[string]*mounted{},
 		running: map[*oneGet]struct{}{},
@@ -101,12 +96,36 @@ func New(ctx context.Context, o Options) (*Daemon, error) {
 		idle:    make(chan struct{}),
 	}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
+	store, err := openStore(o.Store, blockstore.Options{Warn: func(err error) { o.Log.Warn(err.Error()) }, Wrong: d.contentChanged})
+	if err != nil {
+		first.close()
+		return nil, err
+	}
+	d.store = store
 	if d.socket, err = listen(d); err != nil {
 		first.close()
 		return nil, errors.Join(err, store.Close())
 	}
 	d.sampling.Go(d.sample)
 	return d, nil
+}
+
+// contentChanged has the kernel forget the pages of a version, whichever mount has it open.
+func (d *Daemon) contentChanged(version blockstore.Key) {
+	d.mu.Lock()
+	var all []*fs.FS
+	for _, m := range d.mounts {
+		if m == nil {
+			continue
+		}
+		if f := m.fs.Load(); f != nil {
+			all = append(all, f)
+		}
+	}
+	d.mu.Unlock()
+	for _, f := range all {
+		f.ContentChanged(version)
+	}
 }
 
 // Mount mounts spec and returns when it can be used. Errors: ErrMounted;

@@ -77,13 +77,8 @@ func (m *mounted) build(ctx context.Context, store *blockstore.Store, log *slog.
 	}
 	depth := m.stackDepth(store)
 	o := target.Options{
-		Mirrors: m.spec.MirrorURLs(),
-		Warn:    func(path string, err error) { log.Warn(err.Error(), "artifact", path) },
-		Changed: func(t *target.Target) {
-			if f := m.fs.Load(); f != nil {
-				f.ContentChanged(t)
-			}
-		},
+		Mirrors:  m.spec.MirrorURLs(),
+		Warn:     func(path string, err error) { log.Warn(err.Error(), "artifact", path) },
 		Showable: m.showable(depth),
 	}
 	m.targetOptions(&o, &m.spec)

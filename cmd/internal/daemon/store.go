@@ -20,7 +20,12 @@ func LogPath(dir string) string { return filepath.Join(dir, logName) }
 // OpenStore opens the store in dir with the default limits. warn is told of damage that
 // was healed. Errors: those of blockstore.Open.
 func OpenStore(dir string, warn func(error)) (*blockstore.Store, error) {
-	store, err := blockstore.Open(dir, blockstore.Options{Warn: warn, Beside: beside})
+	return openStore(dir, blockstore.Options{Warn: warn})
+}
+
+func openStore(dir string, o blockstore.Options) (*blockstore.Store, error) {
+	o.Beside = beside
+	store, err := blockstore.Open(dir, o)
 	if err != nil {
 		return nil, err
 	}
