@@ -19,7 +19,9 @@
 //
 // Flights run on the target's context and end when no block arrived for
 // Options.ReadDeadline: a reader that goes away cancels nothing that others
-// wait for.
+// wait for. A flight in the background, of a fill, waits for all who read from the same
+// host; when a reader waits for it and it brings nothing for 250 ms, one in the foreground
+// brings what is left (hurry).
 //
 // When the store cannot even make the version, it is read through
 // blockstore.Nowhere, which keeps nothing; slices of records are then kept in
@@ -86,7 +88,8 @@
 // when its last block has arrived, or when it is next opened if that was cut
 // short. When its digest does not agree, all blocks that did not come from a source
 // since it was opened are forgotten and fetched, while reads wait, and nothing is
-// ever reused for this version again (repair.go); kernels are told to drop its pages.
+// ever reused for this version again (repair.go); the store tells its user, who has kernels
+// drop their pages (blockstore.Options.Wrong).
 // When it does not agree still, it is suspect and its reads fail with
 // ErrSuspect. A suspect version is forgotten and fetched again when it is opened
 // anew after a pause that doubles from a minute to an hour. With Options.Strict no
@@ -100,7 +103,9 @@
 // # Servers without ranges
 //
 // When no source answers range requests, one flight streams the whole target
-// into the store from its start; readers wait for their blocks to pass.
+// into the store from its start; readers wait for their blocks to pass, and so do a
+// fill, a strict target and a repair. A source with ranges that is left alone for no more
+// than a second is waited for instead.
 //
 // # Gzip copies
 //
