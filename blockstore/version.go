@@ -208,7 +208,7 @@ func (v *Version) SetState(s State) error {
 	}
 	err := v.changeState(s, func() error { return nil })
 	if err == nil && s == Suspect {
-		v.store.options.Wrong(v.key)
+		v.Distrust()
 	}
 	return err
 }

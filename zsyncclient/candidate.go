@@ -161,13 +161,16 @@ type usable struct {
 	packed           []*candidate // gzip copies, for parts
 	accepted, ranged bool         // one of plain was right; served ranges
 	whole            bool         // there are others, for whole bodies
-	recovers         bool         // one that served ranges is left alone for a moment
+	recovers         time.Time    // when one that served ranges, and is left alone for a moment, may be asked again
 	failed           SourceError  // why not the others
 }
 
 // err is what holds when nothing usable serves.
 func (u *usable) err() error {
-	if u.whole && !u.recovers {
+	switch {
+	case u.whole && !u.recovers.IsZero():
+		return &recoversError{u.recovers}
+	case u.whole:
 		return &noRangesError{u.failed}
 	}
 	return &u.failed
@@ -193,7 +196,9 @@ func (s *Source) usable(stream bool) *usable {
 		case cand.refused != nil:
 			fail(cand, cand.refused)
 		case now.Before(cand.banned):
-			u.recovers = u.recovers || cand.ranged && cand.ban <= firstBan
+			if cand.ranged && cand.ban <= firstBan && (u.recovers.IsZero() || cand.banned.Before(u.recovers)) {
+				u.recovers = cand.banned
+			}
 			fail(cand, cand.lastFault)
 		case cand.gzip && stream:
 			u.copies = append(u.copies, cand)
@@ -224,6 +229,12 @@ var errGzipCopy = errors.New("it is a gzip copy without a usable map, which is r
 type noRangesError struct{ SourceError }
 
 func (e *noRangesError) Is(target error) bool { return target == ErrNoRanges }
+
+// recoversError: what serves ranges is left alone until then. To stream all of the target
+// from another would cost more than to wait.
+type recoversError struct{ until time.Time }
+
+func (e *recoversError) Error() string { return "the source with ranges is left alone for a moment" }
 
 // better says whether a is to be tried before b.
 func (s *Source) better(a *candidate, aIn time.Duration, b *candidate, bIn time.Duration) bool {

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/zsyncfs/zsyncfs/format"
 )
@@ -46,6 +47,11 @@ func (f *fetch) work(ctx context.Context, whole bool) error {
 			return endedError(err, f.lastFailure())
 		}
 		cand, err := f.s.pick(whole, f.next())
+		var soon *recoversError
+		if errors.As(err, &soon) {
+			sleepUntil(ctx, soon.until)
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -64,6 +70,16 @@ func (f *fetch) work(ctx context.Context, whole bool) error {
 		}
 	}
 	return nil
+}
+
+// sleepUntil returns at that time, or when ctx ends.
+func sleepUntil(ctx context.Context, at time.Time) {
+	timer := time.NewTimer(time.Until(at))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
 
 func (f *fetch) unfinished() bool {

@@ -104,8 +104,8 @@
 //
 // When no source answers range requests, one flight streams the whole target
 // into the store from its start; readers wait for their blocks to pass, and so do a
-// fill, a strict target and a repair. A source with ranges that is left alone for no more
-// than a second is waited for instead.
+// fill, a strict target and a repair. A stream is in the foreground, whoever began it. A
+// source with ranges that is left alone for no more than a second is waited for instead.
 //
 // # Gzip copies
 //

@@ -26,7 +26,7 @@ type flight struct {
 }
 
 // hurryAfter is how long a reader waits for a background flight that brings nothing: others
-// who read from the same host go before it.
+// who read from the same host go before it. On a long line it is two round trips.
 const hurryAfter = 250 * time.Millisecond
 
 // errHurried ends a background flight; one in the foreground brings what is left.
@@ -35,10 +35,11 @@ var errHurried = errors.New("a reader waits for it")
 // hurry has background flights that bring nothing go on in the foreground, where pieces
 // wait for their blocks.
 func (t *Target) hurry() {
+	_, trip := t.source.Rate()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, f := range t.flights {
-		if f.pri == zsyncclient.Background && time.Since(f.last) >= hurryAfter && slices.ContainsFunc(f.runs, t.awaited) {
+		if f.pri == zsyncclient.Background && time.Since(f.last) >= max(hurryAfter, 2*trip) && slices.ContainsFunc(f.runs, t.awaited) {
 			f.stop(errHurried)
 		}
 	}

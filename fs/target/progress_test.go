@@ -12,6 +12,7 @@ import (
 	"github.com/zsyncfs/zsyncfs/blockstore"
 	"github.com/zsyncfs/zsyncfs/format"
 	"github.com/zsyncfs/zsyncfs/fs/mounttest/forged"
+	"github.com/zsyncfs/zsyncfs/zsyncclient"
 	"github.com/zsyncfs/zsyncfs/zsyncclient/rangetest"
 )
 
@@ -197,5 +198,81 @@ func TestCancelledReadAsksNothing(t *testing.T) {
 	defer tg.mu.Unlock()
 	if len(tg.flights) > 0 {
 		t.Error("a fetch is under way")
+	}
+}
+
+// TestMirrorStreamsInTheEnd: when what answers ranges has wrong bytes, a fetch that goes on
+// without them is told so, and not that nobody serves.
+func TestMirrorStreamsInTheEnd(t *testing.T) {
+	for _, how := range []string{"other bytes", "wrong replies"} {
+		t.Run(how, func(t *testing.T) {
+			s := newShelf(t, Options{})
+			srv, mirror := s.server(), s.server()
+			data := randomBytes(4 * mib)
+			s.publish(srv, "/t.dat", data, format.BuilderOptions{BlockSize: 4096})
+			mirror.Put("/t.dat", data)
+			mirror.Add(rangetest.Rule{Path: "/t.dat", Fault: rangetest.IgnoreRange})
+			if how == "other bytes" {
+				other := make([]byte, len(data))
+				rand.NewChaCha8([32]byte{3}).Read(other)
+				srv.Put("/t.dat", other)
+			} else {
+				srv.Add(rangetest.Rule{Path: "/t.dat", Fault: rangetest.Flip, After: 2*mib + 5, Times: 3})
+			}
+			base, err := url.Parse(mirror.URL("/"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			u, err := url.Parse(srv.URL("/t.dat.zsync"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctl, err := s.client.FetchControl(t.Context(), u, zsyncclient.Validators{}, 1<<20)
+			if err != nil {
+				t.Fatal(err)
+			}
+			source := s.client.NewSource(ctl, []*url.URL{base})
+			records := func(_ context.Context, r format.BlockRange) ([]byte, error) {
+				size := ctl.Header.RecordSize()
+				return ctl.Records[int64(r.Start)*size : int64(r.End)*size], nil
+			}
+			arrived := func(format.BlockID, []byte) error { return nil }
+			err = source.FetchRuns(t.Context(), []format.BlockRange{{Start: 100, End: 1000}}, zsyncclient.Foreground, records, arrived)
+			if errors.Is(err, zsyncclient.ErrNoRanges) {
+				err = source.FetchAll(t.Context(), records, arrived)
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestStrictStreamPasses: a strict read does not end while a stream passes what is here.
+func TestStrictStreamPasses(t *testing.T) {
+	f := newFixture(t, 8*mib, nil)
+	f.expect(f.open(), 0, 6*mib)
+	ctl := f.control()
+	f.closeStore()
+	f.deadline = time.Second
+	f.openStore()
+	f.pool.SetOptions(func(o *Options) { o.Strict = true })
+	f.srv.Add(rangetest.Rule{Path: "/t.dat", Fault: rangetest.IgnoreRange})
+	f.srv.SetRate(2 * mib)
+	tg, err := f.pool.Open(ctl)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tg.Close()
+	f.expect(tg, 0, 10)
+}
+
+// TestSuspectWithoutStore: a small target that is wrong as a whole, of which the store keeps
+// nothing, is suspect.
+func TestSuspectWithoutStore(t *testing.T) {
+	f := newFixture(t, 100_000, wrongDigest)
+	f.spoilVersions()
+	if _, err := f.open().ReadAt(t.Context(), make([]byte, 10), 0); !errors.Is(err, ErrSuspect) {
+		t.Error(err)
 	}
 }

@@ -118,7 +118,7 @@ const settleStep = time.Second
 // that, as long as blocks come. Errors: ErrSuspect; ErrUnverifiable; ErrStalled; those of
 // the store for want of room; ctx's.
 func (t *Target) settled(ctx context.Context) error {
-	known, since := int64(-1), time.Now()
+	known, fetched, since := int64(-1), int64(-1), time.Now()
 	if t.unproved() && t.version.KnownCount() == t.geometry.BlockCount() {
 		t.startVerification() // a disk that failed may have brought blocks back
 	}
@@ -136,8 +136,9 @@ func (t *Target) settled(ctx context.Context) error {
 		if wait == nil {
 			return nil
 		}
-		if n := t.version.KnownCount(); n != known || t.isDigesting() {
-			known, since = n, time.Now()
+		// A stream passes what is here before it brings what is not.
+		if n, m := t.version.KnownCount(), t.fetched.Load(); n != known || m != fetched || t.isDigesting() {
+			known, fetched, since = n, m, time.Now()
 		} else if err := t.hopeless(known, time.Since(since)); err != nil {
 			return err
 		}
