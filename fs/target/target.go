@@ -217,7 +217,6 @@ func (t *Target) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 // readAt is ReadAt; bulk says that it is one of many reads in a row.
 func (t *Target) readAt(ctx context.Context, p []byte, off int64, bulk bool) (int, error) {
 	for {
-		losses := t.version.Losses()
 		if err := t.settled(ctx); err != nil {
 			return 0, err
 		}
@@ -232,8 +231,8 @@ func (t *Target) readAt(ctx context.Context, p []byte, off int64, bulk bool) (in
 			}
 			return copy(p, whole[off:]), atEnd
 		}
-		// What readLocal lost is fetched now.
-		if losses = t.version.Losses(); t.unsettled() || t.wantsWhole() {
+		losses := t.version.Losses() // what readLocal lost is fetched now
+		if t.unsettled() || t.wantsWhole() {
 			continue
 		}
 		if err := t.readMissing(ctx, p, off, bulk); err != nil {
