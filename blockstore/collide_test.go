@@ -42,6 +42,9 @@ var colliding = sync.OnceValue(func() (pair [2][]byte) {
 	}
 })
 
+// chance is the block of which there are two.
+func chance() format.BlockRange { return format.BlockRange{Start: collideAt, End: collideAt + 1} }
+
 // collidingTarget is one of many that differ in block collideAt at most, which is x or y of
 // colliding.
 func collidingTarget(t testing.TB, seed uint64, block []byte, strong int) *target {
@@ -77,7 +80,7 @@ func untilReserved(t testing.TB, s *Store, f func()) {
 // change has v have block instead of what is at collideAt, as a repair does.
 func change(t testing.TB, v *Version, block []byte) {
 	t.Helper()
-	must(t, v.Forget(format.BlockRange{Start: collideAt, End: collideAt + 1}))
+	must(t, v.Forget(chance()))
 	must(t, v.Put(collideAt, block))
 }
 
@@ -158,7 +161,7 @@ func TestHeirPutsWhileGathered(t *testing.T) {
 	v.writing.Lock() // as by a Put of other blocks
 	done := make(chan error, 2)
 	untilReserved(t, s, func() { done <- v.Gather(context.Background()) })
-	must(t, v.Forget(format.BlockRange{Start: collideAt, End: collideAt + 1}))
+	must(t, v.Forget(chance()))
 	go func() { done <- v.Put(collideAt, y) }()
 	v.writing.Unlock()
 	must(t, errors.Join(<-done, <-done))
@@ -177,7 +180,7 @@ func TestCheckedLongAgo(t *testing.T) {
 	u, v := from.open(t, s), to.open(t, s)
 	from.fill(t, u)
 	must(t, v.PutControl(to.control, 0))
-	run := Shared{Blocks: format.BlockRange{Start: collideAt, End: collideAt + 1}, Off: collideAt * collideSize, Checked: true, Moves: u.Moves()}
+	run := Shared{Blocks: chance(), Off: collideAt * collideSize, Checked: true, Moves: u.Moves()}
 	change(t, u, y)
 	_, err := v.Share(u, []Shared{run})
 	must(t, err)

@@ -14,9 +14,6 @@ import (
 // crash at the worst time and when the disk fails. Of these tests' two blocks, x belongs
 // to the whole, and y agrees with its record by chance.
 
-// chance is the block of which there are two.
-func chance() format.BlockRange { return format.BlockRange{Start: collideAt, End: collideAt + 1} }
-
 // noOther fails the test when v, of m, is verified and has another block than m at
 // collideAt.
 func noOther(t *testing.T, m *target, v *Version) {

@@ -183,10 +183,10 @@ func (t *Target) deliver(f *flight, first format.BlockID, data []byte) error {
 	came := t.geometry.Covering(format.Range{Start: start, End: start + int64(len(data))})
 	known, _ := t.version.Known(came.Start, came.End)
 	missing := known < came.Count()
-	replaced, stored := false, false
+	stored := false
 	t.mu.Lock()
 	// Who waits gets what is in the store, and of what was verified nothing else.
-	for !replaced && (missing || t.isVerified() || t.awaited(came)) {
+	if missing || t.isVerified() || t.awaited(came) {
 		t.mu.Unlock()
 		err := t.version.Replace(first, data)
 		if errors.Is(err, blockstore.ErrOtherContent) {
@@ -195,7 +195,7 @@ func (t *Target) deliver(f *flight, first format.BlockID, data []byte) error {
 		if missing {
 			t.noteRoom(err)
 		}
-		replaced, stored = true, err == nil
+		stored = err == nil
 		t.mu.Lock()
 	}
 	f.last = time.Now()

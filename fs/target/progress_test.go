@@ -169,8 +169,7 @@ func TestReaderHurriesFill(t *testing.T) {
 // server is gone.
 func TestStrictRepairServerGone(t *testing.T) {
 	data := randomBytes(1 * mib)
-	evil := bytes.Clone(data)
-	copy(evil[forgedAt:], forge(t, data[forgedAt:forgedAt+forgedBlock]))
+	evil := withForged(t, data, forgedAt)
 	s := newShelf(t, Options{Strict: true, ReadDeadline: 2 * time.Second})
 	srv := s.server()
 	s.publish(srv, "/x-1.img", evil, format.BuilderOptions{BlockSize: forgedBlock})

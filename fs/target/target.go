@@ -241,9 +241,6 @@ func (t *Target) readAt(ctx context.Context, p []byte, off int64, bulk bool) (in
 		if t.mayServe(losses) {
 			return len(p), atEnd
 		}
-		if ctx.Err() != nil {
-			return 0, context.Cause(ctx)
-		}
 	}
 }
 

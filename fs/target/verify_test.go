@@ -29,18 +29,24 @@ type victim struct {
 
 const forgedAt = 700 * forgedBlock
 
+// withForged is data with another block at byte at, which agrees with the same record.
+func withForged(t *testing.T, data []byte, at int) []byte {
+	t.Helper()
+	out := bytes.Clone(data)
+	copy(out[at:], forge(t, data[at:at+forgedBlock]))
+	return out
+}
+
 func newVictim(t *testing.T, o Options) victim {
 	t.Helper()
 	data := randomBytes(1 * mib)
-	fake := forge(t, data[forgedAt:forgedAt+forgedBlock])
+	evil := withForged(t, data, forgedAt)
 	s := newShelf(t, o)
 	srv := s.server()
 	s.publish(srv, "/x.img", data, format.BuilderOptions{BlockSize: forgedBlock, Lengths: forged.Cut})
 	tg := s.read(srv, "/x.img", data, blockstore.Verified)
-	evil := bytes.Clone(data)
-	copy(evil[forgedAt:], fake)
 	srv.Put("/x.img", evil)
-	return victim{tg, data, fake, tg.geometry.Covering(format.Range{Start: forgedAt, End: forgedAt + 1})}
+	return victim{tg, data, evil[forgedAt:][:forgedBlock], tg.geometry.Covering(format.Range{Start: forgedAt, End: forgedAt + 1})}
 }
 
 // TestLostBlockOfVerified: what comes for a reader of a verified version is what was
@@ -75,7 +81,7 @@ func TestLostBlockOfVerified(t *testing.T) {
 // of which nobody knows what it was, is not, before the whole is verified anew.
 func TestStrictLostBlock(t *testing.T) {
 	v := newVictim(t, Options{Strict: true})
-	for _, name := range manifests(t, v.store) {
+	for _, name := range versionFiles(t, v.store, "manifest") {
 		if err := os.Remove(name); err != nil {
 			t.Fatal(err)
 		}
@@ -95,8 +101,7 @@ func TestStrictLostBlock(t *testing.T) {
 func TestSmallForged(t *testing.T) {
 	const at = 60 << 10
 	data := randomBytes(1 * mib)[forgedAt-at:][:160<<10] // whose forgery is known
-	evil := bytes.Clone(data)
-	copy(evil[at:], forge(t, data[at:at+forgedBlock]))
+	evil := withForged(t, data, at)
 	s := newShelf(t, Options{})
 	srv := s.server()
 	s.publish(srv, "/x-1.img", evil, format.BuilderOptions{BlockSize: forgedBlock})
@@ -156,10 +161,10 @@ func TestCameWithoutRoom(t *testing.T) {
 	}
 }
 
-// manifests are the files of the store that say what was verified.
-func manifests(t *testing.T, s *blockstore.Store) []string {
+// versionFiles are the files of this name of the versions in the store.
+func versionFiles(t *testing.T, s *blockstore.Store, name string) []string {
 	t.Helper()
-	names, err := filepath.Glob(filepath.Join(s.Dir(), "versions", "*", "manifest"))
+	names, err := filepath.Glob(filepath.Join(s.Dir(), "versions", "*", name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,8 +176,7 @@ func manifests(t *testing.T, s *blockstore.Store) []string {
 func TestSmallLostAtLoad(t *testing.T) {
 	const at = 60 << 10
 	data := randomBytes(1 * mib)[forgedAt-at:][:160<<10]
-	evil := bytes.Clone(data)
-	copy(evil[at:], forge(t, data[at:at+forgedBlock]))
+	evil := withForged(t, data, at)
 	s := newShelf(t, Options{})
 	srv := s.server()
 	s.publish(srv, "/x.img", data, format.BuilderOptions{BlockSize: forgedBlock, Lengths: forged.Cut})
@@ -180,14 +184,14 @@ func TestSmallLostAtLoad(t *testing.T) {
 	if err := s.pool.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range manifests(t, s.store) {
+	for _, name := range versionFiles(t, s.store, "manifest") {
 		if err := os.Remove(name); err != nil {
 			t.Fatal(err)
 		}
 	}
-	known, err := filepath.Glob(filepath.Join(s.store.Dir(), "versions", "*", "known"))
-	if err != nil || len(known) != 1 {
-		t.Fatal(known, err)
+	known := versionFiles(t, s.store, "known")
+	if len(known) != 1 {
+		t.Fatal(known)
 	}
 	if err := os.Truncate(known[0], 0); err != nil {
 		t.Fatal(err)
@@ -195,7 +199,7 @@ func TestSmallLostAtLoad(t *testing.T) {
 	srv.Put("/x.img", evil)
 	s.pool = NewPool(s.store, s.client, Options{})
 	p := make([]byte, forgedBlock)
-	_, err = s.open(srv, "/x.img").NewReader().ReadAt(context.Background(), p, at)
+	_, err := s.open(srv, "/x.img").NewReader().ReadAt(context.Background(), p, at)
 	if err == nil && !bytes.Equal(p, data[at:at+forgedBlock]) {
 		t.Error("a small target serves other bytes")
 	}
@@ -268,8 +272,7 @@ func TestStrictProvisionalAgain(t *testing.T) {
 // come, is verified, and repaired.
 func TestLateSearchVerifies(t *testing.T) {
 	data := randomBytes(1 * mib)
-	evil := bytes.Clone(data)
-	copy(evil[forgedAt:], forge(t, data[forgedAt:forgedAt+forgedBlock]))
+	evil := withForged(t, data, forgedAt)
 	s := newShelf(t, Options{Fill: FillOff})
 	srv := s.server()
 	s.publish(srv, "/a/qqqqqqqq.img", evil, format.BuilderOptions{BlockSize: forgedBlock})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/zsyncfs/zsyncfs/format"
 	"github.com/zsyncfs/zsyncfs/zsyncclient"
@@ -13,10 +14,7 @@ import (
 // fetch brings the blocks that are still missing into the store.
 func (f *Fill) fetch(ctx context.Context) error {
 	f.takeKnown() // a reader of a mount may have fetched some meanwhile
-	var runs []format.BlockRange
-	for r := range f.missing.Runs() {
-		runs = append(runs, r)
-	}
+	runs := slices.Collect(f.missing.Runs())
 	if len(runs) == 0 {
 		return nil
 	}

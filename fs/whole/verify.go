@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/zsyncfs/zsyncfs/blockstore"
@@ -47,9 +48,8 @@ func isWrong(err error) bool {
 func (f *Fill) refetch(ctx context.Context) error {
 	f.forgotten = true
 	f.local.Store(0)
-	var wrong []format.BlockRange
-	for run := range f.unfetched.Runs() {
-		wrong = append(wrong, run)
+	wrong := slices.Collect(f.unfetched.Runs())
+	for _, run := range wrong {
 		for id := run.Start; id < run.End; id++ {
 			f.missing.Add(id)
 		}
