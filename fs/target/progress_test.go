@@ -131,7 +131,7 @@ func TestMirrorWithoutRanges(t *testing.T) {
 // TestReaderHurriesFill: a reader who needs what a fill asked for does not wait until those
 // have ended who read something else from the same host.
 func TestReaderHurriesFill(t *testing.T) {
-	s := newShelf(t, Options{ReadDeadline: 5 * time.Second})
+	s := newShelf(t, Options{ReadDeadline: 15 * time.Second}) // less than the copy takes
 	srv := s.server()
 	copied, wanted := make([]byte, 64*mib), randomBytes(6*mib)
 	rand.NewChaCha8([32]byte{9}).Read(copied)
@@ -253,11 +253,11 @@ func TestStrictStreamPasses(t *testing.T) {
 	f.expect(f.open(), 0, 6*mib)
 	ctl := f.control()
 	f.closeStore()
-	f.deadline = time.Second
+	f.deadline = 3 * time.Second // less than the stream needs for what is here
 	f.openStore()
 	f.pool.SetOptions(func(o *Options) { o.Strict = true })
 	f.srv.Add(rangetest.Rule{Path: "/t.dat", Fault: rangetest.IgnoreRange})
-	f.srv.SetRate(2 * mib)
+	f.srv.SetRate(1 * mib)
 	tg, err := f.pool.Open(ctl)
 	if err != nil {
 		t.Fatal(err)
