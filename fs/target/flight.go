@@ -23,6 +23,8 @@ type flight struct {
 	err  error
 	stop context.CancelCauseFunc
 	last time.Time // when it began, or the last blocks came; guarded by Target.mu
+
+	roomless bool // the store did not take some of it; guarded by Target.mu
 }
 
 // hurryAfter is how long a reader waits for a background flight that brings nothing: others
@@ -192,11 +194,14 @@ func (t *Target) deliver(f *flight, first format.BlockID, data []byte) error {
 		if errors.Is(err, blockstore.ErrOtherContent) {
 			return err
 		}
-		if missing {
-			t.noteRoom(err)
-		}
 		stored = err == nil
 		t.mu.Lock()
+		if missing {
+			f.roomless = f.roomless || !stored
+			if !stored || !f.roomless { // a small piece may find room where a large one did not
+				t.noRoom = err
+			}
+		}
 	}
 	f.last = time.Now()
 	f.arrived(came)

@@ -161,6 +161,37 @@ func TestCameWithoutRoom(t *testing.T) {
 	}
 }
 
+// TestSmallPieceFindsRoom: that a small piece of a flight finds room after a large one did
+// not is no reason to fetch all of what is missing once more.
+func TestSmallPieceFindsRoom(t *testing.T) {
+	f := newFixture(t, 1*mib, nil)
+	tg := f.open()
+	if _, err := tg.records(t.Context(), tg.geometry.All()); err != nil {
+		t.Fatal(err)
+	}
+	f.store.SetLimits(blockstore.Limits{Size: 256 << 10})
+	all := &flight{runs: []format.BlockRange{tg.geometry.All()}}
+	deliver := func(f *flight, first format.BlockID, data []byte) error {
+		t.Helper()
+		if err := tg.deliver(f, first, data); err != nil {
+			t.Fatal(err)
+		}
+		tg.mu.Lock()
+		defer tg.mu.Unlock()
+		return tg.noRoom
+	}
+	if err := deliver(all, 0, f.data[:512<<10]); err == nil {
+		t.Fatal("there is room for 512 KiB")
+	}
+	err := deliver(all, 200, f.data[200*4096:201*4096])
+	if known, _ := tg.version.Known(200, 201); known == 0 || err == nil {
+		t.Errorf("%d of 1 block, %v", known, err)
+	}
+	if err := deliver(&flight{}, 201, f.data[201*4096:202*4096]); err != nil {
+		t.Errorf("another flight: %v", err)
+	}
+}
+
 // versionFiles are the files of this name of the versions in the store.
 func versionFiles(t *testing.T, s *blockstore.Store, name string) []string {
 	t.Helper()
