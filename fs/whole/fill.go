@@ -90,7 +90,7 @@ func (f *Fill) Run(ctx context.Context) (download.Result, error) {
 	if f.o.Store == nil {
 		return download.Result{}, ErrNoStore
 	}
-	err := f.open()
+	err := f.open(ctx)
 	if err == nil {
 		err = f.complete(ctx)
 	}

@@ -252,14 +252,12 @@ func TestControlFileMended(t *testing.T) {
 	f := newFixture(t)
 	data := randomBytes(6, 100_000)
 	f.publish("/x", data, nil)
-	fill := f.fill("/x", nil)
-	fill.o.Control.Records = bytes.Clone(fill.o.Control.Records)
-	fill.o.Control.Records[50] ^= 1
+	fill := f.fill("/x", func(o *Options) { o.Control = f.damaged("/x") })
 	if _, err := fill.Run(context.Background()); err == nil {
 		t.Fatal("a wrong record was believed")
 	}
 	must(t, fill.Close())
-	f.run("/x", data, nil)
+	f.run("/x", data, func(o *Options) { o.Again = f.again("/x") })
 }
 
 func TestDamagedBlocksAreFetchedAgain(t *testing.T) {

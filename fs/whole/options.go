@@ -1,6 +1,7 @@
 package whole
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -22,6 +23,9 @@ type Options struct {
 	Store *blockstore.Store
 	// Control is the control file with all of its records. It must not change.
 	Control *zsyncclient.Control
+	// Again fetches Control once more, when its records are others than those in the store:
+	// only when they are again is what the store has of them thrown away. Default: at once.
+	Again func(context.Context) (*zsyncclient.Control, error)
 	// Place is where the store is told that it came from (zsyncclient.Client.Place).
 	Place blockstore.Place
 	// Source is where missing blocks are fetched from. Default: nowhere.

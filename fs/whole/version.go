@@ -1,15 +1,18 @@
 package whole
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
 
 	"github.com/zsyncfs/zsyncfs/blockstore"
 	"github.com/zsyncfs/zsyncfs/format"
+	"github.com/zsyncfs/zsyncfs/zsyncclient"
 )
 
 // open opens the version in the store, or makes it, with its whole control file.
-func (f *Fill) open() error {
+func (f *Fill) open(ctx context.Context) error {
 	v, err := f.o.Store.OpenVersion(f.o.Control.Raw, f.h, f.place)
 	if err != nil {
 		return fmt.Errorf("open the version in the store: %w", err)
@@ -18,17 +21,7 @@ func (f *Fill) open() error {
 	v.Hold()
 	err = f.putControl()
 	if errors.Is(err, blockstore.ErrControlConflict) {
-		// The control file was mended, or broken, under its header. What is here
-		// belongs to other records; who has it open goes on with it.
-		f.version = nil
-		v.Release()
-		if err := errors.Join(v.Discard(), v.Close()); err != nil {
-			return fmt.Errorf("take a version of other records out of the store: %w", err)
-		}
-		if f.version, err = f.o.Store.OpenVersion(f.o.Control.Raw, f.h, f.place); err == nil {
-			f.version.Hold()
-			err = f.putControl()
-		}
+		err = f.otherRecords(ctx)
 	}
 	if err != nil {
 		return fmt.Errorf("keep the control file in the store: %w", err)
@@ -39,6 +32,58 @@ func (f *Fill) open() error {
 	// What is here was proved wrong before.
 	f.forgotten = true
 	return errors.Join(f.version.Forget(f.geo.All()), f.version.SetState(blockstore.Provisional))
+}
+
+// otherRecords settles that the control file has other records than those here, under the
+// same header. Those of a verified version are right. For others the control file is asked
+// for once more: nothing protects it on its way, and what is here must not go for that.
+func (f *Fill) otherRecords(ctx context.Context) error {
+	if f.version.State() == blockstore.Verified {
+		records, err := f.version.Records(f.geo.All())
+		if err == nil {
+			f.takeRecords(records)
+		}
+		return err
+	}
+	if f.o.Again != nil {
+		again, err := f.o.Again(ctx)
+		switch {
+		case err != nil:
+			return err
+		case !bytes.Equal(again.Raw, f.o.Control.Raw):
+			return zsyncclient.ErrTargetChanged
+		case !bytes.Equal(again.Records, f.o.Control.Records):
+			f.takeRecords(again.Records)
+			return f.putControl()
+		}
+	}
+	return f.startAnew()
+}
+
+// takeRecords has f go on with records instead of those of the control file.
+func (f *Fill) takeRecords(records []byte) {
+	ctl := *f.o.Control
+	ctl.Records = records
+	f.o.Control = &ctl
+}
+
+// startAnew takes the version out of the store and makes it anew: the control file was
+// mended, or broken, under its header, and what is here belongs to other records. Who has
+// it open goes on with it.
+func (f *Fill) startAnew() error {
+	v := f.version
+	f.version = nil
+	v.Release()
+	if err := errors.Join(v.Discard(), v.Close()); err != nil {
+		return fmt.Errorf("take a version of other records out of the store: %w", err)
+	}
+	v, err := f.o.Store.OpenVersion(f.o.Control.Raw, f.h, f.place)
+	if err != nil {
+		return err
+	}
+	f.version = v
+	v.Hold()
+	return f.putControl()
 }
 
 // controlTries is how often records that prove damaged while others are added

@@ -105,7 +105,10 @@ func Get(ctx context.Context, store *blockstore.Store, spec GetSpec, userAgent s
 		return err
 	}
 	defer client.Close()
-	ctl, err := client.FetchWholeControl(ctx, u, zsyncclient.Validators{})
+	fetchControl := func(ctx context.Context) (*zsyncclient.Control, error) {
+		return client.FetchWholeControl(ctx, u, zsyncclient.Validators{})
+	}
+	ctl, err := fetchControl(ctx)
 	if err != nil {
 		return err
 	}
@@ -129,7 +132,7 @@ func Get(ctx context.Context, store *blockstore.Store, spec GetSpec, userAgent s
 		}
 	}
 	fill, err := whole.New(whole.Options{
-		Store: store, Control: ctl, Place: blockstore.Place(client.Place(ctl)), Source: client.NewSource(ctl, spec.MirrorURLs()), Seeds: seeds,
+		Store: store, Control: ctl, Again: fetchControl, Place: blockstore.Place(client.Place(ctl)), Source: client.NewSource(ctl, spec.MirrorURLs()), Seeds: seeds,
 		Step: w.Step, Warn: w.Warn,
 	})
 	if err != nil {
