@@ -20,16 +20,17 @@ type beside struct {
 	lock *os.File // the same open file, which keeps the lock when File is closed
 }
 
-// makeBeside makes a file in the folder of path, with a name like it. Those that
+// makeBeside makes a file in the folder of path, with a name like it, that nobody may read
+// who may not read what has the permissions mode. Those that
 // killed processes left of the same path are removed before, for each may be as
 // large as the target.
-func makeBeside(path string) (*beside, error) {
+func makeBeside(path string, mode fs.FileMode) (*beside, error) {
 	const tries = 100
 	dir, name := filepath.Split(path)
 	prefix := "." + name[:min(len(name), 200)] + "." // a name has at most 255 bytes
 	removeLeft(dir, prefix)
 	for try := 1; ; try++ {
-		out, err := createLocked(filepath.Join(dir, prefix+randomPart()+besideSuffix))
+		out, err := createLocked(filepath.Join(dir, prefix+randomPart()+besideSuffix), mode)
 		if err == nil || try == tries || !errors.Is(err, fs.ErrExist) && !errors.Is(err, errTaken) {
 			return out, err
 		}
@@ -60,8 +61,8 @@ func isRandomPart(s string) bool {
 var errTaken = errors.New("it is taken away")
 
 // createLocked makes and locks the file at path. Errors: errTaken; fs.ErrExist.
-func createLocked(path string) (*beside, error) {
-	out, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+func createLocked(path string, mode fs.FileMode) (*beside, error) {
+	out, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, mode&0o666|0o200)
 	if err != nil {
 		return nil, err
 	}

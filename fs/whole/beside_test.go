@@ -29,7 +29,7 @@ func TestLeftovers(t *testing.T) {
 	}
 	must(t, os.Symlink(path("src"), path(".out.2222222222222.part")))
 	must(t, syscall.Mkfifo(path(".out.3333333333333.part"), 0o600))
-	held, err := createLocked(path(".out.0000000000000.part"))
+	held, err := createLocked(path(".out.0000000000000.part"), 0o600)
 	must(t, err)
 	must(t, held.Close()) // the lock is another descriptor's
 	stay = append(stay, "src", ".out.2222222222222.part", ".out.3333333333333.part", ".out.0000000000000.part", "out")
@@ -58,7 +58,7 @@ func TestLeftovers(t *testing.T) {
 func TestBesideIsHeld(t *testing.T) {
 	dir := t.TempDir()
 	out := filepath.Join(dir, strings.Repeat("n", 255))
-	b, err := makeBeside(out)
+	b, err := makeBeside(out, 0o600)
 	must(t, err)
 	for range 2 {
 		other, err := os.Open(b.Name())
@@ -67,19 +67,33 @@ func TestBesideIsHeld(t *testing.T) {
 			t.Errorf("it is not held: %v", err)
 		}
 		other.Close()
-		second, err := makeBeside(out) // removes what nobody holds
+		second, err := makeBeside(out, 0o600) // removes what nobody holds
 		must(t, err)
 		must(t, second.Close())
 		second.release()
 		b.Close() // the second time round it is closed
 	}
 	b.release()
-	last, err := makeBeside(out)
+	last, err := makeBeside(out, 0o600)
 	must(t, err)
 	defer last.release()
 	defer last.Close()
 	if names, _ := os.ReadDir(dir); len(names) != 1 || names[0].Name() != filepath.Base(last.Name()) {
 		t.Errorf("%v", names)
+	}
+}
+
+// TestBesideIsPrivate: who may not read the file that is replaced may not read the new one
+// while it is made.
+func TestBesideIsPrivate(t *testing.T) {
+	for mode, want := range map[os.FileMode]os.FileMode{0o600: 0o600, 0o440: 0o640, 0o701: 0o600} {
+		b, err := makeBeside(filepath.Join(t.TempDir(), "out"), mode)
+		must(t, err)
+		defer b.release()
+		defer b.Close()
+		if info, err := b.Stat(); err != nil || info.Mode()&^want != 0 {
+			t.Errorf("%v beside one of %v: %v", info.Mode(), mode, err)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package whole
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,7 +31,7 @@ func Export(ctx context.Context, src *os.File, length int64, path string, modifi
 	if err != nil {
 		return err
 	}
-	out, err := makeBeside(path)
+	out, err := makeBeside(path, cmp.Or(mode, 0o666))
 	if err != nil {
 		return err
 	}
