@@ -233,3 +233,29 @@ func TestPinAndSeed(t *testing.T) {
 	}
 	m.Unmount()
 }
+
+// TestSeedFolderHoldsMount: a folder of seeds in which the mount point lies is used but for
+// that: the daemon does not read what it serves.
+func TestSeedFolderHoldsMount(t *testing.T) {
+	t.Parallel()
+	needMount(t)
+	dir, seeds := folder(t), folder(t)
+	data := fixture.Random(16<<20, 1)
+	must(t, os.WriteFile(filepath.Join(seeds, "disk-0.img"), data[:8<<20], 0o644))
+	publishIn(t, dir, "disk-1.img", data)
+	s := serve(t, dir)
+	at := filepath.Join(seeds, "mnt")
+	must(t, os.Mkdir(at, 0o755))
+	m := daemon.Start(t, daemon.Options{Binary: binary(t), Source: s.URL("/"), Dir: at, Flags: []string{"--seed=" + seeds, "--fill=off"}})
+	readAt(t, m.Path("disk-1.img"), 12<<20, 4096)
+	eventually(t, "the seed is used", func() error {
+		value, err := xattr(m.Path("disk-1.img"), "user.zsync.blocks-local")
+		if blocks, _ := strconv.Atoi(value); err == nil && blocks < 8<<20/4096 {
+			err = fmt.Errorf("%d blocks are here", blocks)
+		}
+		return err
+	})
+	if n := contentOf(t, s, "disk-1.img"); n > 1<<20 {
+		t.Errorf("%d bytes were fetched for a read of 4096", n)
+	}
+}

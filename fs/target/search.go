@@ -28,11 +28,11 @@ const (
 
 // search is a search for blocks in what is here.
 type search struct {
-	began  time.Time
-	single time.Duration // how long a read by itself may wait for it
-	done   chan struct{}
+	began time.Time
+	done  chan struct{}
 
 	mu      sync.Mutex
+	single  time.Duration // how long a read by itself may wait for it; guarded by mu
 	found   chan struct{} // closed and replaced when blocks were found; guarded by mu
 	any     bool          // blocks were found; guarded by mu
 	waiting int           // who waits for found; guarded by mu
@@ -48,23 +48,32 @@ func (t *Target) startSearch() {
 	if t.options.Share == reuse.ShareNone && len(t.options.Seeds) == 0 || t.mustFetch() {
 		return
 	}
-	expected := reuse.New(t.finderOptions(nil)).Expected()
-	if expected == 0 {
-		return
+	finder, expected := reuse.New(t.finderOptions(nil)), int64(0)
+	if len(t.options.Seeds) == 0 {
+		if expected = finder.Expected(t.ctx); expected == 0 {
+			return
+		}
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed || t.noRoom != nil || t.searched {
 		return
 	}
-	s := &search{began: time.Now(), single: singlePatience, done: make(chan struct{}), found: make(chan struct{})}
-	if takes := time.Duration(float64(expected) / searchRate * float64(time.Second)); takes <= soon {
-		s.single = 2 * soon // a busy machine takes longer
-	}
+	s := &search{began: time.Now(), done: make(chan struct{}), found: make(chan struct{})}
+	s.expect(expected)
 	t.search.Store(s)
 	t.searched = true
 	t.begin(func() {
 		defer close(s.done)
+		if expected == 0 { // folders may take long: who opens does not wait for that
+			if expected = finder.Expected(t.ctx); expected == 0 {
+				t.mu.Lock()
+				t.searched = false
+				t.mu.Unlock()
+				return
+			}
+			s.expect(expected)
+		}
 		err := t.fetchControlNow()
 		if err == nil {
 			err = t.runSearch(s)
@@ -73,6 +82,16 @@ func (t *Target) startSearch() {
 			t.options.Warn(t.where(), fmt.Errorf("look for blocks in what is here: %w", err))
 		}
 	})
+}
+
+// expect notes how many bytes s is likely to look at; 0: it is not known.
+func (s *search) expect(bytes int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.single = singlePatience
+	if takes := time.Duration(float64(bytes) / searchRate * float64(time.Second)); bytes > 0 && takes <= soon {
+		s.single = 2 * soon // a busy machine takes longer
+	}
 }
 
 // searchLate looks for blocks once the control file is whole for other reasons:
@@ -122,7 +141,7 @@ func (t *Target) fetchControlNow() error {
 func (t *Target) finderOptions(records []byte) reuse.Options {
 	return reuse.Options{
 		Store: t.store, Version: t.version, Control: t.control, Place: t.place, Records: records,
-		Share: t.options.Share, Seeds: t.options.Seeds,
+		Share: t.options.Share, Seeds: t.options.Seeds, Avoid: t.options.Avoid,
 		Warn: func(err error) { t.options.Warn(t.where(), err) },
 	}
 }

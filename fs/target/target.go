@@ -31,8 +31,10 @@ type Options struct {
 	// Share says whose blocks may be taken. Default: those of versions of one
 	// origin.
 	Share reuse.Share
-	// Seeds are files and folders to look for blocks in.
+	// Seeds are files and folders to look for blocks in, and Avoid folders that are left
+	// out of those (reuse.Options).
 	Seeds []string
+	Avoid func() []string
 	// Fill says what is fetched that nobody asked for. Default FillAhead.
 	Fill Fill
 	// Strict serves nothing of a target before the whole has been verified.

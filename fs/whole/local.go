@@ -15,7 +15,7 @@ import (
 func (f *Fill) scan(ctx context.Context) error {
 	o := reuse.Options{
 		Store: f.o.Store, Version: f.version, Control: f.o.Control, Place: f.place, Records: f.o.Control.Records,
-		Missing: f.missing, Share: f.o.Share, Relatives: f.o.Relatives, Seeds: f.o.Seeds, Name: f.o.Name, Workers: f.o.Workers,
+		Missing: f.missing, Share: f.o.Share, Relatives: f.o.Relatives, Seeds: f.o.Seeds, Avoid: f.o.Avoid, Name: f.o.Name, Workers: f.o.Workers,
 		Begin:    func(name string, total int64) { f.begin(download.Scanning, name, total) },
 		Progress: func(scanned int64) { raise(&f.done, scanned) },
 		Found:    func(bytes int64) { f.local.Add(bytes) },

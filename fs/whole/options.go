@@ -34,8 +34,10 @@ type Options struct {
 	Priority zsyncclient.Priority
 	// Share says whose blocks count. Default those of one origin.
 	Share reuse.Share
-	// Seeds are paths of files and folders to look for blocks in.
+	// Seeds are paths of files and folders to look for blocks in, and Avoid folders that
+	// are left out of those (reuse.Options).
 	Seeds []string
+	Avoid func() []string
 	// Name is the target's file name, which tells whether it is compressed.
 	// Default: the header's.
 	Name string

@@ -66,6 +66,8 @@ type GetWatch struct {
 	// Warn is told what a person should know. It may be called by several
 	// goroutines at once.
 	Warn func(error)
+	// Avoid is reuse.Options.Avoid.
+	Avoid func() []string
 }
 
 func (w GetWatch) withDefaults() GetWatch {
@@ -132,7 +134,7 @@ func Get(ctx context.Context, store *blockstore.Store, spec GetSpec, userAgent s
 		}
 	}
 	fill, err := whole.New(whole.Options{
-		Store: store, Control: ctl, Again: fetchControl, Place: blockstore.Place(client.Place(ctl)), Source: client.NewSource(ctl, spec.MirrorURLs()), Seeds: seeds,
+		Store: store, Control: ctl, Again: fetchControl, Place: blockstore.Place(client.Place(ctl)), Source: client.NewSource(ctl, spec.MirrorURLs()), Seeds: seeds, Avoid: w.Avoid,
 		Step: w.Step, Warn: w.Warn,
 	})
 	if err != nil {

@@ -28,6 +28,7 @@ func (d *Daemon) Get(ctx context.Context, spec GetSpec, w GetWatch, use GetUse) 
 	}
 	defer done()
 	g.enter(stepAsking)
+	w.Avoid = mountPoints
 	err = Get(ctx, d.store, spec, "zsyncfs/"+d.options.Version, g.watch(w), func(r GetResult, data *os.File) error {
 		done() // it is complete: the next finds all of it
 		g.enter(stepExporting)

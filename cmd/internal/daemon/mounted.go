@@ -108,7 +108,7 @@ func (m *mounted) build(ctx context.Context, store *blockstore.Store, log *slog.
 func (m *mounted) targetOptions(o *target.Options, spec *Spec) {
 	o.ReadDeadline = spec.ReadDeadline * 19 / 20 // so that a read learns why nothing came
 	o.Share = spec.Share
-	o.Seeds = spec.Seeds
+	o.Seeds, o.Avoid = spec.Seeds, mountPoints
 	o.Fill = spec.Fill
 	o.Strict = spec.Strict
 }

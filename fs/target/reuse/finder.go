@@ -48,6 +48,10 @@ type Options struct {
 	Relatives int
 	// Seeds are paths of files and folders.
 	Seeds []string
+	// Avoid are folders that seeds must not lie in, and that are left out of those: a
+	// process must not read what it serves. It is asked when seeds are looked for.
+	// Default: none.
+	Avoid func() []string
 	// Name is the target's file name, which tells whether it is compressed.
 	// Default: the header's.
 	Name string
@@ -79,6 +83,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Near == nil {
 		o.Near = func() int64 { return 0 }
+	}
+	if o.Avoid == nil {
+		o.Avoid = func() []string { return nil }
 	}
 	if o.Begin == nil {
 		o.Begin = func(string, int64) {}

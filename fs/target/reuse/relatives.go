@@ -2,6 +2,7 @@ package reuse
 
 import (
 	"cmp"
+	"context"
 	"net/url"
 	"os"
 	"path"
@@ -51,10 +52,10 @@ func (f *Finder) allowed(entries []blockstore.Entry) []blockstore.Entry {
 
 // Expected is how many bytes a search is likely to look at, as far as that is known
 // without records: of seeds, and of versions whose names are alike. 0: there is
-// nothing to look at.
-func (f *Finder) Expected() (n int64) {
+// nothing to look at, or ctx has ended. Folders of seeds may take long.
+func (f *Finder) Expected(ctx context.Context) (n int64) {
 	for _, s := range f.o.Seeds {
-		files, _ := f.files(s)
+		files, _ := f.files(ctx, s)
 		for _, file := range files {
 			if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() {
 				n += max(info.Size(), 1)

@@ -22,7 +22,10 @@ const (
 func (f *Finder) scanSeeds(ctx context.Context, _ []*relative) error {
 	seen := map[string]bool{}
 	for _, seed := range f.o.Seeds {
-		files, err := f.files(seed)
+		files, err := f.files(ctx, seed)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		if err != nil {
 			f.o.Warn(fmt.Errorf("seed not used: %w", err))
 		}
@@ -62,11 +65,25 @@ func (f *Finder) scanFile(ctx context.Context, name string) error {
 }
 
 // files are the files to scan for a seed: itself, or of a folder those with a name
-// like the target's, the likeliest first.
-func (f *Finder) files(seed string) ([]string, error) {
-	info, err := os.Stat(seed)
-	if err != nil || !info.IsDir() {
+// like the target's, the likeliest first. Errors: ctx's; what Options.Avoid has to say.
+func (f *Finder) files(ctx context.Context, seed string) ([]string, error) {
+	avoid := f.o.Avoid()
+	at, err := filepath.Abs(seed)
+	if err == nil {
+		err = outside(at, avoid)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if at, err = filepath.EvalSymlinks(at); err != nil {
 		return []string{seed}, nil // what is wrong is told when it is read
+	}
+	if err := outside(at, avoid); err != nil {
+		return nil, fmt.Errorf("%s: %w", seed, err)
+	}
+	info, err := os.Stat(at)
+	if err != nil || !info.IsDir() {
+		return []string{seed}, nil
 	}
 	type file struct {
 		path     string
@@ -74,8 +91,13 @@ func (f *Finder) files(seed string) ([]string, error) {
 	}
 	var all []file
 	count := 0
-	err = filepath.WalkDir(seed, func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
+	err = filepath.WalkDir(at, func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case slices.Contains(avoid, name):
+			return fs.SkipDir
+		case err != nil:
 			return nil // what cannot be read is left out
 		}
 		if count++; count > mostFiles {
@@ -92,6 +114,16 @@ func (f *Finder) files(seed string) ([]string, error) {
 		out = append(out, a.path)
 	}
 	return out, err
+}
+
+// outside fails when path is one of dirs or lies in one.
+func outside(path string, dirs []string) error {
+	for _, dir := range dirs {
+		if rest, ok := strings.CutPrefix(path, dir); ok && (rest == "" || rest[0] == '/') {
+			return fmt.Errorf("%s lies in the mount on %s", path, dir)
+		}
+	}
+	return nil
 }
 
 // targetName is the name that the target has where its control file lies.
