@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strings"
 	"syscall"
+
+	"golang.org/x/net/idna"
 )
 
 // forbiddenPrefixes are the ranges that no control file, listing or redirect
@@ -98,7 +100,10 @@ func refuseForbidden(_ context.Context, _, address string, _ syscall.RawConn) er
 // checkLiteral refuses u when its host is an address of a forbidden kind or a
 // name for one; needed where a proxy resolves names, cheap elsewhere.
 func checkLiteral(u *url.URL) error {
-	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
+	host, err := asciiHost(u)
+	if err != nil {
+		return err
+	}
 	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
 		return &refusal{reason: "host " + host, err: ErrForbiddenAddress}
 	}
@@ -119,17 +124,35 @@ func checkURL(u *url.URL) error {
 	if strings.Count(u.Host, ":") > 1 && u.Host[0] != '[' {
 		return refuse("host %q with more than one colon", shorten(u.Host))
 	}
-	return checkNumericHost(u.Hostname())
+	host, err := asciiHost(u)
+	if err != nil {
+		return err
+	}
+	return checkNumericHost(host)
+}
+
+// asciiHost is u's host as it is asked for: in lower case, without a dot at its end, and in
+// ASCII, to which other letters and digits are mapped before a name is resolved or a proxy
+// is told of it.
+func asciiHost(u *url.URL) (string, error) {
+	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
+	if strings.IndexFunc(host, func(r rune) bool { return r >= 0x80 }) < 0 {
+		return host, nil
+	}
+	ascii, err := idna.Lookup.ToASCII(host)
+	if err != nil {
+		return "", refuse("host %q is no name", shorten(host))
+	}
+	return strings.TrimSuffix(ascii, "."), nil
 }
 
 // checkNumericHost refuses spellings of IPv4 addresses that only some
 // programs understand (0x7f.1, 2130706433): they serve to get past checks.
 func checkNumericHost(host string) error {
-	host = strings.TrimSuffix(host, ".")
 	if strings.Contains(host, ":") {
 		return nil
 	}
-	last := strings.ToLower(host[strings.LastIndexByte(host, '.')+1:])
+	last := host[strings.LastIndexByte(host, '.')+1:]
 	numeric := last != "" && strings.Trim(last, "0123456789") == ""
 	if hex, ok := strings.CutPrefix(last, "0x"); ok && strings.Trim(hex, "0123456789abcdef") == "" {
 		numeric = true

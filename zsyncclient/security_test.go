@@ -38,13 +38,27 @@ func TestForbidden(t *testing.T) {
 
 func TestCheckURL(t *testing.T) {
 	for _, s := range []string{"ftp://h/x", "file:///x", "gopher://127.0.0.1/1", "javascript:alert(1)", "http:///x", "http:x",
-		"http://2130706433/", "http://0x7f.1/", "http://127.1/", "http://0177.0.0.1/", "http://1.2.3.4.5/"} {
+		"http://2130706433/", "http://0x7f.1/", "http://127.1/", "http://0177.0.0.1/", "http://1.2.3.4.5/", "http://１２７.1/"} {
 		if u, err := url.Parse(s); err == nil && checkURL(u) == nil {
 			t.Errorf("%s is accepted", s)
 		}
 	}
-	for _, s := range []string{"http://h/x", "https://h.example:8443/", "http://1.2.3.4/", "http://[::1]:80/", "http://1e100.net/", "http://0xcafe.example/"} {
+	for _, s := range []string{"http://h/x", "https://h.example:8443/", "http://1.2.3.4/", "http://[::1]:80/", "http://1e100.net/", "http://0xcafe.example/", "http://bücher.example/"} {
 		if err := checkURL(mustURL(s)); err != nil {
+			t.Errorf("%s: %v", s, err)
+		}
+	}
+}
+
+// What a proxy would be told is looked at as it is told.
+func TestCheckLiteral(t *testing.T) {
+	for _, s := range []string{"http://169.254.169.254/", "https://１６９.２５４.１６９.２５４/", "http://①②⑦.⓪.⓪.①/", "http://LocalHost./", "http://ｌｏｃａｌｈｏｓｔ/", "http://[::1]/"} {
+		if err := checkLiteral(mustURL(s)); !errors.Is(err, ErrForbiddenAddress) {
+			t.Errorf("%s: %v", s, err)
+		}
+	}
+	for _, s := range []string{"http://1.1.1.1/", "http://bücher.example/"} {
+		if err := checkLiteral(mustURL(s)); err != nil {
 			t.Errorf("%s: %v", s, err)
 		}
 	}
