@@ -143,6 +143,9 @@ func (c *credentials) login(o origin, host string) (login, password string, ok b
 	}
 	m := c.netrc.Machine(host)
 	if m == nil || m.IsDefault {
+		if !o.source {
+			return "", "", false // it was not named
+		}
 		m = c.netrc.Machine("default")
 	}
 	if m == nil || m.Get("login") == "" {

@@ -53,7 +53,7 @@ func TestClientCertificate(t *testing.T) {
 // TestMirrorsGetNoCredentials: except their own.
 func TestMirrorsGetNoCredentials(t *testing.T) {
 	netrc := filepath.Join(t.TempDir(), "netrc")
-	if err := os.WriteFile(netrc, []byte("machine localhost login nora password pw\n"), 0o600); err != nil {
+	if err := os.WriteFile(netrc, []byte("machine localhost login nora password pw\ndefault login dora password pw\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	c := newClient(t, Options{
