@@ -144,6 +144,22 @@ func TestModes(t *testing.T) {
 	}
 }
 
+// TestPartIsPrivate: who may not read the file that is replaced may not read what comes.
+func TestPartIsPrivate(t *testing.T) {
+	f := newFixture(t, noise(10*blockSize, 4))
+	if err := os.Chmod(f.put("t.dat", noise(10*blockSize, 5)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d := f.download()
+	if err := d.openPart(); err != nil {
+		t.Fatal(err)
+	}
+	defer d.closePart()
+	if m := mode(t, f.path("t.dat.part")); m != 0o600 {
+		t.Errorf("mode %v", m)
+	}
+}
+
 // TestPartWithSecondName: what somebody keeps under another name is not written to.
 func TestPartWithSecondName(t *testing.T) {
 	old := noise(20*blockSize, 1)

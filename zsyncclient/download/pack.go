@@ -126,7 +126,7 @@ func (d *Download) packTo(ctx context.Context, path string) (err error) {
 	if err := refuseOdd(path, false); err != nil {
 		return err
 	}
-	out, err := os.Create(path)
+	out, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, d.partMode())
 	if err != nil {
 		return err
 	}

@@ -34,7 +34,7 @@ func (d *Download) openPart() error {
 // openLocked opens Path.part as d.out and locks it.
 func (d *Download) openLocked(flags int) error {
 	path := d.partPath()
-	f, err := os.OpenFile(path, flags, 0o666)
+	f, err := os.OpenFile(path, flags, d.partMode())
 	if err != nil {
 		return err
 	}
@@ -48,6 +48,15 @@ func (d *Download) openLocked(flags int) error {
 	}
 	d.out = f
 	return nil
+}
+
+// partMode is the permissions of a new Path.part: who may not read the file that it is
+// going to replace may not read it either.
+func (d *Download) partMode() os.FileMode {
+	if before, err := os.Stat(d.o.Path); err == nil && before.Mode().IsRegular() {
+		return before.Mode()&0o666 | 0o600
+	}
+	return 0o666
 }
 
 // removeEmpty removes Path.part when there is nothing in it. The lock is still
