@@ -126,9 +126,10 @@ func keepControl(path string, ctl *zsyncclient.Control) error {
 		return err
 	}
 	changed, err := http.ParseTime(ctl.Validators.LastModified)
-	if err != nil {
+	if err != nil || ctl.Validators.Young {
 		// Without the server's time, "changed since" can only mean since now, by a
-		// clock that may differ: the file must look old instead.
+		// clock that may differ, and what changed a moment ago may change once more in
+		// the same second: the file must look old instead.
 		changed = time.Unix(0, 0)
 	}
 	return os.Chtimes(path, time.Now(), changed)

@@ -180,6 +180,16 @@ func TestKeep(t *testing.T) {
 	if !bytes.Equal(read(t, kept), control(t, s.target)) {
 		t.Error("the newer control file was not kept")
 	}
+	// Another one in the same second, as far as the server can tell.
+	young := time.Now()
+	for seed := range byte(2) {
+		s.publish(noise(60_000, 6+seed))
+		s.SetValidators("/t.dat.zsync", `"new"`, young)
+		run()
+		if !bytes.Equal(read(t, kept), control(t, s.target)) {
+			t.Errorf("control file %d of one second was not kept", seed)
+		}
+	}
 	// One whose age is unknown is fetched.
 	s.SetValidators("/t.dat.zsync", "", time.Time{})
 	run()
