@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -35,6 +36,7 @@ var ErrMount = errors.New("FUSE refuses the mount")
 type Mount struct {
 	dir    string
 	server *fuse.Server
+	device string        // as mountinfo(5) has it; "" where that cannot be told
 	ended  chan struct{} // closed when the kernel let go of the mount
 }
 
@@ -46,7 +48,7 @@ func (f *FS) Mount(dir string) (*Mount, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMount, err)
 	}
-	m := &Mount{dir: dir, server: server, ended: make(chan struct{})}
+	m := &Mount{dir: dir, server: server, device: deviceOn(dir), ended: make(chan struct{})}
 	f.attach()
 	go server.Serve()
 	go func() {
@@ -86,7 +88,7 @@ func (f *FS) connectDirect(dir string) (*fuse.Server, error) {
 	if f.options.NoExec {
 		flags |= unix.MS_NOEXEC
 	}
-	if err := unix.Mount(source, cmp.Or(f.options.At, dir), "fuse."+fsName, flags, strings.Join(options, ",")); err != nil {
+	if err := unix.Mount(source, cmp.Or(f.options.At, dir), FSType, flags, strings.Join(options, ",")); err != nil {
 		return nil, errors.Join(fmt.Errorf("mount: %w", err), unix.Close(fd))
 	}
 	return f.serverOf(fd, dir)
@@ -149,21 +151,75 @@ func (m *Mount) Ended() <-chan struct{} { return m.ended }
 
 // Unmount unmounts, and detaches the mount when files of it are still open:
 // programs that have them then go on until the daemon ends. It returns when the
-// mount point is free.
+// mount is not on its mount point any more. What others have mounted there stays; a
+// mount under theirs cannot be reached, and stays as well: that is an error.
 func (m *Mount) Unmount() error {
-	for try := range 5 { // the kernel may need a moment for files that were just closed
-		if Unmount(m.dir) == nil {
+	const tries = 5
+	for try := 0; ; try++ {
+		at := m.place()
+		switch {
+		case at == off: // somebody else was faster; dir may be another's by now
+			return nil
+		case at == covered:
+			return fmt.Errorf("it lies under another mount; unmount that one, then: fusermount3 -u %s", m.dir)
+		case try == tries:
+			return Detach(m.dir)
+		case Unmount(m.dir) == nil:
 			<-m.ended
 			return nil
 		}
+		// The kernel may need a moment for files that were just closed.
 		time.Sleep(time.Duration(try) * 10 * time.Millisecond)
 	}
+}
+
+// Detached says that the mount is not on its mount point any more, whatever else is:
+// files are open after a lazy unmount, or another mount namespace has a copy.
+func (m *Mount) Detached() bool { return m.place() == off }
+
+// place is where a mount is.
+type place int
+
+const (
+	onTop   place = iota // on its mount point, where its path leads
+	covered              // on its mount point, under another mount
+	off                  // not there any more
+)
+
+// place looks where the mount is: onTop where that cannot be told.
+func (m *Mount) place() place {
 	select {
-	case <-m.ended: // somebody else was faster; dir may be another's by now
-		return nil
+	case <-m.ended:
+		return off
 	default:
-		return Detach(m.dir)
 	}
+	on, err := mountsOn(m.dir)
+	if err != nil || m.device == "" {
+		return onTop
+	}
+	return placeOf(m.device, on)
+}
+
+// placeOf is the place of the mount with that device, on whose mount point are on.
+func placeOf(device string, on []mountEntry) place {
+	ours := func(e mountEntry) bool { return e.device == device }
+	switch {
+	case !slices.ContainsFunc(on, ours):
+		return off
+	case len(slices.DeleteFunc(topmost(on), ours)) > 0:
+		return covered
+	}
+	return onTop
+}
+
+// deviceOn is the device of the mount of ours that was just made on dir; "" where that
+// cannot be told.
+func deviceOn(dir string) string {
+	on, err := mountsOn(dir)
+	if tops := topmost(on); err == nil && len(tops) == 1 && tops[0].kind == FSType {
+		return tops[0].device
+	}
+	return ""
 }
 
 // Unmount takes the mount off dir; it fails when files of it are open.

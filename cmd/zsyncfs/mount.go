@@ -178,11 +178,11 @@ func clearMountPoint(spec daemon.Spec, store string) error {
 			return withCode(exitMount, err)
 		}
 	}
-	kind, err := daemon.MountType(dir)
+	kind, err := fs.MountType(dir)
 	if err != nil {
 		return withCode(exitMount, err)
 	}
-	if kind == daemon.FSType {
+	if kind == fs.FSType {
 		return daemon.ErrMounted
 	}
 	info, err := os.Stat(dir)
@@ -201,11 +201,11 @@ func clearMountPoint(spec daemon.Spec, store string) error {
 // on dir.
 func clearDead(dir string) error {
 	for isDead(dir) {
-		kind, err := daemon.MountType(dir)
+		kind, err := fs.MountType(dir)
 		if err != nil {
 			return withCode(exitMount, err)
 		}
-		if kind != daemon.FSType {
+		if kind != fs.FSType {
 			return withCode(exitMount, fmt.Errorf("a dead mount of another program is in the way: %w", syscall.ENOTCONN))
 		}
 		if err := fs.Detach(dir); err != nil {

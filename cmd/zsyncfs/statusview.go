@@ -9,6 +9,7 @@ import (
 
 	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/words"
+	"github.com/zsyncfs/zsyncfs/fs"
 )
 
 func printStatus(w io.Writer, s *daemon.Status) error {
@@ -45,7 +46,7 @@ func printStatus(w io.Writer, s *daemon.Status) error {
 // elsewhere tells of mounts of other cache directories: of services that have their own,
 // and of other users.
 func elsewhere() string {
-	dirs, err := daemon.MountPoints()
+	dirs, err := fs.MountPoints()
 	if err != nil || len(dirs) == 0 {
 		return ""
 	}

@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"github.com/zsyncfs/zsyncfs/cmd/internal/config"
-	"github.com/zsyncfs/zsyncfs/cmd/internal/daemon"
 	"github.com/zsyncfs/zsyncfs/fs"
 )
 
@@ -51,7 +50,7 @@ func archiveMountPoint(flags *pflag.FlagSet, arg string) (string, error) {
 	if !config.IsName(arg) {
 		return arg, nil
 	}
-	if kind, err := daemon.MountType(absoluteOr(arg)); err == nil && kind == daemon.FSType {
+	if kind, err := fs.MountType(absoluteOr(arg)); err == nil && kind == fs.FSType {
 		return arg, nil
 	}
 	file, err := readConfig(flags)
@@ -81,7 +80,7 @@ func absoluteOr(path string) string {
 // completeMounts completes what can be unmounted: names of archives that are mounted,
 // and mount points.
 func completeMounts(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-	dirs, err := daemon.MountPoints()
+	dirs, err := fs.MountPoints()
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveFilterDirs
 	}
@@ -103,11 +102,11 @@ func mountedOn(dir string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", dir, err)
 	}
-	kind, err := daemon.MountType(abs)
+	kind, err := fs.MountType(abs)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", abs, err)
 	}
-	if kind != daemon.FSType {
+	if kind != fs.FSType {
 		return "", withCode(exitNotMounted, fmt.Errorf("%s: no archive is mounted there", abs))
 	}
 	return abs, nil

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/zsyncfs/zsyncfs/fs/mounttest/daemon"
+	"github.com/zsyncfs/zsyncfs/fs/mounttest/fixture"
 	"github.com/zsyncfs/zsyncfs/fs/mounttest/readcheck"
 )
 
@@ -171,5 +172,99 @@ func supervised(t *testing.T, m *daemon.Mount, dir, name string, end func(*exec.
 	}
 	if code == 0 && daemon.Mounted(m.Dir) {
 		t.Errorf("still mounted after %s", name)
+	}
+}
+
+// mountOver mounts a file system of somebody else on m's mount point, as a program uses it.
+func mountOver(t *testing.T, m *daemon.Mount) {
+	t.Helper()
+	must(t, unix.Mount("other", m.Dir, "tmpfs", 0, "size=64k"))
+	f, err := os.Create(m.Path("used"))
+	must(t, err)
+	t.Cleanup(func() { f.Close() })
+}
+
+// TestMountInPlace: what is mounted where a mount was detached while files are open stays
+// when the daemon of that one ends, also when it is a mount of another daemon.
+func TestMountInPlace(t *testing.T) {
+	t.Parallel()
+	needMount(t)
+	needRoot(t)
+	dir := folder(t)
+	publishIn(t, dir, "t.img", fixture.Random(10_000, 1))
+	url := serve(t, dir).URL("/")
+	for name, other := range map[string]func(*testing.T, *daemon.Mount) string{
+		"another file system": func(t *testing.T, m *daemon.Mount) string {
+			mountOver(t, m)
+			return "used"
+		},
+		"another daemon": func(t *testing.T, m *daemon.Mount) string {
+			daemon.Start(t, daemon.Options{Binary: binary(t), Source: url, Dir: m.Dir})
+			return "t.img"
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := mount(t, url)
+			f, err := os.Open(m.Path("t.img"))
+			must(t, err)
+			defer f.Close()
+			if r := daemon.Command(t, m.Command("umount", "--lazy", m.Dir)); r.Code != 0 {
+				t.Fatal(r)
+			}
+			shows := other(t, m)
+			r := daemon.Command(t, m.Command("status", "--cache-dir", m.CacheDir))
+			if !strings.Contains(r.Output, "files still open") {
+				t.Errorf("the status takes the other mount for its own: %v", r)
+			}
+			m.Signal(syscall.SIGTERM)
+			if _, err := os.Stat(m.Path(shows)); err != nil {
+				t.Errorf("the end of the daemon took away what is mounted in its place: %v", err)
+			}
+			if log := m.Log(); strings.Contains(log, "level=ERROR") {
+				t.Errorf("errors in the log:\n%s", log)
+			}
+		})
+	}
+}
+
+// TestMountUnderAnother: a mount that lies under another one is left there when its daemon
+// ends, at once, and the log says what to do. The other one stays.
+func TestMountUnderAnother(t *testing.T) {
+	t.Parallel()
+	needMount(t)
+	needRoot(t)
+	dir := folder(t)
+	publishIn(t, dir, "t.img", fixture.Random(10_000, 1))
+	url := serve(t, dir).URL("/")
+	for name, credential := range map[string]*syscall.Credential{
+		"root's": nil, "an ordinary user's": {Uid: 65534, Gid: 65534},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if credential != nil {
+				openDevice(t)
+			}
+			m := daemon.Start(t, daemon.Options{Binary: binary(t), Source: url, Credential: credential})
+			mountOver(t, m)
+			r := daemon.Command(t, m.Command("status", "--cache-dir", m.CacheDir))
+			if !strings.Contains(r.Output, m.Dir) || strings.Contains(r.Output, "files still open") {
+				t.Errorf("the status of a mount under another: %v", r)
+			}
+			m.Signal(syscall.SIGTERM)
+			if _, err := os.Stat(m.Path("used")); err != nil {
+				t.Errorf("the end of the daemon took away what lies over its mount: %v", err)
+			}
+			log := m.Log()
+			if !strings.Contains(log, "lies under another mount") || !strings.Contains(log, "fusermount3 -u "+m.Dir) || strings.Contains(log, "in time") {
+				t.Errorf("the log:\n%s", log)
+			}
+			must(t, unix.Unmount(m.Dir, unix.MNT_DETACH))
+			oneMount(t, m)
+			if r := daemon.Command(t, m.Program("fusermount3", "-u", m.Dir)); r.Code != 0 {
+				t.Error(r)
+			}
+			if daemon.Mounted(m.Dir) {
+				t.Error("what the log says leaves it mounted")
+			}
+		})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/zsyncfs/zsyncfs/fs"
 	"golang.org/x/sys/unix"
 )
 
@@ -14,7 +15,7 @@ const autofsType = "autofs"
 // IsAutomount says whether an automount, and nothing on it, is at dir, an absolute path
 // without symbolic links. To open it, or to ask it with statfs, has it mounted.
 func IsAutomount(dir string) (bool, error) {
-	kind, err := MountType(dir)
+	kind, err := fs.MountType(dir)
 	return kind == autofsType, err
 }
 

@@ -39,21 +39,6 @@ func TestSpecCheck(t *testing.T) {
 	}
 }
 
-func TestParseMountinfo(t *testing.T) {
-	for _, c := range []struct{ line, dir, kind string }{
-		{`36 35 98:0 /m /mnt2 rw,noatime master:1 - ext3 /dev/root rw`, "/mnt2", "ext3"},
-		{`75 23 0:52 / /mnt/a\040b\134c rw - fuse.zsyncfs http://h/ ro`, `/mnt/a b\c`, FSType},
-		{`short - line`, "", ""},
-		{`no separator`, "", ""},
-		{``, "", ""},
-	} {
-		dir, kind, ok := parseMountinfo(c.line)
-		if dir != c.dir || kind != c.kind || ok != (c.kind != "") {
-			t.Errorf("%q: %q, %q, %v", c.line, dir, kind, ok)
-		}
-	}
-}
-
 func TestWithin(t *testing.T) {
 	for _, c := range []struct {
 		path, dir string

@@ -6,8 +6,8 @@
 // One daemon runs per store. The first "zsyncfs mount" starts it, later ones
 // reach it through the socket; it ends when its last mount is gone, whoever
 // unmounted it, and no get is under way, or on SIGTERM and SIGINT. Its end
-// unmounts (detaching mounts that have open files), ends all fetches, checkpoints
-// the store and unlocks it.
+// unmounts (detaching mounts that have open files, and leaving alone what others
+// mounted in their place), ends all fetches, checkpoints the store and unlocks it.
 //
 // # The socket
 //

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"sync"
+
+	"github.com/zsyncfs/zsyncfs/fs"
 )
 
 // Get is the function Get, with the daemon's store. It keeps the daemon from
@@ -147,4 +149,11 @@ func (d *Daemon) mountOf(path string) string {
 		}
 	}
 	return ""
+}
+
+// mountPoints are those of all mounts of this program, of which no seed is read, as far as
+// they can be told.
+func mountPoints() []string {
+	dirs, _ := fs.MountPoints()
+	return dirs
 }

@@ -246,12 +246,9 @@ func (m *mounted) ended() bool {
 	}
 }
 
-// detached says that nothing is mounted on the mount point any more: files are
+// detached says that the mount is not on its mount point any more: files are
 // open after a lazy unmount, or another mount namespace has a copy.
-func (m *mounted) detached() bool {
-	kind, err := MountType(m.spec.Dir)
-	return err == nil && kind != FSType
-}
+func (m *mounted) detached() bool { return m.mount.Detached() }
 
 // unmount takes the mount away; open files of it fail from then on.
 func (m *mounted) unmount() error { return m.mount.Unmount() }
