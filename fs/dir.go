@@ -3,6 +3,7 @@ package fs
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -16,10 +17,18 @@ import (
 type dirNode struct {
 	fusefs.Inode
 	fs      *FS
-	dir     *archive.Dir
+	now     atomic.Pointer[archive.Dir] // of the last look-up
 	late    lateNames
 	notices nameNotices
 }
+
+func newDirNode(f *FS, dir *archive.Dir) *dirNode {
+	d := &dirNode{fs: f}
+	d.now.Store(dir)
+	return d
+}
+
+func (d *dirNode) dir() *archive.Dir { return d.now.Load() }
 
 var (
 	_ fusefs.NodeLookuper  = (*dirNode)(nil)
@@ -37,13 +46,14 @@ func (d *dirNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (
 	defer d.end()
 	ctx, cancel := requestContext(ctx, d.fs.readDeadline())
 	defer cancel()
-	entry, err := d.dir.Lookup(ctx, name)
+	dir := d.dir()
+	entry, err := dir.Lookup(ctx, name)
 	if err != nil {
 		return nil, d.fault(ctx, "look up", name, err)
 	}
 	out.SetAttrTimeout(attrTimeout)
 	if entry.Dir != nil {
-		out.SetEntryTimeout(d.fs.entryTimeout(d.dir.Fresh()))
+		out.SetEntryTimeout(d.fs.entryTimeout(dir.Fresh()))
 		d.fs.dirAttr(&out.Attr)
 		return d.subdir(ctx, name, entry.Dir), 0
 	}
@@ -82,16 +92,29 @@ func (f *FS) entryTimeout(fresh time.Duration) time.Duration {
 	return min(nameTimeout, f.refresh())
 }
 
-// subdir is the inode of the directory name: the one that is known, unless the
-// directory left the listing and came back since.
+// subdir is the inode of the directory name: the one that is known, also when the
+// directory left the listing and came back since. Another one would have the same
+// number, and who has this one open would not see that it is back.
 func (d *dirNode) subdir(ctx context.Context, name string, dir *archive.Dir) *fusefs.Inode {
-	if known := d.GetChild(name); known != nil {
-		if n, ok := known.Operations().(*dirNode); ok && n.dir == dir {
+	known := d.GetChild(name)
+	if known != nil {
+		if n, ok := known.Operations().(*dirNode); ok {
+			n.now.Store(dir)
 			return known
 		}
 	}
-	return d.NewInode(ctx, &dirNode{fs: d.fs, dir: dir},
-		fusefs.StableAttr{Mode: fuse.S_IFDIR, Ino: inodeNumber(dir.Path(), nil)})
+	return d.NewInode(ctx, newDirNode(d.fs, dir),
+		fusefs.StableAttr{Mode: fuse.S_IFDIR, Ino: inodeNumber(dir.Path(), nil), Gen: genAfter(known)})
+}
+
+// genAfter is the generation of an inode that takes the place of known, if there is one.
+// Without it go-fuse would go on with one of the same number that was in this place
+// before, and is still open.
+func genAfter(known *fusefs.Inode) uint64 {
+	if known == nil {
+		return 0
+	}
+	return known.StableAttr().Gen + 1
 }
 
 // version is the inode of this version of the artifact name: the one that is
@@ -105,7 +128,7 @@ func (d *dirNode) version(ctx context.Context, name string, file *archive.File, 
 		}
 		attr.Gen = known.StableAttr().Gen + 1
 	}
-	d.fs.known(d.dir.Path(), name, int64(len(ctl.Raw)))
+	d.fs.known(d.dir().Path(), name, int64(len(ctl.Raw)))
 	return d.NewInode(ctx, newFileNode(d.fs, file, ctl), attr)
 }
 
@@ -118,7 +141,7 @@ func (d *dirNode) Readdir(ctx context.Context) (fusefs.DirStream, syscall.Errno)
 	defer d.end()
 	ctx, cancel := requestContext(ctx, d.fs.readDeadline())
 	defer cancel()
-	entries, err := d.dir.Entries(ctx)
+	entries, err := d.dir().Entries(ctx)
 	if err != nil {
 		return nil, d.fault(ctx, "list", "", err)
 	}
@@ -163,7 +186,7 @@ func (d *dirNode) Statfs(_ context.Context, out *fuse.StatfsOut) syscall.Errno {
 
 // path is the path of name in d, from the mount's root; of d itself for "".
 func (d *dirNode) path(name string) string {
-	switch dir := d.dir.Path(); {
+	switch dir := d.dir().Path(); {
 	case dir == "":
 		return name
 	case name == "":

@@ -53,7 +53,7 @@ func New(a *archive.Archive, pool *target.Pool, o Options) *FS {
 	}
 	f.SetTimes(o.Refresh, o.ReadDeadline)
 	f.passthrough.Store(o.StackDepth > 0)
-	f.root = &dirNode{fs: f, dir: a.Root()}
+	f.root = newDirNode(f, a.Root())
 	f.worker.Add(1)
 	go f.notify()
 	return f

@@ -8,12 +8,18 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/zsyncfs/zsyncfs/format"
+	"github.com/zsyncfs/zsyncfs/fs/mounttest/daemon"
+	"github.com/zsyncfs/zsyncfs/fs/mounttest/fixture"
+	"github.com/zsyncfs/zsyncfs/fs/mounttest/readcheck"
 )
 
 // restlessNames is how many artifacts of each kind a folder of a restless server has, and
@@ -103,4 +109,50 @@ func TestTortureListings(t *testing.T) {
 	log, err := os.Stat(filepath.Join(m.CacheDir, "index", "log"))
 	must(t, err)
 	t.Logf("%d names in %d rounds; the log of the index has %d KiB", made, rounds, log.Size()>>10)
+}
+
+// TestFolderComesBack: a folder that left the listing and came back is there again, also
+// for who has it open, whether the kernel asked for its name meanwhile or not.
+func TestFolderComesBack(t *testing.T) {
+	t.Parallel()
+	needMount(t)
+	dir := folder(t)
+	sub, away := filepath.Join(dir, "sub"), filepath.Join(folder(t), "sub")
+	must(t, os.MkdirAll(filepath.Join(sub, "deeper"), 0o755))
+	publishIn(t, dir, "stays", fixture.Random(10_000, 1)) // a listing that comes empty is not believed
+	publishIn(t, filepath.Join(sub, "deeper"), "x", fixture.Random(10_000, 2))
+	m := mount(t, serve(t, dir).URL("/"), "--refresh=200ms")
+	file := pairOf(m, dir, "sub/deeper/x")
+	must(t, readcheck.Whole(file))
+	held := openFile(t, m.Path("sub/deeper"))
+	for _, asked := range []bool{false, true} {
+		must(t, os.Rename(sub, away))
+		eventually(t, "the folder is gone", func() error { return listed(m, "sub", false) })
+		if asked {
+			eventually(t, "its name is gone", func() error { return isGone(m.Path("sub")) })
+		}
+		must(t, os.Rename(away, sub))
+		eventually(t, "the folder is back", func() error { return listed(m, "sub", true) })
+		eventually(t, "its file is back", func() error { return readcheck.Whole(file) })
+		eventually(t, "its file is back for who has the folder open", func() error {
+			return unix.Faccessat(int(held.Fd()), "x", unix.R_OK, 0)
+		})
+	}
+}
+
+// listed wants name to be among those of m's root, or not.
+func listed(m *daemon.Mount, name string, want bool) error {
+	entries, err := os.ReadDir(m.Dir)
+	is := func(e os.DirEntry) bool { return e.Name() == name }
+	if err == nil && slices.ContainsFunc(entries, is) != want {
+		err = fmt.Errorf("%v are listed", entries)
+	}
+	return err
+}
+
+func isGone(path string) error {
+	if _, err := os.Stat(path); !os.IsNotExist(err) {
+		return fmt.Errorf("stat: %v", err)
+	}
+	return nil
 }
