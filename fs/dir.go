@@ -117,19 +117,21 @@ func genAfter(known *fusefs.Inode) uint64 {
 	return known.StableAttr().Gen + 1
 }
 
-// version is the inode of this version of the artifact name: the one that is
-// known, or a new one. One that was retired is followed by another with the same
-// number.
+// version is the inode of this version of the artifact name: the one that is known, or a
+// new one. One that was retired, or was of another place, is followed by another with the
+// same number.
 func (d *dirNode) version(ctx context.Context, name string, file *archive.File, ctl *zsyncclient.Control) *fusefs.Inode {
-	attr := fusefs.StableAttr{Mode: fuse.S_IFREG, Ino: fileNumber(file.Path(), ctl)}
-	if known := d.GetChild(name); known != nil && known.StableAttr().Ino == attr.Ino {
-		if n, ok := known.Operations().(*fileNode); !ok || !n.isRetired() {
+	number := fileNumber(file.Path(), ctl)
+	known := d.GetChild(name)
+	if known != nil && known.StableAttr().Ino == number {
+		n, ok := known.Operations().(*fileNode)
+		if ok && !n.isRetired() && n.renew(file, ctl) {
 			return known
 		}
-		attr.Gen = known.StableAttr().Gen + 1
 	}
 	d.fs.known(d.dir().Path(), name, int64(len(ctl.Raw)))
-	return d.NewInode(ctx, newFileNode(d.fs, file, ctl), attr)
+	return d.NewInode(ctx, newFileNode(d.fs, file, ctl),
+		fusefs.StableAttr{Mode: fuse.S_IFREG, Ino: number, Gen: genAfter(known)})
 }
 
 // Readdir lists the names without fetching any header.

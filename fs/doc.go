@@ -6,7 +6,11 @@
 // a handle. A node stands for one version: an artifact that is replaced on the
 // server is another fileNode with another inode number, so everything that is
 // open stays with the version that it opened, and the kernel may keep its pages
-// (FOPEN_KEEP_CACHE).
+// (FOPEN_KEEP_CACHE). Where a directory or a version comes from its node takes from the
+// last look-up of its name: it may have left the listing and come back, or have another
+// URL (origin.go). Only a version that has another place, which is more than another
+// query, is another node, with the same number and the next generation: the store has
+// another version for it.
 //
 // # Inode numbers
 //

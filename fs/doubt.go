@@ -66,19 +66,20 @@ func useless(err error) bool {
 func (n *fileNode) undoubted(ctx context.Context, read func() (int, error)) (int, error) {
 	for pause := doubtPause; ; pause = min(2*pause, doubtLimit) {
 		count, err := read()
+		from := n.origin.Load()
 		switch {
 		case err == nil || err == io.EOF:
 			n.doubt.ended()
-			n.file.Trust()
+			from.file.Trust()
 			return count, err
 		case errors.Is(err, target.ErrOtherRecords):
 			return count, err
-		case useless(err) && n.file.Distrust(n.kept.control()):
+		case useless(err) && from.file.Distrust(from.kept.control()):
 			// The answer to the question below is then the server's control file.
 		case !contradicted(err):
 			return count, err
 		}
-		if n.file.Replaced(ctx, n.kept.control()) {
+		if from.file.Replaced(ctx, from.kept.control()) {
 			return 0, replaced(err)
 		}
 		if !contradicted(err) || !n.doubt.lasts(n.fs.readDeadline()) {

@@ -140,11 +140,11 @@ func TestUselessHeader(t *testing.T) {
 		n, s := newDoubtNode(t, time.Minute)
 		right, modified := controlBytes(2), time.Now().Add(-time.Hour)
 		s.SetValidators(doubtPath, `"one"`, modified)
-		ctl, err := n.file.Control(t.Context())
+		ctl, err := n.file().Control(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n.file.Replaced(t.Context(), ctl) { // it has the validators from now on
+		if n.file().Replaced(t.Context(), ctl) { // it has the validators from now on
 			t.Fatal("replaced")
 		}
 		read := func() (int, error) { return 0, fault }

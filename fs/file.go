@@ -19,9 +19,8 @@ import (
 // fileNode is one version of an artifact.
 type fileNode struct {
 	fusefs.Inode
-	fs   *FS
-	file *archive.File
-	kept kept // the control file; it stays as long as the kernel knows the node
+	fs     *FS
+	origin atomic.Pointer[origin]
 
 	opened  atomic.Bool // it was, once: records that came along are in the store
 	doubt   doubt
@@ -32,7 +31,9 @@ type fileNode struct {
 }
 
 func newFileNode(f *FS, file *archive.File, ctl *zsyncclient.Control) *fileNode {
-	return &fileNode{fs: f, file: file, kept: keep(ctl)}
+	n := &fileNode{fs: f}
+	n.origin.Store(&origin{file, keep(ctl)})
+	return n
 }
 
 var (
@@ -48,15 +49,16 @@ func (n *fileNode) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, u
 	if flags&syscall.O_ACCMODE != syscall.O_RDONLY {
 		return nil, 0, syscall.EROFS
 	}
-	ctl := n.kept.control()
+	from := n.origin.Load()
+	ctl := from.kept.control()
 	if !n.opened.Swap(true) {
-		ctl.Records = n.file.FirstRecords(ctl)
+		ctl.Records = from.file.FirstRecords(ctl)
 	}
 	t, err := n.fs.pool.Open(ctl)
 	if err != nil {
-		return nil, 0, n.fs.faults.fault(ctx, "open", n.file.Path(), err)
+		return nil, 0, n.fs.faults.fault(ctx, "open", n.path(), err)
 	}
-	h := &handle{node: n, data: n.join(t), unpaged: flags&syscall.O_DIRECT != 0, reader: readerKey{path: n.file.Path(), url: zsyncclient.Redact(ctl.URL)}}
+	h := &handle{node: n, data: n.join(t), unpaged: flags&syscall.O_DIRECT != 0, reader: readerKey{path: n.path(), url: zsyncclient.Redact(ctl.URL)}}
 	if caller, ok := fuse.FromContext(ctx); ok {
 		h.reader.pid = caller.Pid
 	}
@@ -77,7 +79,7 @@ func (n *fileNode) OnForget() {
 
 // Getattr answers from the header.
 func (n *fileNode) Getattr(_ context.Context, _ fusefs.FileHandle, out *fuse.AttrOut) syscall.Errno {
-	n.fs.fileAttr(n.file.Path(), n.kept.control(), &out.Attr)
+	n.fs.fileAttr(n.path(), n.control(), &out.Attr)
 	out.SetTimeout(attrTimeout)
 	return 0
 }
@@ -126,7 +128,7 @@ func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadRes
 		h.node.fs.counts.readLocal(n)
 	}
 	if code := errno(err); code != 0 {
-		h.node.fs.counts.readFailed(h.node.file.Path(), err)
+		h.node.fs.counts.readFailed(h.node.path(), err)
 		return nil, h.fault(ctx, off, err)
 	}
 	return fuse.ReadResultData(dest[:n]), 0
@@ -134,7 +136,7 @@ func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadRes
 
 // fault is the errno of a read at off that failed.
 func (h *handle) fault(ctx context.Context, off int64, err error) syscall.Errno {
-	return h.node.fs.faults.fault(ctx, "read at "+formatOffset(off), h.node.file.Path(), err)
+	return h.node.fs.faults.fault(ctx, "read at "+formatOffset(off), h.node.path(), err)
 }
 
 func (h *handle) readRemote(ctx context.Context, dest []byte, off int64) (int, error) {
@@ -182,10 +184,9 @@ func (h *handle) renew(from *reading) error {
 	if len(h.past) == renewLimit {
 		return errRenewed
 	}
-	n := h.node
-	ctl := n.kept.control()
-	n.file.ForgetRecords()
-	t, err := n.fs.pool.Open(ctl)
+	now := h.node.origin.Load()
+	now.file.ForgetRecords()
+	t, err := h.node.fs.pool.Open(now.kept.control())
 	if err != nil {
 		return err
 	}

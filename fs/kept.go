@@ -25,10 +25,16 @@ func keep(ctl *zsyncclient.Control) kept {
 	if ctl.URL != nil {
 		k.url = ctl.URL.String()
 	}
-	if ctl.Final != nil && ctl.Final.String() != k.url {
-		k.final = ctl.Final.String()
+	if ctl.Final != nil && ctl.Final != ctl.URL {
+		if final := ctl.Final.String(); final != k.url {
+			k.final = final
+		}
 	}
 	return k
+}
+
+func (k *kept) equal(o *kept) bool {
+	return k.url == o.url && k.final == o.final && k.validators == o.validators && bytes.Equal(k.raw, o.raw)
 }
 
 // control is what keep was given, but for its records.

@@ -51,7 +51,7 @@ func (n *fileNode) join(t *target.Target) *blockstore.Data {
 	case !d.answers:
 		var err error
 		if d.data, err = t.Show(); err != nil && !errors.Is(err, target.ErrNotShown) {
-			n.fs.options.Log(n.file.Path(), err)
+			n.fs.options.Log(n.path(), err)
 		}
 	case !d.retired && t.CanShow():
 		d.retired = true

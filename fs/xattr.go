@@ -17,17 +17,17 @@ var xattrs = []struct {
 	name  string
 	value func(*fileNode) string
 }{
-	{"user.zsync.url", func(n *fileNode) string { return n.fs.pool.SourceURL(n.kept.control()) }},
-	{"user.zsync.control-url", func(n *fileNode) string { return zsyncclient.Redact(n.kept.control().URL) }},
-	{"user.zsync.file-hash", func(n *fileNode) string { return fileHash(n.kept.control().Header) }},
+	{"user.zsync.url", func(n *fileNode) string { return n.fs.pool.SourceURL(n.control()) }},
+	{"user.zsync.control-url", func(n *fileNode) string { return zsyncclient.Redact(n.control().URL) }},
+	{"user.zsync.file-hash", func(n *fileNode) string { return fileHash(n.control().Header) }},
 	{"user.zsync.blocks", func(n *fileNode) string {
-		return strconv.FormatInt(n.kept.control().Header.Geometry().BlockCount(), 10)
+		return strconv.FormatInt(n.control().Header.Geometry().BlockCount(), 10)
 	}},
 	{"user.zsync.blocks-local", func(n *fileNode) string {
-		return strconv.FormatInt(n.fs.pool.Local(n.kept.control()).Blocks, 10)
+		return strconv.FormatInt(n.fs.pool.Local(n.control()).Blocks, 10)
 	}},
 	{"user.zsync.blocks-shared", func(n *fileNode) string {
-		return strconv.FormatInt(n.fs.pool.Local(n.kept.control()).Shared, 10)
+		return strconv.FormatInt(n.fs.pool.Local(n.control()).Shared, 10)
 	}},
 	{"user.zsync.passthrough", func(n *fileNode) string {
 		if n.isDirect() {
@@ -35,7 +35,7 @@ var xattrs = []struct {
 		}
 		return "no"
 	}},
-	{"user.zsync.state", func(n *fileNode) string { return n.fs.pool.Local(n.kept.control()).State.String() }},
+	{"user.zsync.state", func(n *fileNode) string { return n.fs.pool.Local(n.control()).State.String() }},
 }
 
 // fileHash shows the strongest whole-file digest, as ALGORITHM:hex.

@@ -2,6 +2,7 @@ package mounttest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -137,6 +138,125 @@ func TestFolderComesBack(t *testing.T) {
 		eventually(t, "its file is back for who has the folder open", func() error {
 			return unix.Faccessat(int(held.Fd()), "x", unix.R_OK, 0)
 		})
+	}
+}
+
+// TestFileComesBack: a file that left the listing and came back as it was is the same
+// version: a read of it that meets the time between two parts of a replacement waits, by
+// who had it open as well.
+func TestFileComesBack(t *testing.T) {
+	t.Parallel()
+	needMount(t)
+	const length, at = 4 << 20, 3 << 20
+	dir, away := folder(t), folder(t)
+	content := fixture.Random(length, 1)
+	publishIn(t, dir, "x", content)
+	publishIn(t, dir, "stays", fixture.Random(10_000, 2)) // a listing that comes empty is not believed
+	m := mount(t, serve(t, dir).URL("/"), "--refresh=200ms", "--fill=off")
+	held := openFile(t, m.Path("x"))
+	readAt(t, m.Path("x"), 0, 4096)
+	move := func(from, to, name string) {
+		must(t, os.Rename(filepath.Join(from, name), filepath.Join(to, name)))
+	}
+	move(dir, away, "x.zsync")
+	eventually(t, "its name is gone", func() error { return isGone(m.Path("x")) })
+	move(away, dir, "x.zsync")
+	eventually(t, "its name is back", func() error {
+		_, err := os.Stat(m.Path("x"))
+		return err
+	})
+	move(dir, away, "x")
+	must(t, os.WriteFile(filepath.Join(dir, "x"), fixture.Random(length, 3), 0o644))
+	opened := openFile(t, m.Path("x"))
+	time.AfterFunc(2*time.Second, func() { _ = os.Rename(filepath.Join(away, "x"), filepath.Join(dir, "x")) })
+	for i, f := range []*os.File{opened, held} {
+		got, off := make([]byte, 4096), int64(at+i<<19)
+		if _, err := f.ReadAt(got, off); err != nil || !bytes.Equal(got, content[off:][:len(got)]) {
+			t.Errorf("a read of it, %d: %v", i, err)
+		}
+	}
+}
+
+// TestIndexNamesAnotherServer: what is opened after the index file names another server
+// is fetched from there, and what was open before goes on by what it has.
+func TestIndexNamesAnotherServer(t *testing.T) {
+	t.Parallel()
+	needMount(t)
+	dir := folder(t)
+	content := fixture.Random(4<<20, 1)
+	publishIn(t, dir, "x", content)
+	first, second := serve(t, dir), serve(t, dir)
+	index := filepath.Join(folder(t), "index")
+	must(t, os.WriteFile(index, []byte(first.URL("/x.zsync")), 0o600))
+	m := daemon.Start(t, daemon.Options{
+		Binary: binary(t), IndexFile: index, Flags: []string{"--refresh=200ms", "--fill=off", "--read-deadline=2s"},
+	})
+	held := openFile(t, m.Path("x"))
+	readAt(t, m.Path("x"), 0, 4096)
+	must(t, os.WriteFile(index, []byte(second.URL("/x.zsync")), 0o600))
+	first.Stop()
+	eventually(t, "the other server is asked", func() error { return opens(m.Path("x"), content, 2<<20) })
+	if url, err := xattr(m.Path("x"), "user.zsync.control-url"); url != second.URL("/x.zsync") {
+		t.Errorf("its control file is at %s, %v", url, err)
+	}
+	if a, b := inode(t, held), inode(t, openFile(t, m.Path("x"))); a != b {
+		t.Errorf("the inode %d became %d", a, b)
+	}
+	got := make([]byte, 4096)
+	must(t, unix.Fadvise(int(held.Fd()), 0, 0, unix.FADV_DONTNEED))
+	if _, err := held.ReadAt(got, 0); err != nil || !bytes.Equal(got, content[:len(got)]) {
+		t.Errorf("what was read before: %v", err)
+	}
+}
+
+// opens opens path, whose content this is, and reads at off.
+func opens(path string, content []byte, off int64) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	got := make([]byte, 4096)
+	if _, err := f.ReadAt(got, off); err != nil {
+		return err
+	}
+	if !bytes.Equal(got, content[off:][:len(got)]) {
+		return errors.New("wrong bytes")
+	}
+	return nil
+}
+
+// TestSignedListing: the links of a listing are signed, and the signatures end. What is
+// opened then is fetched with those of the new listing.
+func TestSignedListing(t *testing.T) {
+	t.Parallel()
+	needMount(t)
+	dir := folder(t)
+	content := fixture.Random(4<<20, 1)
+	publishIn(t, dir, "x", content)
+	var turn atomic.Int64
+	files := http.FileServer(http.Dir(dir))
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		signature := fmt.Sprint(turn.Load())
+		switch {
+		case r.URL.Path == "/":
+			w.Header().Set("Content-Type", "text/html")
+			fmt.Fprintf(w, "<a href=\"x.zsync?signature=%s\">x</a>\n", signature)
+		case r.URL.Path == "/x.zsync" && r.URL.Query().Get("signature") != signature:
+			w.WriteHeader(http.StatusForbidden)
+		default:
+			files.ServeHTTP(w, r)
+		}
+	}))
+	t.Cleanup(s.Close)
+	m := mount(t, s.URL+"/", "--refresh=200ms", "--fill=off", "--read-deadline=2s")
+	held := openFile(t, m.Path("x"))
+	for off := range int64(3) {
+		eventually(t, "it can be read", func() error { return opens(m.Path("x"), content, off<<20) })
+		turn.Add(1)
+	}
+	if a, b := inode(t, held), inode(t, openFile(t, m.Path("x"))); a != b {
+		t.Errorf("the inode %d became %d", a, b)
 	}
 }
 

@@ -96,6 +96,12 @@ func (p *Pool) versionKey(ctl *zsyncclient.Control) blockstore.Key {
 	return blockstore.HeaderKey(ctl.Raw, ctl.Header, p.place(ctl))
 }
 
+// SameVersion says whether a and b describe the same version of the store: that goes by
+// their headers, and by where they are, but for the query of their URLs.
+func (p *Pool) SameVersion(a, b *zsyncclient.Control) bool {
+	return p.versionKey(a) == p.versionKey(b)
+}
+
 // Open opens the target that ctl describes, without a request. Every Open needs
 // one Target.Close. Errors: those of the store; ErrClosed.
 func (p *Pool) Open(ctl *zsyncclient.Control) (*Target, error) {
