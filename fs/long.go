@@ -11,7 +11,7 @@ import "sync"
 
 // longHeader is from which length on a header counts, and maxLong bounds those that
 // belong to names that the kernel may know, in bytes.
-const longHeader, maxLong = 4 << 10, 32 << 20
+const longHeader, maxLong = 1 << 10, 32 << 20
 
 // longNames are the names with a long header that the kernel was told of. The zero value
 // is ready. Safe for concurrent use.
