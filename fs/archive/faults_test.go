@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/zsyncfs/zsyncfs/zsyncclient"
@@ -173,41 +174,79 @@ func TestNegativeCache(t *testing.T) {
 // TestOutage looks at everything while the server is gone: no requests but one
 // in a while, and one warning.
 func TestOutage(t *testing.T) {
-	w := newWorld(t)
-	for i := range 200 {
-		w.s.put(fmt.Sprintf("f%03d", i), 100)
-	}
-	look := func(want int64) {
-		t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		for i := range 200 {
+			w.s.put(fmt.Sprintf("f%03d", i), 100)
+		}
+		look := func(want int64) {
+			t.Helper()
+			entries, err := w.a.Root().Entries(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range entries {
+				if got := w.length(e.File); got != want {
+					t.Fatalf("%s: length %d", e.Name, got)
+				}
+			}
+		}
+		look(100)
+		// What was on its way ahead has ended: before an outage is known, each of them
+		// would ask.
+		synctest.Wait()
+		w.s.fail(errDown)
+		w.clock.pass(time.Minute)
+		look(100)
+		w.clock.pass(3 * time.Second)
+		look(100)
+		lists, fetches := w.s.counts()
+		if requests := lists - 1 + len(fetches) - 200; requests > 3 {
+			t.Errorf("%d requests in an outage", requests)
+		}
+		if got := w.warned(); len(got) != 1 {
+			t.Errorf("warnings: %q", got)
+		}
+		w.s.fail(nil)
+		for i := range 200 {
+			w.s.put(fmt.Sprintf("f%03d", i), 20_000)
+		}
+		w.clock.pass(time.Minute)
+		look(20_000)
+	})
+}
+
+// TestOutageOfAWindow lets the server go while a window of headers waits for it: those
+// that have been asked for fail, and no other is asked for.
+func TestOutageOfAWindow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		for i := range 200 {
+			w.s.put(fmt.Sprintf("f%03d", i), 100)
+		}
 		entries, err := w.a.Root().Entries(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, e := range entries {
-			if got := w.length(e.File); got != want {
-				t.Fatalf("%s: length %d", e.Name, got)
+		w.length(entries[0].File)
+		gate, arrived := w.s.hold()
+		go func() {
+			if _, err := entries[1].File.Control(t.Context()); !errors.Is(err, errDown) {
+				t.Errorf("got %v", err)
 			}
+		}()
+		synctest.Wait()
+		asked := len(arrived)
+		if asked == 0 || asked >= firstWindow {
+			t.Fatalf("%d of a window of %d are asked for", asked, firstWindow)
 		}
-	}
-	look(100)
-	w.s.fail(errDown)
-	w.clock.pass(time.Minute)
-	look(100)
-	w.clock.pass(3 * time.Second)
-	look(100)
-	lists, fetches := w.s.counts()
-	if requests := lists - 1 + len(fetches) - 200; requests > 3 {
-		t.Errorf("%d requests in an outage", requests)
-	}
-	if got := w.warned(); len(got) != 1 {
-		t.Errorf("warnings: %q", got)
-	}
-	w.s.fail(nil)
-	for i := range 200 {
-		w.s.put(fmt.Sprintf("f%03d", i), 20_000)
-	}
-	w.clock.pass(time.Minute)
-	look(20_000)
+		w.s.fail(errDown)
+		close(gate)
+		synctest.Wait()
+		if more := len(arrived) - asked; more != 0 {
+			t.Errorf("%d requests in an outage", more)
+		}
+	})
 }
 
 // TestSlowServer gives the stale copy while the server does not answer, and

@@ -89,6 +89,9 @@ func (f *File) prefetch() {
 		case <-a.ctx.Done():
 			return
 		}
+		if a.isDown() { // which may have become known while it waited for the slot
+			return
+		}
 		// A stale copy must not end the wait early: the slot is for the flight.
 		f.doc.await(a.ctx, a, f.handler(listPrefix))
 	})
