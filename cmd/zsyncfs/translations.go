@@ -57,6 +57,7 @@ var translations = []report.Translation{
 	report.When(report.Is(daemon.ErrNoDaemon), exitNoDaemon, "a daemon runs as long as something is mounted; see \"zsyncfs mount --help\""),
 	report.When(report.Is(daemon.ErrNested), exitMount, "give a directory elsewhere with --cache-dir, or mount elsewhere"),
 	report.When(report.Is(daemon.ErrMounted), exitMount, "unmount it first: zsyncfs umount MOUNTPOINT"),
+	report.When(report.Is(daemon.ErrClosing), exitMount, "try again in a moment, or mount elsewhere"),
 	report.When(report.Is(fs.ErrNoFusermount), exitMount, "on Debian and Ubuntu: apt-get install fuse3"),
 	report.When(report.Is(fs.ErrMount), exitMount, "an ordinary user needs a /dev/fuse that may be opened and a mount point of his own; --allow-other needs user_allow_other in /etc/fuse.conf"),
 	report.When(report.Is(daemon.ErrSource), exitUsage, "SOURCE is a URL such as https://example.org/images/"),

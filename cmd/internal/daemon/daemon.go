@@ -128,7 +128,7 @@ func (d *Daemon) contentChanged(version blockstore.Key) {
 	}
 }
 
-// Mount mounts spec and returns when it can be used. Errors: ErrMounted;
+// Mount mounts spec and returns when it can be used. Errors: ErrMounted; ErrClosing;
 // ErrEnding; what the archive or the kernel says.
 func (d *Daemon) Mount(ctx context.Context, spec Spec) error {
 	if err := d.reserve(ctx, spec); err != nil {
@@ -182,10 +182,8 @@ func (d *Daemon) reserve(ctx context.Context, spec Spec) error {
 		if leaving == nil {
 			return err
 		}
-		select {
-		case <-leaving.gone:
-		case <-ctx.Done():
-			return context.Cause(ctx)
+		if err := leaving.awaitClosed(ctx); err != nil {
+			return err
 		}
 	}
 }
@@ -236,6 +234,10 @@ func (d *Daemon) setAside(m *mounted) {
 		}
 	}
 }
+
+// ErrClosing says that the mount that was on a mount point is being closed, which takes
+// longer than closePatience.
+var ErrClosing = errors.New("the mount that was there is still being closed")
 
 // ErrMounted says that a mount point is taken.
 var ErrMounted = errors.New("is mounted already")

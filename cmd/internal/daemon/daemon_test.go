@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/zsyncfs/zsyncfs/cmd/internal/access"
 )
@@ -127,6 +129,28 @@ func TestAnEndingDaemonIsNoDaemon(t *testing.T) {
 	if !errors.Is(err, ErrNoDaemon) {
 		t.Error(err)
 	}
+}
+
+// TestAwaitClosed: who mounts where a mount is being closed waits for that, and not for
+// ever.
+func TestAwaitClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &mounted{spec: Spec{Dir: "/mnt"}, gone: make(chan struct{})}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		if err := m.awaitClosed(ctx); !errors.Is(err, ErrClosing) || !strings.Contains(err.Error(), "/mnt") {
+			t.Errorf("a close that does not end: %v", err)
+		}
+		time.AfterFunc(closePatience/2, func() { close(m.gone) })
+		if err := m.awaitClosed(ctx); err != nil {
+			t.Errorf("a close that ends: %v", err)
+		}
+		m.gone = make(chan struct{})
+		cancel()
+		if err := m.awaitClosed(ctx); !errors.Is(err, context.Canceled) || errors.Is(err, ErrClosing) {
+			t.Errorf("a caller that left: %v", err)
+		}
+	})
 }
 
 func TestLogFileIsRotated(t *testing.T) {

@@ -261,6 +261,22 @@ func (m *mounted) close() error {
 	return m.closeErr
 }
 
+// closePatience is how long a new mount waits until the one before it is closed.
+const closePatience = 10 * time.Second
+
+// awaitClosed waits until the daemon has forgotten m. Errors: ErrClosing (wrapped);
+// the cause of ctx's end.
+func (m *mounted) awaitClosed(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, closePatience, fmt.Errorf("%s: %w after %v", m.spec.Dir, ErrClosing, closePatience))
+	defer cancel()
+	select {
+	case <-m.gone:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
 func (m *mounted) end() error {
 	var err error
 	if m.archive != nil {
