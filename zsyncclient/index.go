@@ -33,7 +33,7 @@ func (c *Client) FetchIndex(ctx context.Context, u *url.URL) (*listing.Listing, 
 	if err != nil {
 		return nil, fmt.Errorf("fetch index file %s: %w", Redact(u), err)
 	}
-	l, err := listing.ParseIndex(final, body)
+	l, err := listing.ParseIndex(ctx, final, body)
 	c.doubt(u, err)
 	if err != nil {
 		return nil, fmt.Errorf("index file %s: %w", Redact(u), err)

@@ -23,7 +23,7 @@ const (
 
 // List fetches and parses the listing at u, following pages (S3), with prev's
 // conditional headers when not zero. Bounded: 64 MiB a page, 1,000 pages,
-// listing.MaxEntries entries. The validators of a listing of several pages are
+// listing.MaxEntries entries, listing.MaxURLBytes of their URLs. The validators of a listing of several pages are
 // zero, since those of its first page say nothing of the others. Temporary
 // failures are tried again for two seconds at most for each page.
 //
@@ -41,6 +41,7 @@ func (c *Client) list(ctx context.Context, u *url.URL, prev Validators) (*listin
 	if err != nil || all.Next == nil {
 		return all, v, err
 	}
+	size := urlBytes(all)
 	for pages := 1; all.Next != nil; pages++ {
 		if pages == maxPages {
 			return nil, v, refuse("more than %d pages", maxPages)
@@ -58,9 +59,22 @@ func (c *Client) list(ctx context.Context, u *url.URL, prev Validators) (*listin
 		if len(all.Files)+len(all.Dirs) > listing.MaxEntries {
 			return nil, v, refuse("more than %d entries", listing.MaxEntries)
 		}
+		if size += urlBytes(l); size > listing.MaxURLBytes {
+			return nil, v, refuse("URLs of more than %d bytes", listing.MaxURLBytes)
+		}
 	}
 	all.Files, all.Dirs = merged(all.Files), merged(all.Dirs)
 	return all, Validators{Length: -1}, nil
+}
+
+// urlBytes is the sum of the lengths of l's URLs.
+func urlBytes(l *listing.Listing) (sum int) {
+	for _, es := range [][]listing.Entry{l.Files, l.Dirs} {
+		for _, e := range es {
+			sum += len(e.URL)
+		}
+	}
+	return sum
 }
 
 // merged sorts entries by name and drops repeated names.
@@ -95,7 +109,10 @@ func (c *Client) page(ctx context.Context, u *url.URL, prev Validators) (l *list
 	if err != nil {
 		return nil, v, nil, err
 	}
-	l, err = listing.Parse(a.final, a.header.Get("Content-Type"), body)
+	l, err = listing.Parse(ctx, a.final, a.header.Get("Content-Type"), body)
+	if err != nil && ctx.Err() != nil {
+		return nil, v, nil, err
+	}
 	c.doubt(u, err)
 	if err != nil {
 		return nil, v, nil, &refusal{err: err}

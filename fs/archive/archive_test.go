@@ -171,7 +171,7 @@ func TestSingle(t *testing.T) {
 func TestIndex(t *testing.T) {
 	w := newWorld(t, "a.iso", "b.iso")
 	index := func(text string) *listing.Listing {
-		l, err := listing.ParseIndex(nil, []byte(text))
+		l, err := listing.ParseIndex(t.Context(), nil, []byte(text))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -139,6 +139,7 @@ type decoder struct {
 	version byte
 	rest    []byte
 	bad     bool
+	urls    int // bytes of the entries' URLs
 }
 
 func (d *decoder) done() bool { return !d.bad && len(d.rest) == 0 }
@@ -208,7 +209,8 @@ func (d *decoder) entries() []listing.Entry {
 	var last listing.Entry
 	for range count {
 		e := listing.Entry{Name: d.after(last.Name), URL: d.after(last.URL)}
-		if d.bad || len(e.URL) > listing.MaxURLLength || !validEntry(e) {
+		d.urls += len(e.URL)
+		if d.bad || len(e.URL) > listing.MaxURLLength || d.urls > listing.MaxURLBytes || !validEntry(e) {
 			d.fail()
 			return nil
 		}

@@ -129,3 +129,15 @@ func FuzzDecodeHeader(f *testing.F) {
 		}
 	})
 }
+
+// TestURLBytes: what shared bytes unfold to is bounded as listings are.
+func TestURLBytes(t *testing.T) {
+	e := listing.Entry{Name: "a.iso.zsync", URL: rootURL + "a.iso.zsync"}
+	b := appendEntries(nil, &listing.Listing{Files: []listing.Entry{e}})
+	for more, fits := range map[int]bool{0: true, 1: false} {
+		d := &decoder{version: listingVersion, rest: b, urls: listing.MaxURLBytes - len(e.URL) + more}
+		if got := d.entries(); d.bad == fits || len(got) == 1 != fits {
+			t.Errorf("%d bytes too many: %+v, bad %v", more, got, d.bad)
+		}
+	}
+}

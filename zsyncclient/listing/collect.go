@@ -1,6 +1,7 @@
 package listing
 
 import (
+	"cmp"
 	"net/url"
 	"slices"
 	"strings"
@@ -12,11 +13,22 @@ import (
 // duplicates (the first of a name stays).
 type collector struct {
 	final *url.URL // of the page
-	base  *url.URL // what links are relative to
+	base  base
 	dir   []string // decoded path elements of the directory
 	files map[string]string
 	dirs  map[string]string
 	next  *url.URL
+	bytes int // of the URLs that were made
+}
+
+// base is what links are relative to, with what is found out once and not for each
+// link.
+type base struct {
+	url    *url.URL
+	own    bool   // it has the page's origin
+	leaf   string // escaped, what follows the last "/" of its path
+	depth  int    // path elements of its directory
+	common int    // how many of them the directory begins with
 }
 
 func newCollector(final *url.URL) *collector {
@@ -25,50 +37,123 @@ func newCollector(final *url.URL) *collector {
 	if page.Path == "" {
 		page.Path = "/"
 	}
-	c := &collector{final: &page, base: &page, files: map[string]string{}, dirs: map[string]string{}}
-	c.dir, _ = directoryOf(&page)
+	c := &collector{final: &page, files: map[string]string{}, dirs: map[string]string{}}
+	u := page.ResolveReference(&url.URL{}) // without "." and ".." in its path
+	c.dir, _ = directoryOf(u)
+	c.setBase(u, c.dir)
 	return c
 }
 
-// rebase takes a <base href>. Links are resolved against it; the directory
-// becomes its directory only where that is the page's own or lies below it.
-func (c *collector) rebase(href string) {
-	u, ok := parseRef(c.final, href)
-	if !ok {
-		return
-	}
-	c.base = u
-	dir, ok := directoryOf(u)
-	if ok && sameOrigin(u, c.final) && len(dir) >= len(c.dir) && slices.Equal(dir[:len(c.dir)], c.dir) {
-		c.dir = dir
+// setBase has links be relative to u, whose directory is dir.
+func (c *collector) setBase(u *url.URL, dir []string) {
+	path := u.EscapedPath()
+	c.base = base{url: u, own: isWeb(u) && sameOrigin(u, c.final), leaf: path[strings.LastIndexByte(path, '/')+1:], depth: len(dir)}
+	for i := range min(len(dir), len(c.dir)) {
+		if dir[i] != c.dir[i] {
+			break
+		}
+		c.base.common++
 	}
 }
 
-// child resolves a link and says whether it lies exactly one level below the
-// directory; then name is its decoded element.
-func (c *collector) child(href string) (u *url.URL, name string, isDir, ok bool) {
-	u, ok = parseRef(c.base, href)
-	if !ok || !sameOrigin(u, c.final) {
+// rebase takes a <base href>. Links are resolved against it; the directory
+// becomes its directory only where that is the page's own or lies below it. One that
+// is too long is ignored.
+func (c *collector) rebase(href string) {
+	ref, ok := parseRef(href)
+	if !ok {
+		return
+	}
+	u := resolve(c.final, ref)
+	dir, ok := directoryOf(u)
+	if !ok || !isWeb(u) || !isBase(u) {
+		return
+	}
+	if sameOrigin(u, c.final) && len(dir) >= len(c.dir) && slices.Equal(dir[:len(c.dir)], c.dir) {
+		c.dir = dir
+	}
+	c.setBase(u, dir)
+}
+
+// child says whether a link leads exactly one level below the directory; then name
+// is its decoded element, and ref is to be resolved against the base. It costs what
+// href is long, not what the base is: a page may have millions of links.
+func (c *collector) child(href string) (ref *url.URL, name string, isDir, ok bool) {
+	ref, ok = parseRef(href)
+	if !ok || !c.isOwn(ref) {
 		return nil, "", false, false
 	}
-	elems, ok := splitPath(u)
-	if !ok || len(elems) <= len(c.dir) || !slices.Equal(elems[:len(c.dir)], c.dir) {
+	kept, rest, ok := c.base.follow(ref)
+	if !ok || kept > c.base.common {
 		return nil, "", false, false
 	}
-	rest := elems[len(c.dir):]
+	dir := c.dir[kept:]
+	if len(rest) <= len(dir) || !slices.Equal(rest[:len(dir)], dir) {
+		return nil, "", false, false
+	}
+	rest = rest[len(dir):]
 	if len(rest) == 2 && rest[1] == "" {
 		isDir, rest = true, rest[:1]
 	}
 	if len(rest) != 1 || rest[0] == "" {
 		return nil, "", false, false
 	}
-	return u, rest[0], isDir, true
+	return ref, rest[0], isDir, true
+}
+
+// isOwn says whether ref leads to the page's origin.
+func (c *collector) isOwn(ref *url.URL) bool {
+	if !isAbsolute(ref) {
+		return c.base.own
+	}
+	u := url.URL{Scheme: cmp.Or(ref.Scheme, c.base.url.Scheme), Host: ref.Host}
+	return isWeb(&u) && sameOrigin(&u, c.final)
+}
+
+// follow is the path that ref leads to, as url.ResolveReference has it: so many
+// elements of the base's directory, and the decoded ones that come then; the one after
+// a final "/" is "".
+func (b *base) follow(ref *url.URL) (kept int, rest []string, ok bool) {
+	path := ref.EscapedPath()
+	switch {
+	case strings.HasPrefix(path, "/"):
+		path = path[1:]
+	case isAbsolute(ref):
+	case path == "":
+		kept, path = b.depth, b.leaf
+	default:
+		kept = b.depth
+	}
+	var last string
+	for e := range strings.SplitSeq(path, "/") {
+		switch {
+		case e == ".":
+		case e == ".." && len(rest) > 0:
+			rest = rest[:len(rest)-1]
+		case e == ".." && kept > 0:
+			kept--
+		case e == "..": // the root stays the root
+		case e == "" && last == ".." && kept+len(rest) == 0: // a "/" after it goes
+		default:
+			d, err := url.PathUnescape(e)
+			if err != nil {
+				return 0, nil, false
+			}
+			rest = append(rest, d)
+		}
+		last = e
+	}
+	if last == "." || last == ".." {
+		rest = append(rest, "")
+	}
+	return kept, rest, true
 }
 
 // add takes an entry that is known to be one level below. name is decoded but
-// not checked. It reports ErrTooMany; names that are refused or of no interest
-// are left out in silence.
-func (c *collector) add(u *url.URL, name string, isDir bool) error {
+// not checked; at makes its URL, and is called for a new name only: URLs are as long
+// as the page's. It reports ErrTooMany; names that are refused or of no interest are
+// left out in silence.
+func (c *collector) add(name string, isDir bool, at func() *url.URL) error {
 	name, ok := cleanName(name, isDir)
 	if !ok {
 		return nil
@@ -82,14 +167,19 @@ func (c *collector) add(u *url.URL, name string, isDir bool) error {
 	if _, seen := into[name]; seen {
 		return nil
 	}
-	text := u.String()
+	text := at().String()
+	// What is left out counts, since it was made.
+	if c.bytes += len(text); c.bytes > MaxURLBytes {
+		return errURLBytes
+	}
 	if len(text) > MaxURLLength {
 		return nil
 	}
 	if len(c.files)+len(c.dirs) >= MaxEntries {
-		return ErrTooMany
+		return errEntries
 	}
-	into[name] = text
+	// The name is a part of a link or key, which may be long.
+	into[strings.Clone(name)] = text
 	return nil
 }
 

@@ -40,6 +40,16 @@
 // directory) of objects that have the fields of nginx or Caddy; XML must have
 // the root element ListBucketResult or list.
 //
+// # Bounds
+//
+// A page may be hostile. Work grows with its length: what links are relative to is
+// looked at once, and URLs are made for new entries only. A page whose URL has more
+// than MaxURLLength bytes, or a path of more than 4096 bytes or 256 elements, is
+// refused as no listing; a <base href> that has more is ignored; a link of more than
+// MaxURLLength bytes is left out. A listing has at most MaxEntries entries, of names
+// of at most 261 bytes, and its URLs have at most MaxURLBytes together: so it keeps
+// 100 MiB at most; one of 100,000 names as they are common keeps 20 MiB.
+//
 // # Imports
 //
 // The standard library and golang.org/x/net/html; nothing of the project.

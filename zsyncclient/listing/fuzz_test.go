@@ -61,7 +61,7 @@ func fuzz(f *testing.F, pattern, contentType string, more ...string) {
 		if err != nil || (u.Scheme != "http" && u.Scheme != "https") {
 			return
 		}
-		l, err := Parse(u, contentType, []byte(body))
+		l, err := Parse(t.Context(), u, contentType, []byte(body))
 		if err == nil {
 			checkListing(t, u, l)
 		}
@@ -88,7 +88,7 @@ func FuzzParseIndex(f *testing.F) {
 	f.Add("http://h/a/x.iso.zsync\n#\n../y.zsync")
 	f.Fuzz(func(t *testing.T, body string) {
 		base := &url.URL{Scheme: "https", Host: "h", Path: "/l/all.txt"}
-		if l, err := ParseIndex(base, []byte(body)); err == nil {
+		if l, err := ParseIndex(t.Context(), base, []byte(body)); err == nil {
 			checkListing(t, nil, l)
 		}
 	})

@@ -1,7 +1,6 @@
 package listing
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"net/url"
@@ -18,8 +17,8 @@ type pageMarks struct {
 	index    bool // it calls itself an index, orders columns, or leads to "../"
 }
 
-func parseHTML(c *collector, body []byte) error {
-	z := html.NewTokenizer(bytes.NewReader(body))
+func parseHTML(c *collector, body io.Reader) error {
+	z := html.NewTokenizer(body)
 	var (
 		marks   pageMarks
 		heading int // > 0: how many letters of a title or heading are still wanted
@@ -104,15 +103,15 @@ func (m *pageMarks) link(c *collector, href string) error {
 		m.index = m.index || ordersColumns(href[1:])
 		return nil
 	}
-	u, name, isDir, ok := c.child(href)
+	ref, name, isDir, ok := c.child(href)
 	if !ok {
 		return nil
 	}
 	m.children++
 	if isDir {
-		u.RawQuery, u.ForceQuery = "", false
+		ref.RawQuery, ref.ForceQuery = "", false
 	}
-	return c.add(u, name, isDir)
+	return c.add(name, isDir, func() *url.URL { return resolve(c.base.url, ref) })
 }
 
 // verdict applies the rule that the package's doc gives.

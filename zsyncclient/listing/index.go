@@ -1,6 +1,7 @@
 package listing
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/url"
@@ -15,11 +16,18 @@ import (
 // Errors name the line: a URL that cannot be read, is not http or https, is
 // relative without a base, holds a user name or password (they belong in the
 // options), or whose name another URL has already. ErrNotListing when no line
-// is left; ErrTooMany.
-func ParseIndex(base *url.URL, body []byte) (*Listing, error) {
-	files := map[string]string{}
+// is left, or base is too long; ErrTooMany, by the URLs of all lines; the cause of
+// ctx's end.
+func ParseIndex(ctx context.Context, base *url.URL, body []byte) (*Listing, error) {
+	if base != nil && !isBase(base) {
+		return nil, fmt.Errorf("index file: %w", errBase)
+	}
+	files, made := map[string]string{}, 0
 	number, text := 0, strings.TrimPrefix(string(body), "\ufeff")
 	for line := range strings.Lines(text) {
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("index file: %w", context.Cause(ctx))
+		}
 		number++
 		line = strings.TrimSpace(line)
 		if line == "" || line[0] == '#' {
@@ -33,13 +41,16 @@ func ParseIndex(base *url.URL, body []byte) (*Listing, error) {
 			continue
 		}
 		target := u.String()
+		if made += len(target); made > MaxURLBytes {
+			return nil, fmt.Errorf("index file: %w", errURLBytes)
+		}
 		if old, seen := files[name]; seen && old != target {
 			return nil, fmt.Errorf("index file: line %d: the name %q is taken by an earlier line", number, name)
 		}
 		if len(files) >= MaxEntries {
-			return nil, fmt.Errorf("index file: %w", ErrTooMany)
+			return nil, fmt.Errorf("index file: %w", errEntries)
 		}
-		files[name] = target
+		files[strings.Clone(name)] = target
 	}
 	if len(files) == 0 {
 		return nil, fmt.Errorf("index file: %w: no line is the URL of a %s file", ErrNotListing, Suffix)
@@ -54,24 +65,27 @@ func indexLine(base *url.URL, line string) (*url.URL, string, error) {
 	if err != nil {
 		return nil, "", errors.New("not a URL")
 	}
-	u := ref
-	if base != nil {
-		u = base.ResolveReference(ref)
-	}
-	elems, ok := splitPath(u)
-	if !ok || u.Opaque != "" || !strings.HasSuffix(elems[len(elems)-1], Suffix) {
+	path := ref.EscapedPath()
+	name, err := url.PathUnescape(path[strings.LastIndexByte(path, '/')+1:])
+	if err != nil || ref.Opaque != "" || !strings.HasSuffix(name, Suffix) {
 		return nil, "", nil
 	}
 	if ref.User != nil {
 		return nil, "", errors.New("a URL with a user name: give it as an option")
 	}
-	if (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+	name, ok := cleanName(name, false)
+	if !ok || len(line) > MaxURLLength {
+		return nil, "", fmt.Errorf("a name that cannot be shown, or too long: %.200q", line)
+	}
+	u := ref
+	if base != nil {
+		u = resolve(base, ref)
+	}
+	if !isWeb(u) {
 		return nil, "", fmt.Errorf("neither http nor https: %.200q", line)
 	}
-	u.User = nil
-	name, ok := cleanName(elems[len(elems)-1], false)
-	if !ok || len(u.String()) > MaxURLLength {
-		return nil, "", fmt.Errorf("a name that cannot be shown, or too long: %.200q", line)
+	if len(u.String()) > MaxURLLength {
+		return nil, "", fmt.Errorf("a URL that is too long: %.200q", line)
 	}
 	return u, name, nil
 }

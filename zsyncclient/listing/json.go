@@ -1,9 +1,10 @@
 package listing
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/url"
 	"strings"
 )
 
@@ -16,8 +17,8 @@ type jsonEntry struct {
 	IsDir *bool   `json:"is_dir"`
 }
 
-func parseJSON(c *collector, body []byte) error {
-	dec := json.NewDecoder(bytes.NewReader(body))
+func parseJSON(c *collector, body io.Reader) error {
+	dec := json.NewDecoder(body)
 	start, err := dec.Token()
 	if err != nil {
 		return fmt.Errorf("%w: JSON: %w", ErrNotListing, err)
@@ -53,11 +54,11 @@ func (c *collector) addJSON(e jsonEntry) error {
 	if e.URL == "" {
 		return c.addName(strings.TrimSuffix(*e.Name, "/"), *e.IsDir)
 	}
-	u, name, isDir, ok := c.child(e.URL)
+	ref, name, isDir, ok := c.child(e.URL)
 	if !ok || isDir != *e.IsDir {
 		return nil
 	}
-	return c.add(u, name, isDir)
+	return c.add(name, isDir, func() *url.URL { return resolve(c.base.url, ref) })
 }
 
 // addName takes an entry that came as a name. One with U+FFFD is left out: the
@@ -69,5 +70,5 @@ func (c *collector) addName(name string, isDir bool) error {
 	if _, ok := cleanName(name, isDir); !ok {
 		return nil
 	}
-	return c.add(below(c.final, name, isDir), name, isDir)
+	return c.add(name, isDir, func() *url.URL { return below(c.final, name, isDir) })
 }

@@ -2,8 +2,10 @@ package listing
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"mime"
 	"net/url"
 	"strings"
@@ -20,6 +22,10 @@ const MaxNameLength = 255
 // left out. The keys of S3 have at most 1024 bytes, three times that escaped.
 const MaxURLLength = 8192
 
+// MaxURLBytes is the largest sum of the lengths of a listing's URLs, in bytes: a long
+// URL of the page stands in those of all entries.
+const MaxURLBytes = 64 << 20
+
 // Suffix ends the name of every control file.
 const Suffix = ".zsync"
 
@@ -29,8 +35,12 @@ var (
 	// ErrNotListing says that a document has a fitting type, and is no listing
 	// all the same: a login page, an error page, an empty document.
 	ErrNotListing = errors.New("the page is not a directory listing")
-	// ErrTooMany says that a listing has more than MaxEntries entries.
-	ErrTooMany = fmt.Errorf("the listing has more than %d entries", MaxEntries)
+	// ErrTooMany says that a listing has more than MaxEntries entries, or URLs of more
+	// than MaxURLBytes.
+	ErrTooMany = errors.New("the listing has too many entries")
+
+	errEntries  = fmt.Errorf("%w: more than %d", ErrTooMany, MaxEntries)
+	errURLBytes = fmt.Errorf("%w: their URLs have more than %d bytes", ErrTooMany, MaxURLBytes)
 )
 
 // Listing is what a directory holds: control files and directories.
@@ -54,31 +64,54 @@ type Entry struct {
 }
 
 // Parse reads the body of a listing that came from final (after redirects)
-// with this Content-Type. final must be absolute.
+// with this Content-Type. final must be absolute. It takes a time that grows with
+// the length of body, or less when ctx ends.
 //
 // Errors: ErrFormat, ErrNotListing and ErrTooMany, each wrapped with what is
-// known; an error of the JSON or XML syntax. Safe for concurrent use.
-func Parse(final *url.URL, contentType string, body []byte) (*Listing, error) {
+// known; an error of the JSON or XML syntax; the cause of ctx's end. Safe for
+// concurrent use.
+func Parse(ctx context.Context, final *url.URL, contentType string, body []byte) (*Listing, error) {
 	if final == nil || final.Host == "" {
 		return nil, fmt.Errorf("listing: the URL of the page is not absolute")
 	}
+	if !isBase(final) {
+		return nil, errBase
+	}
 	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
+	open := func() io.Reader { return &reader{ctx, bytes.NewReader(body)} }
 	c := newCollector(final)
 	var err error
 	switch kindOf(contentType, body) {
 	case kindHTML:
-		err = parseHTML(c, body)
+		err = parseHTML(c, open())
 	case kindJSON:
-		err = parseJSON(c, body)
+		err = parseJSON(c, open())
 	case kindXML:
-		err = parseXML(c, body)
+		err = parseXML(c, open)
 	default:
 		return nil, fmt.Errorf("%w: Content-Type %.100q", ErrFormat, contentType)
+	}
+	if err != nil && ctx.Err() != nil {
+		// Not what a parser makes of a document that ends early.
+		return nil, fmt.Errorf("listing: %w", context.Cause(ctx))
 	}
 	if err != nil {
 		return nil, err
 	}
 	return c.listing(), nil
+}
+
+// reader reads r until ctx ends.
+type reader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (r *reader) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.r.Read(p)
 }
 
 type kind int

@@ -82,7 +82,7 @@ func TestRecorded(t *testing.T) {
 	} {
 		t.Run(c.file+" "+c.contentType, func(t *testing.T) {
 			final := mustURL(t, c.final)
-			l, err := Parse(final, c.contentType, read(t, c.file))
+			l, err := Parse(t.Context(), final, c.contentType, read(t, c.file))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -128,7 +128,7 @@ func TestEmpty(t *testing.T) {
 		{"caddy-empty.json", "application/json"}, {"s3-empty.xml", "application/xml"},
 		{"caddy-empty.json", "text/plain"},
 	} {
-		l, err := Parse(mustURL(t, "http://h/empty/"), c.contentType, read(t, c.file))
+		l, err := Parse(t.Context(), mustURL(t, "http://h/empty/"), c.contentType, read(t, c.file))
 		if err != nil || len(l.Files)+len(l.Dirs) != 0 || l.Next != nil {
 			t.Errorf("%s: %+v, %v", c.file, l, err)
 		}
@@ -162,7 +162,7 @@ func TestNoListing(t *testing.T) {
 		{"control file, own type", "application/x-zsync", "zsync: 0.6.2\n", ErrFormat},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			l, err := Parse(mustURL(t, "http://h/pub/"), c.contentType, []byte(c.body))
+			l, err := Parse(t.Context(), mustURL(t, "http://h/pub/"), c.contentType, []byte(c.body))
 			if !errors.Is(err, c.want) {
 				t.Fatalf("got %+v, %v; want %v", l, err, c.want)
 			}
@@ -228,7 +228,7 @@ func TestLinks(t *testing.T) {
 			page += `<base href="` + c.base + `"><base href="/ignored/">`
 		}
 		page += `<a href="` + c.href + `" href="second.zsync">wrong.zsync</a>`
-		l, err := Parse(mustURL(t, c.final), htmlType, []byte(page))
+		l, err := Parse(t.Context(), mustURL(t, c.final), htmlType, []byte(page))
 		if err != nil {
 			t.Errorf("%q: %v", c.href, err)
 			continue
@@ -251,13 +251,13 @@ func TestTooMany(t *testing.T) {
 	for i := range MaxEntries + 1 {
 		b.WriteString(`<a href="` + url.PathEscape(string(rune(0x4e00+i%20000))) + string(rune('a'+i/20000)) + `.zsync">`)
 		if i == MaxEntries-1 {
-			l, err := Parse(mustURL(t, "http://h/"), htmlType, []byte(b.String()))
+			l, err := Parse(t.Context(), mustURL(t, "http://h/"), htmlType, []byte(b.String()))
 			if err != nil || len(l.Files) != MaxEntries {
 				t.Fatal(len(l.Files), err)
 			}
 		}
 	}
-	_, err := Parse(mustURL(t, "http://h/"), htmlType, []byte(b.String()))
+	_, err := Parse(t.Context(), mustURL(t, "http://h/"), htmlType, []byte(b.String()))
 	if !errors.Is(err, ErrTooMany) || !strings.Contains(err.Error(), "100000") {
 		t.Errorf("got %v", err)
 	}
@@ -266,7 +266,7 @@ func TestTooMany(t *testing.T) {
 func TestS3Pages(t *testing.T) {
 	next := func(final, body string) string {
 		t.Helper()
-		l, err := Parse(mustURL(t, final), "application/xml", []byte(body))
+		l, err := Parse(t.Context(), mustURL(t, final), "application/xml", []byte(body))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -275,7 +275,7 @@ func TestS3Pages(t *testing.T) {
 		}
 		return l.Next.String()
 	}
-	l, err := Parse(mustURL(t, "https://b/?list-type=2&prefix=isos%2F&delimiter=%2F&continuation-token=old"), "application/xml", read(t, "s3-url.xml"))
+	l, err := Parse(t.Context(), mustURL(t, "https://b/?list-type=2&prefix=isos%2F&delimiter=%2F&continuation-token=old"), "application/xml", read(t, "s3-url.xml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -299,7 +299,7 @@ func TestS3Pages(t *testing.T) {
 func TestParseIndex(t *testing.T) {
 	base := mustURL(t, "https://h/lists/all.txt")
 	body := "\ufeff# isos\r\nhttps://m.example/a/x.iso.zsync\r\n\n  ../b/y%20z.iso.zsync?sig=1#f\nhttps://m.example/a/x.iso\nhttps://m.example/a/x.iso.zsync\n"
-	l, err := ParseIndex(base, []byte(body))
+	l, err := ParseIndex(t.Context(), base, []byte(body))
 	want := []Entry{{"x.iso.zsync", "https://m.example/a/x.iso.zsync"}, {"y z.iso.zsync", "https://h/b/y%20z.iso.zsync?sig=1"}}
 	if err != nil || !slices.Equal(l.Files, want) {
 		t.Fatalf("got %+v, %v", l, err)
@@ -314,7 +314,7 @@ func TestParseIndex(t *testing.T) {
 		"# nothing\nhttp://h/x.iso":             "not a directory listing",
 		"":                                      "not a directory listing",
 	} {
-		l, err := ParseIndex(nil, []byte(body))
+		l, err := ParseIndex(t.Context(), nil, []byte(body))
 		if err == nil || !strings.Contains(err.Error(), part) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%q: %+v, %v; want an error with %q", body, l, err, part)
 		}

@@ -52,7 +52,7 @@ func parseS3(c *collector, dec *xml.Decoder) error {
 
 func (p *s3Page) leaf(path []string, text string) error {
 	if len(p.keys)+len(p.prefixes) > MaxEntries {
-		return ErrTooMany
+		return errEntries
 	}
 	switch strings.Join(path, "/") {
 	case "Prefix":
@@ -85,9 +85,9 @@ func (c *collector) addKey(dir, key string) error {
 		return nil
 	}
 	if isDir {
-		return c.add(c.prefixURL(dir+name+"/"), name, true)
+		return c.add(name, true, func() *url.URL { return c.prefixURL(dir + name + "/") })
 	}
-	return c.add(c.objectURL(key), name, false)
+	return c.add(name, false, func() *url.URL { return c.objectURL(key) })
 }
 
 // objectURL is the bucket's root, which is the path of the listing itself, with

@@ -1,30 +1,55 @@
 package listing
 
 import (
+	"fmt"
 	"net/url"
 	"strings"
 )
 
-// parseRef resolves href against base, as a browser does: white space around it
-// and line breaks within go, a "%" that starts no escape means itself. The
-// result is http or https, without fragment and user.
-func parseRef(base *url.URL, href string) (*url.URL, bool) {
+const (
+	// maxBasePath and maxBaseDepth bound the path that links are relative to, in bytes
+	// and in elements. Linux allows 4096 bytes for a path.
+	maxBasePath  = 4096
+	maxBaseDepth = 256
+)
+
+var errBase = fmt.Errorf("%w: its URL is too long: more than %d bytes, or a path of more than %d bytes or %d elements",
+	ErrNotListing, MaxURLLength, maxBasePath, maxBaseDepth)
+
+// isBase says whether u is short enough for links to be relative to it.
+func isBase(u *url.URL) bool {
+	return len(u.String()) <= MaxURLLength && len(u.EscapedPath()) <= maxBasePath && strings.Count(u.EscapedPath(), "/") <= maxBaseDepth
+}
+
+// parseRef reads href as a browser does: white space around it and line breaks
+// within go, and so does the fragment; a "%" that starts no escape means itself.
+func parseRef(href string) (*url.URL, bool) {
 	href = strings.Trim(href, " \t\r\n\f\x00")
 	if strings.ContainsAny(href, "\t\r\n") {
 		href = strings.NewReplacer("\t", "", "\r", "", "\n", "").Replace(href)
 	}
 	href, _, _ = strings.Cut(href, "#")
+	if len(href) > MaxURLLength {
+		return nil, false
+	}
 	ref, err := url.Parse(repairPercent(href))
 	if err != nil || ref.Opaque != "" {
 		return nil, false
 	}
-	u := base.ResolveReference(ref)
-	if (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-		return nil, false
-	}
-	u.User, u.Fragment, u.RawFragment = nil, "", ""
-	return u, true
+	return ref, true
 }
+
+// resolve is where ref leads from base, without fragment and user.
+func resolve(base, ref *url.URL) *url.URL {
+	u := base.ResolveReference(ref)
+	u.User, u.Fragment, u.RawFragment = nil, "", ""
+	return u
+}
+
+// isAbsolute says whether ref names a host, or tries to.
+func isAbsolute(ref *url.URL) bool { return ref.Scheme != "" || ref.Host != "" || ref.User != nil }
+
+func isWeb(u *url.URL) bool { return (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" }
 
 func repairPercent(s string) string {
 	if !strings.Contains(s, "%") {

@@ -1,7 +1,6 @@
 package listing
 
 import (
-	"bytes"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -17,9 +16,9 @@ const maxXMLDepth = 16
 const maxXMLText = 64 << 10
 
 // parseXML chooses by the root element: S3's ListObjects or nginx's list. An
-// XHTML page that calls itself XML goes to the HTML reader.
-func parseXML(c *collector, body []byte) error {
-	dec := xml.NewDecoder(bytes.NewReader(body))
+// XHTML page that calls itself XML goes to the HTML reader. open reads from the start.
+func parseXML(c *collector, open func() io.Reader) error {
+	dec := xml.NewDecoder(open())
 	for {
 		tok, err := dec.Token()
 		if err != nil {
@@ -35,7 +34,7 @@ func parseXML(c *collector, body []byte) error {
 		case "list":
 			return parseNginxXML(c, dec)
 		case "html":
-			return parseHTML(c, body)
+			return parseHTML(c, open())
 		}
 		return fmt.Errorf("%w: the XML is a %.40q", ErrNotListing, root.Name.Local)
 	}

@@ -220,7 +220,7 @@ func (m *mounted) parseIndex(ctx context.Context) (*listing.Listing, error) {
 	if len(body) > indexLimit {
 		return nil, fmt.Errorf("it is larger than %d bytes", indexLimit)
 	}
-	return listing.ParseIndex(nil, body)
+	return listing.ParseIndex(ctx, nil, body)
 }
 
 // look asks for what the root shows, so that a wrong URL is an error of the

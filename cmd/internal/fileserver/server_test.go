@@ -245,7 +245,7 @@ func TestListing(t *testing.T) {
 	for _, accept := range []string{"text/html,application/json", "application/json"} {
 		resp, body := st.do("GET", "/", "Accept", accept)
 		final, _ := url.Parse(st.http.URL + "/")
-		l, err := listing.Parse(final, resp.Header.Get("Content-Type"), body)
+		l, err := listing.Parse(t.Context(), final, resp.Header.Get("Content-Type"), body)
 		if err != nil {
 			t.Fatalf("%s: %v", accept, err)
 		}
