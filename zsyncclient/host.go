@@ -102,7 +102,8 @@ func (h *host) enter(ctx context.Context, cl class, pri Priority, patience time.
 		}
 		err := ctx.Err()
 		tooLong := patience > 0 && h.shut && time.Until(h.notBefore) > patience
-		if err == nil && (tooLong || cl == data && h.generation != generation) {
+		failed := cl == data && h.generation != generation && h.lastErr != nil // nil: it is well again
+		if err == nil && (tooLong || failed) {
 			err = &backoffError{h.name, h.lastErr}
 		}
 		if err == nil {

@@ -85,6 +85,32 @@ func TestFailuresTogether(t *testing.T) {
 	})
 }
 
+// A host that failed and is well again before a waiter looked gives it no error.
+func TestWellAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost("h:80", 3)
+		first := enter(t, h, data, Foreground)
+		waiter := make(chan error, 1)
+		go func() {
+			v, err := h.enter(t.Context(), data, Foreground, 0)
+			if err == nil {
+				v.ok()
+			}
+			waiter <- err
+		}()
+		synctest.Wait()
+		h.mu.Lock() // as if another try had failed, and the next one had not
+		h.generation++
+		h.wakeAll()
+		h.mu.Unlock()
+		synctest.Wait()
+		first.ok()
+		if err := <-waiter; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost("h:80", 8)
