@@ -25,7 +25,7 @@ type Options struct {
 	User   *url.Userinfo
 	Header http.Header
 	// Netrc is a netrc file's path, looked up by host for Origins and Mirrors that have
-	// no other credentials; "" means none.
+	// no other credentials, its default login for Origins only; "" means none.
 	Netrc string
 	// CACert, ClientCert, ClientKey are PEM files' paths. CACert is used beside
 	// the system's certificates. The client certificate is shown to Origins only.

@@ -29,7 +29,7 @@ Servers:
       --netrc FILE          logins by host (default: $NETRC, or ~/.netrc)
       --header "NAME: VALUE"
                             header to send to the control file's server and to
-                            those of -A and --mirror; may be repeated
+                            those of -A, not to mirrors; may be repeated
       --cacert FILE         certificates of more authorities to trust (PEM)
   -I, --no-check-certificate, --insecure
                             do not check the servers' certificates
