@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math/rand/v2"
+	"net/http"
 	"sync"
 	"testing"
 	"time"
@@ -230,7 +231,7 @@ func TestPackedWhole(t *testing.T) {
 	}
 }
 
-// A connection that breaks, and a server without ranges.
+// A connection that breaks, a server that calls gzip an encoding, and one without ranges.
 func TestPackedFaults(t *testing.T) {
 	data := words(1_000_000, 4)
 	packed := gzipStream(data, 6, 2048, false)
@@ -238,6 +239,7 @@ func TestPackedFaults(t *testing.T) {
 		"broken":    {Fault: rangetest.ShortBody, After: 5000, Times: 2},
 		"reset":     {Fault: rangetest.Reset, After: 5000, Times: 2},
 		"503":       {Fault: rangetest.Status, Status: 503, Times: 1},
+		"encoded":   {Header: http.Header{"Content-Encoding": {"x-gzip"}}},
 		"no ranges": {Fault: rangetest.IgnoreRange},
 	} {
 		t.Run(name, func(t *testing.T) {

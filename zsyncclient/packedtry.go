@@ -80,7 +80,7 @@ func (t *try) packedByMap(ctx context.Context, m *format.ZMap) error {
 		first = false
 	}
 	etag := s.ifRange(t.cand)
-	a, err := s.c.get(ctx, ask{url: t.cand.url, header: rangeHeader(etag, ranges...), class: data, pri: t.f.pri})
+	a, err := s.c.get(ctx, ask{url: t.cand.url, header: rangeHeader(etag, ranges...), class: data, pri: t.f.pri, packed: true})
 	if err != nil {
 		if len(parts) > 1 {
 			return t.severalFailed(ctx, err)
