@@ -30,8 +30,8 @@ var decoders = sync.Pool{New: func() any { return new(inflate.Decoder) }}
 // Blocks before and between the runs that come along are delivered too. Runs that
 // are too many for the request are left for the next.
 //
-// A copy that is not what the map tells of is from then on read as a whole only: it
-// may have been compressed anew.
+// A copy that is not what the map tells of when it is asked again, either, is from then
+// on read as a whole only: it may have been compressed anew.
 func (t *try) packed(ctx context.Context) error {
 	s := t.f.s
 	m := s.usableMap()
@@ -39,17 +39,19 @@ func (t *try) packed(ctx context.Context) error {
 		return errAskAgain // another try has just found it wrong
 	}
 	err := t.packedByMap(ctx, m)
-	if err == nil || t.callerErr != nil || !errors.Is(err, errNotAsMapped) && !errors.Is(err, ErrWrongBlocks) {
+	if t.callerErr != nil || !errors.Is(err, ErrWrongBlocks) {
 		return err
 	}
+	again := t.f.mayRepeat(t, err)
 	s.packed.mu.Lock()
-	s.packed.wrong = true
-	s.packed.mu.Unlock()
+	defer s.packed.mu.Unlock()
+	clear(s.packed.headers) // one of them may be what was wrong
+	s.packed.wrong = s.packed.wrong || !again
 	return errAskAgain
 }
 
 // errNotAsMapped: the gzip copy is not what the map tells of.
-var errNotAsMapped = errors.New("the gzip copy is not what its map tells of")
+var errNotAsMapped = fmt.Errorf("the gzip copy is not what its map tells of: %w", ErrWrongBlocks)
 
 func (t *try) packedByMap(ctx context.Context, m *format.ZMap) error {
 	s := t.f.s
@@ -81,37 +83,61 @@ func (t *try) packedByMap(ctx context.Context, m *format.ZMap) error {
 	}
 	etag := s.ifRange(t.cand)
 	a, err := s.c.get(ctx, ask{url: t.cand.url, header: rangeHeader(etag, ranges...), class: data, pri: t.f.pri, packed: true})
-	if err != nil {
-		if len(parts) > 1 {
-			return t.severalFailed(ctx, err)
+	switch {
+	case err != nil && len(parts) > 1:
+		return t.severalFailed(ctx, err, len(parts))
+	case err != nil:
+	case a.code != http.StatusPartialContent:
+		err = t.packedRefused(a, etag, len(parts))
+	case len(parts) > 1:
+		return t.packedSeveral(ctx, a, m, parts, list)
+	default:
+		err = t.packedSingle(ctx, a, m, parts[0], list)
+	}
+	if len(parts) == 1 {
+		t.answeredOneRange(ctx, err)
+	}
+	return err
+}
+
+// packedSingle takes the 206 to one range.
+func (t *try) packedSingle(ctx context.Context, a *answer, m *format.ZMap, p packedPart, list []*decoding) error {
+	cr, err := checkPartial(a, p.r)
+	if err == nil {
+		err = t.packedPart(ctx, a, a.body, m, p, cr, list)
+	}
+	if !a.body.ended {
+		a.body.done()
+	}
+	return err
+}
+
+// packedRefused judges an answer without any of so many ranges. A host that does not
+// take several is asked for fewer, as for a plain target.
+func (t *try) packedRefused(a *answer, etag string, ranges int) error {
+	s := t.f.s
+	a.body.done()
+	switch a.code {
+	case http.StatusUnauthorized, http.StatusNotFound, http.StatusGone:
+		return a.statusError()
+	case http.StatusOK:
+		switch {
+		case etag != "":
+			s.distrustETag(t.cand)
+			return errAskAgain
+		case ranges > 1:
+			t.refusedAt(a, 1) // it may know no ranges at all
+			return errAskAgain
+		case s.doubtWhole(t.cand):
+			return errAskAgain
 		}
-		return err
+		return fmt.Errorf("server sent 200 for a range request: %w", ErrNoRanges)
 	}
 	switch {
-	case a.code == http.StatusPartialContent && len(parts) == 1:
-		cr, err := checkPartial(a, parts[0].r)
-		if err == nil {
-			err = t.packedPart(ctx, a, a.body, m, parts[0], cr, list)
-		}
-		if !a.body.ended {
-			a.body.done()
-		}
-		return err
-	case a.code == http.StatusPartialContent:
-		return t.packedSeveral(ctx, a, m, parts, list)
-	case a.code == http.StatusOK && etag != "":
-		a.body.done()
-		s.distrustETag(t.cand)
+	case ranges > 1:
+		t.refusedAt(a, ranges)
 		return errAskAgain
-	case a.code == http.StatusOK && len(parts) > 1:
-		a.body.done()
-		t.refusedAt(a, 1)
-		return errAskAgain
-	case a.code == http.StatusOK:
-		a.body.done()
-		return fmt.Errorf("server sent 200 for a range request: %w", ErrNoRanges)
 	case a.code == http.StatusRequestedRangeNotSatisfiable:
-		a.body.done()
 		return errNotAsMapped
 	}
 	return a.statusError()
@@ -221,6 +247,9 @@ func (t *try) packedSeveral(ctx context.Context, a *answer, m *format.ZMap, aske
 		return a.body.broke(err)
 	}
 	a.body.done()
+	if _, proved := host.rangesAtOnce(); proved <= 1 && errors.Is(err, ErrWrongBlocks) {
+		t.refusedAt(a, 1) // perhaps only the parts are mixed up: a single range tells
+	}
 	return err
 }
 

@@ -30,7 +30,7 @@ func (t *try) several(ctx context.Context) error {
 	etag := s.ifRange(t.cand)
 	a, err := s.c.get(ctx, ask{url: t.cand.url, header: rangeHeader(etag, ranges...), class: data, pri: t.f.pri, last: t.last})
 	if err != nil {
-		return t.severalFailed(ctx, err)
+		return t.severalFailed(ctx, err, len(t.runs))
 	}
 	switch a.code {
 	case http.StatusPartialContent:
@@ -64,8 +64,8 @@ func (t *try) several(ctx context.Context) error {
 	return errAskAgain
 }
 
-// severalFailed judges a request that got no answer to look at.
-func (t *try) severalFailed(ctx context.Context, err error) error {
+// severalFailed judges a request for so many ranges that got no answer to look at.
+func (t *try) severalFailed(ctx context.Context, err error, ranges int) error {
 	var backoff *backoffError
 	if ctx.Err() != nil || errors.As(err, &backoff) {
 		return err
@@ -73,8 +73,8 @@ func (t *try) severalFailed(ctx context.Context, err error) error {
 	if errors.Is(err, errEncoded) {
 		return t.onlySingle(nil)
 	}
-	if _, proved := t.host.rangesAtOnce(); aboutRanges(err) && proved < len(t.runs) {
-		t.refused(nil)
+	if _, proved := t.host.rangesAtOnce(); aboutRanges(err) && proved < ranges {
+		t.refusedAt(nil, ranges)
 	}
 	return err
 }

@@ -40,12 +40,18 @@ func (t *try) make(ctx context.Context) error {
 		return t.several(ctx)
 	}
 	err := t.ranged(ctx)
-	if ctx.Err() == nil {
-		for _, h := range t.hosts(nil) {
-			h.answeredOneRange(err)
-		}
-	}
+	t.answeredOneRange(ctx, err)
 	return err
+}
+
+// answeredOneRange tells the hosts how a request for one range ended.
+func (t *try) answeredOneRange(ctx context.Context, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	for _, h := range t.hosts(nil) {
+		h.answeredOneRange(err)
+	}
 }
 
 // hosts are those that t went to: the first, and where a's redirects led (nil:

@@ -1,0 +1,90 @@
+package zsyncclient
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/zsyncfs/zsyncfs/format"
+	"github.com/zsyncfs/zsyncfs/zsyncclient/rangetest"
+)
+
+// A server that does not take several ranges in one request is asked for single ones of
+// a copy, as it is of a plain target, and the map is believed still.
+func TestPackedRefusesSeveral(t *testing.T) {
+	data := words(500_000, 1)
+	packed := gzipStream(data, 6, len(data), false)
+	rules := map[string]rangetest.Rule{
+		"whole":       {Fault: rangetest.IgnoreRange},
+		"wrong bytes": {Fault: rangetest.Flip, After: 10, Every: 50},
+	}
+	for _, code := range []int{400, 403, 405, 413, 416, 431, 500, 501} {
+		rules[fmt.Sprint(code)] = rangetest.Rule{Fault: rangetest.Status, Status: code}
+	}
+	for name, rule := range rules {
+		t.Run(name, func(t *testing.T) {
+			f := newPackedFixture(t, data, packed, nil)
+			rule.Path, rule.Several = "/d/t.dat.gz", 2
+			f.srv.Add(rule)
+			runs := scattered(int64(len(f.here)))
+			f.have(runs)
+			s := f.source()
+			if err := s.FetchRuns(shortly(t, 20*time.Second), runs, Foreground, f.records, f.deliver); err != nil || f.missing() > 0 {
+				t.Fatalf("%v; %d blocks are missing", err, f.missing())
+			}
+			if s.usableMap() == nil {
+				t.Error("the map is not believed any more")
+			}
+			if most, _ := f.c.host(f.url).rangesAtOnce(); most != 1 {
+				t.Errorf("the host gets %d ranges at once", most)
+			}
+			// A span may need one more for a header.
+			if n := f.srv.Count(rule.Path); n > 2*len(runs)+2 {
+				t.Errorf("%d requests for %d runs", n, len(runs))
+			}
+		})
+	}
+}
+
+// A single range that fails as well clears the number of ranges of suspicion.
+func TestPackedRefusesAll(t *testing.T) {
+	data := words(500_000, 1)
+	f := newPackedFixture(t, data, gzipStream(data, 6, len(data), false), nil)
+	f.srv.Add(rangetest.Rule{Path: "/d/t.dat.gz", Fault: rangetest.Status, Status: 403})
+	runs := scattered(int64(len(f.here)))
+	f.have(runs)
+	err := f.source().FetchRuns(shortly(t, 20*time.Second), runs, Foreground, f.records, f.deliver)
+	wantSourceError(t, err, "403")
+	if most, _ := f.c.host(f.url).rangesAtOnce(); most != maxRanges {
+		t.Errorf("the host gets %d ranges at once", most)
+	}
+}
+
+// One bad reply about a copy is no reason to read all of it.
+func TestPackedOneBadReply(t *testing.T) {
+	data := words(500_000, 1)
+	packed := gzipStream(data, 6, len(data), false)
+	for name, rule := range map[string]rangetest.Rule{
+		"whole":        {Fault: rangetest.IgnoreRange},
+		"416":          {Fault: rangetest.Status, Status: 416},
+		"wrong header": {Fault: rangetest.Flip, Every: 50},
+		"wrong bytes":  {Fault: rangetest.Flip, Every: 50, Skip: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newPackedFixture(t, data, packed, nil)
+			rule.Path, rule.Times = "/d/t.dat.gz", 1
+			f.srv.Add(rule)
+			mid := f.header.Geometry().Block(int64(len(data)) / 2)
+			runs := []format.BlockRange{{Start: mid - 50, End: mid + 50}}
+			f.have(runs)
+			s := f.source()
+			s.c.host(f.url).limitRanges(1) // so the header comes first
+			if err := s.FetchRuns(shortly(t, 20*time.Second), runs, Foreground, f.records, f.deliver); err != nil || f.missing() > 0 {
+				t.Fatalf("%v; %d blocks are missing", err, f.missing())
+			}
+			if n := f.srv.Count(rule.Path); s.usableMap() == nil || n > 4 {
+				t.Errorf("map %v after %d requests", s.usableMap() != nil, n)
+			}
+		})
+	}
+}
