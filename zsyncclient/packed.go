@@ -38,6 +38,7 @@ type packedCopies struct {
 	noRestarts bool                   // a flush kept its history; guarded by mu
 	wrong      bool                   // the copies are not what the map tells of; guarded by mu
 	forgetful  bool                   // what is delivered is not here afterwards; guarded by mu
+	unreadable time.Time              // until then, nothing is read of what is here; guarded by mu
 	guess      int64                  // how much of a deflate block is fetched for its header; guarded by mu
 	headers    map[int][]byte         // starts of deflate blocks, by the number of their point; guarded by mu
 	decodings  map[*decoding]struct{} // under way; guarded by mu
@@ -65,6 +66,9 @@ const (
 	historyNear = inflate.WindowSize + 8<<10
 	// farPause is how long it takes fetches that begin together to tell of each other.
 	farPause = 20 * time.Millisecond
+	// unreadableFor is how long nothing more is read of what is here after that failed:
+	// meanwhile copies are decoded from where that needs nothing.
+	unreadableFor = time.Minute
 )
 
 func (s *Source) initPacked() {
@@ -147,7 +151,7 @@ func windowBefore(p format.ZPoint) format.Range {
 // hasHistory says whether what may be referred to from p on is here, or comes of
 // earlier, which is ascending.
 func (s *Source) hasHistory(p format.ZPoint, earlier []format.BlockRange) bool {
-	if s.packed.local == nil {
+	if !s.packed.readable() {
 		return false
 	}
 	w := windowBefore(p)
@@ -162,6 +166,35 @@ func (s *Source) hasHistory(p format.ZPoint, earlier []format.BlockRange) bool {
 		w.End = min(w.End, r.Start)
 	}
 	return w.Start >= w.End || s.packed.local.Has(w)
+}
+
+// readable says whether what is here can be read.
+func (p *packedCopies) readable() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.local != nil && !time.Now().Before(p.unreadable)
+}
+
+// read is what is here of w, which was here, or was to come before. Errors:
+// errAskAgain, of another place to begin.
+func (p *packedCopies) read(w format.Range) ([]byte, error) {
+	window := make([]byte, w.Length())
+	if len(window) == 0 {
+		return window, nil
+	}
+	_, err := p.local.ReadAt(window, w.Start)
+	here := p.local.Has(w)
+	if here && err == nil {
+		return window, nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if here {
+		p.unreadable = time.Now().Add(unreadableFor)
+	} else { // where there is no room, it does not stay
+		p.forgetful = true
+	}
+	return nil, errAskAgain
 }
 
 // packedPays says whether runs take fewer bytes of a gzip copy than of the target.
@@ -316,17 +349,9 @@ func (s *Source) awaitHistory(ctx context.Context, m *format.ZMap, run format.Bl
 func (s *Source) openSpan(m *format.ZMap, sp span, d *inflate.Decoder, r spanReader) error {
 	var window []byte
 	if !sp.restart {
-		w := windowBefore(sp.start)
-		window = make([]byte, w.Length())
-		if len(window) > 0 {
-			_, err := s.packed.local.ReadAt(window, w.Start)
-			if err != nil || !s.packed.local.Has(w) {
-				// It was here, or was to come before: where there is no room, it does not stay.
-				s.packed.mu.Lock()
-				s.packed.forgetful = true
-				s.packed.mu.Unlock()
-				return errAskAgain
-			}
+		var err error
+		if window, err = s.packed.read(windowBefore(sp.start)); err != nil {
+			return err
 		}
 	}
 	if sp.block < 0 {

@@ -1,6 +1,7 @@
 package zsyncclient
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -86,5 +87,27 @@ func TestPackedOneBadReply(t *testing.T) {
 				t.Errorf("map %v after %d requests", s.usableMap() != nil, n)
 			}
 		})
+	}
+}
+
+// brokenDisk has blocks that it cannot give.
+type brokenDisk struct{ *packedFixture }
+
+func (brokenDisk) ReadAt([]byte, int64) (int, error) { return 0, errors.New("input/output error") }
+
+// A history that is said to be here and cannot be read is decoded as well, and not
+// asked for again and again.
+func TestPackedHistoryUnreadable(t *testing.T) {
+	data := words(600_000, 1)
+	f := newPackedFixture(t, data, gzipStream(data, 6, len(data), false), nil)
+	runs := []format.BlockRange{{Start: 100, End: 101}, {Start: 200, End: 201}}
+	f.have(runs)
+	s := f.source()
+	s.SetLocal(brokenDisk{f})
+	if err := s.FetchRuns(shortly(t, 20*time.Second), runs, Foreground, f.records, f.deliver); err != nil || f.missing() > 0 {
+		t.Errorf("%v; %d blocks are missing", err, f.missing())
+	}
+	if n := f.srv.Count("/d/t.dat.gz"); n > 2 {
+		t.Errorf("%d requests", n)
 	}
 }

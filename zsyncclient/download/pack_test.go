@@ -3,11 +3,14 @@ package download
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/hex"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/zsyncfs/zsyncfs/format"
 )
@@ -132,5 +135,32 @@ func TestPackedName(t *testing.T) {
 		if got := PackedName(h, tt.location); got != tt.want {
 			t.Errorf("%+v: %q", tt, got)
 		}
+	}
+}
+
+// What is in the .part cannot be read back, as when the disk fails, and the gzip copy
+// needs it: the run ends all the same.
+func TestPartUnreadable(t *testing.T) {
+	var lines bytes.Buffer
+	for i := 0; lines.Len() < 600_000; i++ {
+		fmt.Fprintf(&lines, "line %d tells of %d\n", i, i*i%9973)
+	}
+	f := newFixture(t, lines.Bytes())
+	f.publishPacked(lines.Bytes(), nil, " ")
+	seed := f.put("seed", edited(lines.Bytes(), 200))
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	_, err := f.fails(ctx, seeds(seed), func(o *Options) {
+		o.Step = func(s Step) {
+			if s.Kind != Fetching {
+				return
+			}
+			if err := os.Truncate(f.path("t.dat.part"), 0); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	if n := f.srv.Count("/t.dat.gz"); n == 0 || n > 10 {
+		t.Errorf("%d requests: %v", n, err)
 	}
 }
