@@ -243,7 +243,7 @@ func (t *try) packedSeveral(ctx context.Context, a *answer, m *format.ZMap, aske
 	case errors.Is(err, errParts):
 		a.body.done()
 		return t.onlySingle(a)
-	case t.callerErr == nil && temporary(err) && !errors.Is(err, ErrWrongBlocks):
+	case t.callerErr == nil && temporary(err) && !errors.Is(err, ErrWrongBlocks) && !errors.Is(err, errAskAgain):
 		return a.body.broke(err)
 	}
 	a.body.done()

@@ -111,3 +111,23 @@ func TestPackedHistoryUnreadable(t *testing.T) {
 		t.Errorf("%d requests", n)
 	}
 }
+
+// A flush that keeps its history, met in an answer to several ranges, is no fault of the
+// host: its gate stays open.
+func TestPackedFlushInSeveral(t *testing.T) {
+	data := words(1_500_000, 1)
+	f := newPackedFixture(t, data, gzipStream(data, 6, 128<<10, false), nil)
+	s := f.source()
+	runs := []format.BlockRange{{Start: 200, End: 201}, {Start: 500, End: 501}}
+	if err := s.FetchRuns(shortly(t, 20*time.Second), runs, Foreground, f.records, f.deliver); err != nil {
+		t.Fatal(err)
+	}
+	if !s.packed.noRestarts {
+		t.Error("no flush was met")
+	}
+	for _, h := range f.c.Stats().Hosts {
+		if h.Errors > 0 {
+			t.Errorf("a host that did all right: %+v", h)
+		}
+	}
+}
