@@ -29,8 +29,15 @@ type ZPoint struct {
 // memory than its entries. Immutable.
 type ZMap struct {
 	raw     []byte
-	anchors []ZPoint // each anchorStep-th point
+	anchors []anchor // each anchorStep-th point
 	length  int64
+}
+
+// anchor is a point with the numbers of the last ones up to it that are the header of
+// a deflate block, and a restart.
+type anchor struct {
+	ZPoint
+	header, restart int
 }
 
 const (
@@ -45,9 +52,10 @@ func NewZMap(raw []byte, length int64) (*ZMap, error) {
 		return nil, fmt.Errorf("%d bytes are no map of at least 3 points", len(raw))
 	}
 	m := &ZMap{raw: raw, length: length}
-	var before, p ZPoint
+	var before ZPoint
+	var p anchor
 	for i := range m.Len() {
-		before, p = p, m.step(p, i)
+		before, p = p.ZPoint, m.next(p, i)
 		if i%anchorStep == 0 {
 			m.anchors = append(m.anchors, p)
 		}
@@ -78,6 +86,19 @@ func (m *ZMap) step(p ZPoint, i int) ZPoint {
 	}
 }
 
+// next is point i, which follows p.
+func (m *ZMap) next(p anchor, i int) anchor {
+	before := p.ZPoint
+	p.ZPoint = m.step(before, i)
+	if !p.Inside {
+		p.header = i
+	}
+	if isRestart(before, p.ZPoint) {
+		p.restart = i
+	}
+	return p
+}
+
 // Len is the number of points, with the two of the end.
 func (m *ZMap) Len() int { return len(m.raw) / zmapEntrySize }
 
@@ -87,10 +108,21 @@ func (m *ZMap) Size() int64 { return m.At(m.Len()-1).Bit / 8 }
 // At is point i, which must be in [0, Len()).
 func (m *ZMap) At(i int) ZPoint {
 	at := i / anchorStep * anchorStep
-	p := m.anchors[at/anchorStep]
+	p := m.anchors[at/anchorStep].ZPoint
 	for at < i {
 		at++
 		p = m.step(p, at)
+	}
+	return p
+}
+
+// anchorAt is point i, as an anchor.
+func (m *ZMap) anchorAt(i int) anchor {
+	at := i / anchorStep * anchorStep
+	p := m.anchors[at/anchorStep]
+	for at < i {
+		at++
+		p = m.next(p, at)
 	}
 	return p
 }
@@ -124,17 +156,12 @@ func (m *ZMap) After(out int64) int {
 }
 
 // Block is the number of the point of the header of the block that point i is in.
-func (m *ZMap) Block(i int) int {
-	for i > 0 && m.At(i).Inside {
-		i--
-	}
-	return i
-}
+func (m *ZMap) Block(i int) int { return m.anchorAt(i).header }
 
 // search is the number of the first point that is so, as all after it are; Len()
 // when none is.
 func (m *ZMap) search(so func(ZPoint) bool) int {
-	a := sort.Search(len(m.anchors), func(i int) bool { return so(m.anchors[i]) })
+	a := sort.Search(len(m.anchors), func(i int) bool { return so(m.anchors[i].ZPoint) })
 	if a == 0 {
 		return 0
 	}
@@ -150,10 +177,14 @@ func (m *ZMap) search(so func(ZPoint) bool) int {
 // first, or an empty stored block ends there, as a compressor's flush leaves.
 // Flushes that keep the history look the same, so decoding must tell.
 func (m *ZMap) Restart(i int) bool {
-	if i == 0 {
-		return true
-	}
-	p, before := m.At(i), m.At(i-1)
+	return i == 0 || isRestart(m.At(i-1), m.At(i))
+}
+
+// LastRestart is the number of the last point up to point i that is so.
+func (m *ZMap) LastRestart(i int) int { return m.anchorAt(i).restart }
+
+// isRestart is Restart of p, which follows before.
+func isRestart(before, p ZPoint) bool {
 	return !p.Inside && !before.Inside && p.Out == before.Out && p.Bit%8 == 0 &&
 		p.Bit-before.Bit == (before.Bit+3+7)&^7+32-before.Bit
 }

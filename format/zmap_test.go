@@ -3,6 +3,7 @@ package format
 import (
 	"bufio"
 	"bytes"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
@@ -61,6 +62,48 @@ func TestMapGzip(t *testing.T) {
 				t.Errorf("%s: after %d is point %d %+v", control, out, a, p)
 			}
 		}
+	}
+}
+
+// The last header of a block and the last restart before a point are found without a
+// look at all the points between.
+func TestZMapLast(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 1))
+	var b ZMapBuilder
+	p := ZPoint{Bit: 8 * minGzipHeader}
+	for range 2000 {
+		if err := b.Add(p); err != nil {
+			t.Fatal(err)
+		}
+		if !p.Inside && r.IntN(2) == 0 { // an empty stored block
+			p.Bit = (p.Bit+3+7)&^7 + 32
+			continue
+		}
+		p.Inside = r.IntN(100) > 0
+		p.Bit, p.Out = p.Bit+1+r.Int64N(5000), p.Out+r.Int64N(5000)
+	}
+	raw, err := b.Finish(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := NewZMap(raw, p.Out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, restart := 0, 0
+	for i := range m.Len() {
+		if !m.At(i).Inside {
+			block = i
+		}
+		if m.Restart(i) {
+			restart = i
+		}
+		if b, r := m.Block(i), m.LastRestart(i); b != block || r != restart {
+			t.Fatalf("point %d: block %d, restart %d; want %d, %d", i, b, r, block, restart)
+		}
+	}
+	if restart == 0 {
+		t.Error("no restart was there")
 	}
 }
 

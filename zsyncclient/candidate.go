@@ -1,6 +1,7 @@
 package zsyncclient
 
 import (
+	"context"
 	"errors"
 	"net/url"
 	"time"
@@ -112,15 +113,15 @@ func (e *changedError) Unwrap() []error { return []error{ErrTargetChanged, e.err
 // fewest failures, the one used last, the first. stream is for whole bodies: then
 // a gzip copy is picked when there is no other, or none but what never served and
 // is failing. For ranges, a copy with a map is picked where it takes fewer bytes for
-// runs, or there is no other.
-func (s *Source) pick(stream bool, runs []format.BlockRange) (*candidate, error) {
+// runs, or there is no other. The look for that ends with ctx.
+func (s *Source) pick(ctx context.Context, stream bool, runs []format.BlockRange) (*candidate, error) {
 	u := s.usable(stream)
 	best, in := s.best(u.plain)
 	if packed, packedIn := s.best(u.packed); packed != nil {
 		switch {
 		case best == nil:
 			return packed, nil
-		case s.working(packed) && packedIn <= in && s.packedPays(runs), s.working(packed) && in > 0 && packedIn == 0:
+		case s.working(packed) && packedIn <= in && s.packedPays(ctx, runs), s.working(packed) && in > 0 && packedIn == 0:
 			return packed, nil
 		}
 	}

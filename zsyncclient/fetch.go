@@ -46,7 +46,7 @@ func (f *fetch) work(ctx context.Context, whole bool) error {
 		if err := ctx.Err(); err != nil {
 			return endedError(err, f.lastFailure())
 		}
-		cand, err := f.s.pick(whole, f.next())
+		cand, err := f.s.pick(ctx, whole, f.next())
 		var soon *recoversError
 		if errors.As(err, &soon) {
 			sleepUntil(ctx, soon.until)

@@ -31,9 +31,6 @@ type packedCopies struct {
 	local Local
 	zmap  func() *format.ZMap // nil: they cannot be read in part
 
-	looked     sync.Once
-	anyRestart bool // set by looked
-
 	mu         sync.Mutex
 	noRestarts bool                   // a flush kept its history; guarded by mu
 	wrong      bool                   // the copies are not what the map tells of; guarded by mu
@@ -100,74 +97,6 @@ func (s *Source) usableMap() *format.ZMap {
 	return s.packed.zmap()
 }
 
-// span is a part of a gzip copy that is decoded in one go.
-type span struct {
-	blocks     format.BlockRange // that come of it
-	start, end format.ZPoint
-	block      int // the number of the point of the deflate block that start is inside of; -1: of none
-	restart    bool
-}
-
-// bytes are those of the copy.
-func (sp span) bytes() format.Range {
-	return format.Range{Start: sp.start.Bit / 8, End: (sp.end.Bit + 7) / 8}
-}
-
-// spanFor is what must be decoded for run: from the last point before it whose
-// history is here or not needed. What comes of earlier, spans of the same request,
-// is here by then.
-func (s *Source) spanFor(m *format.ZMap, run format.BlockRange, earlier []format.BlockRange) span {
-	s.packed.mu.Lock()
-	restarts := !s.packed.noRestarts
-	if s.packed.forgetful {
-		earlier = nil
-	}
-	s.packed.mu.Unlock()
-	r := s.geo.Bytes(run)
-	i := m.Before(r.Start)
-	sp := span{blocks: run, end: m.At(m.After(r.End)), block: -1}
-	for ; ; i-- {
-		sp.start = m.At(i)
-		if restarts && m.Restart(i) || i == 0 {
-			sp.restart = true
-			break
-		}
-		if s.hasHistory(sp.start, earlier) {
-			break
-		}
-	}
-	if sp.start.Inside {
-		sp.block = m.Block(i)
-	}
-	sp.blocks.Start = min(run.Start, s.geo.Block(sp.start.Out+s.geo.BlockSize-1))
-	return sp
-}
-
-// windowBefore is the output that may be referred to from p on.
-func windowBefore(p format.ZPoint) format.Range {
-	return format.Range{Start: max(0, p.Out-inflate.WindowSize), End: p.Out}
-}
-
-// hasHistory says whether what may be referred to from p on is here, or comes of
-// earlier, which is ascending.
-func (s *Source) hasHistory(p format.ZPoint, earlier []format.BlockRange) bool {
-	if !s.packed.readable() {
-		return false
-	}
-	w := windowBefore(p)
-	for i := len(earlier) - 1; i >= 0 && w.Start < w.End; i-- {
-		r := s.geo.Bytes(earlier[i])
-		if r.End <= w.Start {
-			break
-		}
-		if r.End < w.End && !s.packed.local.Has(format.Range{Start: max(r.End, w.Start), End: w.End}) {
-			return false
-		}
-		w.End = min(w.End, r.Start)
-	}
-	return w.Start >= w.End || s.packed.local.Has(w)
-}
-
 // readable says whether what is here can be read.
 func (p *packedCopies) readable() bool {
 	p.mu.Lock()
@@ -195,27 +124,6 @@ func (p *packedCopies) read(w format.Range) ([]byte, error) {
 		p.forgetful = true
 	}
 	return nil, errAskAgain
-}
-
-// packedPays says whether runs take fewer bytes of a gzip copy than of the target.
-func (s *Source) packedPays(runs []format.BlockRange) bool {
-	m := s.usableMap()
-	if m == nil {
-		return false
-	}
-	plain, packed := int64(0), int64(0)
-	end := int64(0)
-	for i, run := range runs {
-		plain += s.geo.Bytes(run).Length()
-		sp := s.spanFor(m, run, runs[:i])
-		r := sp.bytes()
-		packed += max(0, r.End-max(r.Start, end))
-		end = max(end, r.End)
-		if sp.block >= 0 {
-			packed += s.packed.headerGuess()
-		}
-	}
-	return packed < plain
 }
 
 // header is what is known of the start of the deflate block at point i.
@@ -300,15 +208,9 @@ func (p *packedCopies) coming(off int64) (moved <-chan struct{}) {
 
 // restarts says whether there are points after the first that seem to need no history.
 func (s *Source) restarts(m *format.ZMap) bool {
-	p := &s.packed
-	p.looked.Do(func() { // outside of mu: it takes a while
-		for i := 1; i < m.Len()-2 && !p.anyRestart; i++ {
-			p.anyRestart = m.Restart(i)
-		}
-	})
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.anyRestart && !p.noRestarts
+	s.packed.mu.Lock()
+	defer s.packed.mu.Unlock()
+	return !s.packed.noRestarts && m.LastRestart(m.Len()-3) > 0
 }
 
 // awaitHistory is spanFor, after what is being decoded already and would have to
@@ -320,13 +222,16 @@ func (s *Source) awaitHistory(ctx context.Context, m *format.ZMap, run format.Bl
 	paused := false
 	for {
 		moved := s.packed.coming(off)
-		sp := s.spanFor(m, run, earlier)
+		final := moved == nil && (paused || !wait)
+		sp, err := s.spanFor(ctx, m, run, earlier, func(p format.ZPoint) bool { return !final && off-p.Out > restartWaiting })
+		if err != nil {
+			return nil, err
+		}
 		most := int64(worthWaiting)
 		if sp.restart || s.restarts(m) {
 			most = restartWaiting
 		}
-		far := off-sp.start.Out > most
-		if !far || moved == nil && (paused || !wait) {
+		if final || off-sp.start.Out <= most {
 			return &sp, nil
 		}
 		if !wait {
