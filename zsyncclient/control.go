@@ -247,6 +247,7 @@ func (f *controlFetch) read(a *answer, skip int64) error {
 				return f.callerErr
 			}
 			f.r.Start += int64(n)
+			a.body.visit.used += int64(n)
 		}
 		if err != nil && f.r.Start < f.r.End {
 			return f.early(a, err)

@@ -29,7 +29,9 @@
 // Options.StallTimeout or hardly any, 408, 425, 429, 5xx) or about the candidate
 // (404, a wrong length, wrong bytes, a refused address ...). Temporary ones are
 // tried again with backoff and jitter, which the host keeps, not the caller; a
-// Retry-After is honoured for up to a minute. The others ban the candidate for a
+// Retry-After is honoured for up to a minute. The backoff grows to 20 s; it begins anew when a
+// request brought something of use: bytes that are only passed, or belong to a block
+// that never is whole, are no progress. The others ban the candidate for a
 // second, doubling up to an hour: the next reply may be as it should be, and a
 // repaired server is found again without a new mount. It is a tenth of a second at
 // first for a wrong length and wrong bytes, since the target and its control file

@@ -16,7 +16,9 @@ const (
 	// maxRetryAfter bounds what a server's Retry-After is honoured to: one reply must
 	// not keep all readers away for long.
 	maxRetryAfter = time.Minute
-	// Bytes of a body after which a failure counts as the first again.
+	// Bytes of use after which a failure counts as the first again. What only is
+	// received counts for nothing: a body that always breaks off at the same place
+	// would be asked for without a pause, for ever.
 	goodProgress = 64 << 10
 )
 
@@ -72,7 +74,7 @@ type visit struct {
 	pri        Priority
 	probe      bool // cleared by progress; guarded by h.mu
 	generation int
-	bytes      int64 // of the body, so far; the visitor's own
+	used       int64 // bytes that were of use, so far: kept, or delivered; the visitor's own
 	ended      bool  // guarded by h.mu
 }
 
@@ -273,7 +275,7 @@ func (v *visit) fail(err error, retryAfter time.Duration, slower bool) {
 	if v.generation == h.generation {
 		h.generation++
 		h.level++
-		if v.bytes >= goodProgress {
+		if v.used >= goodProgress {
 			h.level = 1
 		}
 		if slower {

@@ -297,3 +297,49 @@ func TestDrip(t *testing.T) {
 		t.Errorf("%d runs, %v", runs, err)
 	}
 }
+
+// What is received and brings nothing new is no progress: a server whose bodies always
+// break off at the same place is asked ever more seldom.
+func TestBrokenInVain(t *testing.T) {
+	all := func(ctx context.Context, f *fixture) error {
+		return f.source().FetchAll(ctx, f.records, func(format.BlockID, []byte) error { return nil })
+	}
+	records := func(ctx context.Context, f *fixture) error {
+		return f.c.FetchControlRange(ctx, f.ctl(), f.header.RecordRange(f.all()), func(int64, []byte) error { return nil })
+	}
+	for name, tc := range map[string]struct {
+		blockSize int64
+		path      string
+		rule      rangetest.Rule
+		fetch     func(context.Context, *fixture) error
+	}{
+		"a stream":    {4096, "/d/t.dat", rangetest.Rule{Fault: rangetest.ShortBody, Whole: true, After: 3 << 19}, all},
+		"long blocks": {1 << 20, "/d/t.dat", rangetest.Rule{Fault: rangetest.Reset, After: 1 << 19}, all},
+		"records":     {512, controlPath, rangetest.Rule{Fault: rangetest.ShortBody, Whole: true, After: 70_000}, records},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t, fixtureOptions{length: 3 << 20, blockSize: tc.blockSize})
+			tc.rule.Path = tc.path
+			f.srv.Add(tc.rule)
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+			defer cancel()
+			done := make(chan error)
+			go func() { done <- tc.fetch(ctx, f) }()
+			h := f.c.host(f.url)
+			level := func() int {
+				h.mu.Lock()
+				defer h.mu.Unlock()
+				return h.level
+			}
+			for level() < 3 && f.srv.Count(tc.path) < 20 && ctx.Err() == nil {
+				time.Sleep(time.Millisecond)
+			}
+			reached := level()
+			cancel()
+			if err := <-done; reached < 3 {
+				t.Errorf("level %d of the backoff after %d requests: %v", reached, f.srv.Count(tc.path), err)
+			}
+		})
+	}
+}

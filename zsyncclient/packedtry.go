@@ -318,7 +318,7 @@ func (t *try) decode(ctx context.Context, sp *span, d *inflate.Decoder, in spanR
 		if _, err := io.ReadFull(d, part); err != nil {
 			return in.explain(err)
 		}
-		if _, err := t.give(ctx, part, count); err != nil {
+		if _, err := t.give(ctx, in.body, part, count); err != nil {
 			return err
 		}
 		s.packed.move(mine, s.geo.Bytes(next).End, false)

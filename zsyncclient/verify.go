@@ -44,7 +44,7 @@ func (t *try) consume(ctx context.Context, b *body, r io.Reader) error {
 			count = run.Count()
 		}
 		if count > 0 && (have == want || readErr != nil || time.Since(last) > deliverEvery) {
-			used, err := t.give(ctx, buf[:have], count)
+			used, err := t.give(ctx, b, buf[:have], count)
 			if err != nil {
 				b.done()
 				return err
@@ -64,8 +64,9 @@ func (t *try) consume(ctx context.Context, b *body, r io.Reader) error {
 }
 
 // give verifies count whole blocks at the start of p, which starts with t's
-// first run, and delivers those before the first wrong one. It returns their bytes.
-func (t *try) give(ctx context.Context, p []byte, count int64) (int64, error) {
+// first run and came with b, and delivers those before the first wrong one. It
+// returns their bytes.
+func (t *try) give(ctx context.Context, b *body, p []byte, count int64) (int64, error) {
 	s, next := t.f.s, &t.runs[0].Start
 	run := format.BlockRange{Start: *next, End: *next + format.BlockID(count)}
 	records, err := t.f.records(ctx, run)
@@ -85,6 +86,7 @@ func (t *try) give(ctx context.Context, p []byte, count int64) (int64, error) {
 			return 0, err
 		}
 		*next += right
+		b.visit.used += good
 	}
 	if *next < run.End {
 		return good, &WrongBlockError{*next}

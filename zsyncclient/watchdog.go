@@ -102,7 +102,6 @@ func (b *body) Read(p []byte) (int, error) {
 			b.visit.progress()
 		}
 		b.read += int64(n)
-		b.visit.bytes = b.read
 		b.visit.h.received.Add(int64(n))
 		if b.left > 0 {
 			b.left -= int64(n)

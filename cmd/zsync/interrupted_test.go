@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zsyncfs/zsyncfs/format"
 	"github.com/zsyncfs/zsyncfs/zsyncclient/rangetest"
 )
 
@@ -201,6 +202,25 @@ func TestInterrupted(t *testing.T) {
 		if n := s.sent(); n > 2<<20+window {
 			t.Errorf("%d bytes were sent again", n)
 		}
+	}
+}
+
+// A server whose answers all break off before a block is whole is given up, however
+// much it sends, and is asked ever more seldom until then.
+func TestNoBlockIsEverWhole(t *testing.T) {
+	t.Parallel()
+	for name, whole := range map[string]bool{"ranges": false, "a stream": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, noise(4<<20, 12), func(o *format.BuilderOptions) { o.BlockSize = 1 << 20 })
+			s.Add(rangetest.Rule{Path: "/t.dat", Fault: rangetest.Reset, After: 1 << 19, Whole: whole})
+			dir := folder(t)
+			zsyncIn(t, dir, s.url()).wants(t, 2, "no block arrived for 10s: ")
+			wantListed(t, dir)
+			if n := s.Count("/t.dat"); n > 40 {
+				t.Errorf("%d requests", n)
+			}
+		})
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/dustin/go-humanize/english"
 
@@ -29,8 +28,6 @@ type command struct {
 	client         *zsyncclient.Client
 	printer        *progress.Printer
 	scanned        bool // a seed was
-	received       int64
-	receivedAt     time.Time // both are failingSince's own
 }
 
 // zsync carries out one command line.
@@ -201,12 +198,13 @@ func (c *command) get(ctx context.Context, ctl *zsyncclient.Control) (err error)
 	c.explainTarget(ctl)
 	c.printer = progress.New(out, mode)
 	var d *download.Download
+	f := &failing{stats: c.client.Stats, progress: func() download.Progress { return d.Progress() }}
 	d, err = download.New(download.Options{
 		Header: ctl.Header, Records: ctl.Records, Path: c.target(ctl), Seeds: c.seeds,
 		Source:       c.client.NewSource(ctl, access.ParseURLs(c.mirrors)),
 		Packed:       c.plainTarget(ctl) != "",
 		PlainPath:    c.plainTarget(ctl),
-		FailingSince: c.failingSince,
+		FailingSince: f.since,
 		Force:        c.force,
 		Step:         func(s download.Step) { c.step(s, d) },
 		Warn:         c.warn,
@@ -259,29 +257,6 @@ func (c *command) failed(err error, r download.Result) error {
 		return err
 	}
 	return report.WithHint(err, "%s", hint)
-}
-
-// enoughBytes are more than error pages and single bytes, between two looks at
-// the counters.
-const enoughBytes = 16 << 10
-
-// failingSince is since when a server has not answered well, and not sent much
-// either: a body that goes on where one broke off has not answered well until its
-// end. Only the download's own goroutine calls it.
-func (c *command) failingSince() (since time.Time) {
-	stats := c.client.Stats()
-	for _, h := range stats.Hosts {
-		if since.IsZero() || !h.FailingSince.IsZero() && h.FailingSince.Before(since) {
-			since = h.FailingSince
-		}
-	}
-	if stats.BytesReceived-c.received >= enoughBytes {
-		c.received, c.receivedAt = stats.BytesReceived, time.Now()
-	}
-	if !since.IsZero() && c.receivedAt.After(since) {
-		since = c.receivedAt
-	}
-	return since
 }
 
 // succeeded says how it went.

@@ -28,7 +28,8 @@ in the block store, so that a mount of the same URL reads it without the network
 FILE is then made as a copy that shares its disk blocks with the store where the
 file system can do that (btrfs, XFS, ...). The whole is verified before. A FILE
 that exists is replaced, in one step, when the new one is complete; nothing is
-kept of the old one. A run that was interrupted loses nothing that it fetched.
+kept of the old one. A run that was interrupted loses nothing that it fetched. A
+server that fails is asked again, ever more seldom, until it has sent everything.
 
 When a daemon serves mounts from the cache directory, it does the work.
 

@@ -155,3 +155,22 @@ func TestRecordsThatDoNotCome(t *testing.T) {
 		t.Errorf("the flight that asked for them: %v", err)
 	}
 }
+
+// TestStreamThatBreaksOff: of a server without ranges whose body always breaks off at the
+// same place, reads of what is behind it end with their context, and those before it do
+// not suffer. It is asked seldom.
+func TestStreamThatBreaksOff(t *testing.T) {
+	f := newFixture(t, 6*mib, nil)
+	f.srv.Add(rangetest.Rule{Path: "/t.dat", Fault: rangetest.ShortBody, Whole: true, After: 3 * mib})
+	tg := f.open()
+	f.expect(tg, 2*mib, 10)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+	defer cancel()
+	if _, err := tg.ReadAt(ctx, make([]byte, 10), 5*mib); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a read behind the break: %v", err)
+	}
+	f.expect(tg, mib, mib)
+	if _, requests := f.fetched("/t.dat"); requests > 11 {
+		t.Errorf("%d requests in 3 s", requests)
+	}
+}

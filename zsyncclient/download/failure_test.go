@@ -296,7 +296,7 @@ func TestPatience(t *testing.T) {
 	f.srv.Stop()
 	var fetch *FetchError
 	_, err := f.fails(t.Context(), func(o *Options) { o.Patience = 150 * time.Millisecond })
-	if !errors.As(err, &fetch) || errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "nothing arrived for 50ms: ") {
+	if !errors.As(err, &fetch) || errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "no block arrived for 50ms: ") {
 		t.Error(err)
 	}
 	f.holds()

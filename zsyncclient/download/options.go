@@ -36,7 +36,7 @@ type Options struct {
 	Seeds []string
 	// Source is where missing blocks are fetched from. Default: nowhere.
 	Source *zsyncclient.Source
-	// Patience is how long fetching goes on while nothing arrives; a
+	// Patience is how long fetching goes on while no block arrives; a
 	// third of it before the first block. Default: 30 s.
 	Patience time.Duration
 	// FailingSince is since when a host of Source has not answered well; the zero

@@ -11,7 +11,7 @@ import (
 const defaultPatience = 30 * time.Second
 
 // patiently calls fetch, which tries again for as long as its context lasts, and
-// ends that when nothing arrives any more.
+// ends that when no block arrives any more.
 func (d *Download) patiently(ctx context.Context, fetch func(context.Context) error) error {
 	inner, cancel := context.WithCancel(ctx)
 	var gaveUp time.Duration // the goroutine's until it has ended
@@ -25,7 +25,7 @@ func (d *Download) patiently(ctx context.Context, fetch func(context.Context) er
 	cancel()
 	wg.Wait()
 	if gaveUp > 0 && err != nil && ctx.Err() == nil && !isWriteError(err) {
-		return fmt.Errorf("nothing arrived for %v: %w", gaveUp, lastFailure(err))
+		return fmt.Errorf("no block arrived for %v: %w", gaveUp, lastFailure(err))
 	}
 	return err
 }

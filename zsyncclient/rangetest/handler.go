@@ -105,7 +105,7 @@ func (rep *reply) serve(content content, size int64, f *file, r *http.Request, r
 	}
 	start, end, kind := parseRange(r.Header.Get("Range"), size)
 	parts := several(r.Header.Get("Range"), size)
-	ignoreRange := rule.Fault == IgnoreRange || rule.Fault == NoLength
+	ignoreRange := rule.Fault == IgnoreRange || rule.Fault == NoLength || rule.Whole
 	if cond := r.Header.Get("If-Range"); ignoreRange || cond != "" && cond != f.etag {
 		kind, parts = wholeFile, nil
 	}

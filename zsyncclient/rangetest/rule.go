@@ -60,6 +60,8 @@ type Rule struct {
 	Skip, Times int
 	// Several matches only requests for so many ranges or more; 0 for all.
 	Several int
+	// Whole answers a range with the whole file, whatever the fault.
+	Whole bool
 
 	Fault  Fault
 	After  int64
