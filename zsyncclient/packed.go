@@ -43,8 +43,11 @@ type packedCopies struct {
 }
 
 // decoding is one under way: it has come to at and goes on to end. Both are
-// offsets in the target, guarded by packedCopies.mu.
-type decoding struct{ at, end int64 }
+// offsets in the target. Guarded by packedCopies.mu.
+type decoding struct {
+	at, end int64
+	held    bool // in the background: it may wait for those in the foreground, so they do not for it
+}
 
 const (
 	// headerGuess is how much of a deflate block is fetched for its header. The
@@ -166,8 +169,8 @@ func (p *packedCopies) keepHeader(i int, data []byte) {
 }
 
 // begin notes a decoding; it is to be ended.
-func (p *packedCopies) begin(r format.Range) *decoding {
-	d := &decoding{at: r.Start, end: r.End}
+func (p *packedCopies) begin(r format.Range, pri Priority) *decoding {
+	d := &decoding{at: r.Start, end: r.End, held: pri == Background}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.decodings[d] = struct{}{}
@@ -193,13 +196,22 @@ func (p *packedCopies) extend(d *decoding, end int64) {
 	d.end = end
 }
 
-// coming says whether other decodings are to bring some of the history of byte off,
-// and is closed when one has moved.
-func (p *packedCopies) coming(off int64) (moved <-chan struct{}) {
+// flows says that the bytes for list come, with nothing to hold them back.
+func (p *packedCopies) flows(list []*decoding) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, d := range list {
+		d.held = false
+	}
+}
+
+// coming says whether other decodings are to bring some of the history of byte off, for
+// one of that priority, and is closed when one has moved.
+func (p *packedCopies) coming(off int64, pri Priority) (moved <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for d := range p.decodings {
-		if d.at < off && d.end > off-historyNear {
+		if d.at < off && d.end > off-historyNear && !(d.held && pri == Foreground) {
 			return p.moved
 		}
 	}
@@ -217,11 +229,11 @@ func (s *Source) restarts(m *format.ZMap) bool {
 // be decoded again has come; nil without wait when that has not come. Only what comes
 // first in a request may wait, and only for what begins before it: so nobody waits for
 // who waits for him.
-func (s *Source) awaitHistory(ctx context.Context, m *format.ZMap, run format.BlockRange, earlier []format.BlockRange, wait bool) (*span, error) {
+func (s *Source) awaitHistory(ctx context.Context, m *format.ZMap, run format.BlockRange, earlier []format.BlockRange, pri Priority, wait bool) (*span, error) {
 	off := s.geo.Offset(run.Start)
 	paused := false
 	for {
-		moved := s.packed.coming(off)
+		moved := s.packed.coming(off, pri)
 		final := moved == nil && (paused || !wait)
 		sp, err := s.spanFor(ctx, m, run, earlier, func(p format.ZPoint) bool { return !final && off-p.Out > restartWaiting })
 		if err != nil {

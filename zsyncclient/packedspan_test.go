@@ -133,8 +133,8 @@ func TestAwaitHistorySteps(t *testing.T) {
 	f, s, local := steep(t, 1<<18)
 	m, last := s.usableMap(), f.all().End-1
 	run := format.BlockRange{Start: last, End: last + 1}
-	s.packed.begin(format.Range{End: f.header.Length})
-	sp, err := s.awaitHistory(t.Context(), m, run, nil, false)
+	s.packed.begin(format.Range{End: f.header.Length}, Foreground)
+	sp, err := s.awaitHistory(t.Context(), m, run, nil, Foreground, false)
 	if n := local.n.Load(); sp != nil || err != nil || n > 4*restartWaiting/(32<<10) {
 		t.Errorf("%v, %v: asked %d times", sp, err, n)
 	}

@@ -57,7 +57,7 @@ func (t *try) packedByMap(ctx context.Context, m *format.ZMap) error {
 	s := t.f.s
 	most, _ := t.host.rangesAtOnce()
 	// Who goes on where the first run ends is to wait for it from now on.
-	list := []*decoding{s.packed.begin(s.geo.Bytes(t.runs[0]))}
+	list := []*decoding{s.packed.begin(s.geo.Bytes(t.runs[0]), t.f.pri)}
 	defer func() {
 		for _, d := range list {
 			s.packed.move(d, d.end, true)
@@ -77,12 +77,15 @@ func (t *try) packedByMap(ctx context.Context, m *format.ZMap) error {
 		if blocks := s.geo.Bytes(p.span.blocks); first {
 			s.packed.extend(list[0], blocks.End)
 		} else {
-			list = append(list, s.packed.begin(blocks))
+			list = append(list, s.packed.begin(blocks, t.f.pri))
 		}
 		first = false
 	}
 	etag := s.ifRange(t.cand)
 	a, err := s.c.get(ctx, ask{url: t.cand.url, header: rangeHeader(etag, ranges...), class: data, pri: t.f.pri, packed: true})
+	if err == nil && s.c.limit.Load() == nil {
+		s.packed.flows(list)
+	}
 	switch {
 	case err != nil && len(parts) > 1:
 		return t.severalFailed(ctx, err, len(parts))
@@ -153,7 +156,7 @@ func (t *try) packedParts(ctx context.Context, m *format.ZMap, most int) ([]pack
 	known := -1 // the deflate block whose header is among the parts
 	runs := t.runs
 	for len(runs) > 0 {
-		sp, err := s.awaitHistory(ctx, m, runs[0], earlier, len(parts) == 0)
+		sp, err := s.awaitHistory(ctx, m, runs[0], earlier, t.f.pri, len(parts) == 0)
 		if err != nil {
 			return nil, err
 		}

@@ -1,6 +1,7 @@
 package zsyncclient
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -129,5 +130,31 @@ func TestPackedFlushInSeveral(t *testing.T) {
 		if h.Errors > 0 {
 			t.Errorf("a host that did all right: %+v", h)
 		}
+	}
+}
+
+// A foreground fetch does not wait for the decoding of a background one that the host's
+// gate holds back.
+func TestPackedForegroundFirst(t *testing.T) {
+	target := words(1_500_000, 1)
+	f := newPackedFixture(t, target, gzipStream(target, 6, len(target), false), nil)
+	s := f.source()
+	other, err := f.c.host(f.url).enter(t.Context(), data, Foreground, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error)
+	go func() {
+		ended <- s.Fetch(context.Background(), format.BlockRange{Start: 300, End: 400}, Background, f.records, f.deliver)
+	}()
+	for s.packed.coming(f.header.Geometry().Offset(400), Background) == nil {
+		time.Sleep(time.Millisecond)
+	}
+	if err := s.Fetch(shortly(t, 20*time.Second), format.BlockRange{Start: 400, End: 402}, Foreground, f.records, f.deliver); err != nil {
+		t.Error(err)
+	}
+	other.leave()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
