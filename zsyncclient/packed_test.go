@@ -11,6 +11,7 @@ import (
 	"hash/crc32"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"sync"
 	"testing"
 	"time"
@@ -331,6 +332,7 @@ func FuzzPacked(f *testing.F) {
 		h.ZMap = zmap
 		x.header = &h
 		x.srv.Put("/d/t.dat.gz", packed)
+		x.c = newClient(t, Options{Origins: []*url.URL{x.url}}) // to which the host has not failed yet
 		s := x.source()
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
