@@ -52,7 +52,7 @@ func (c *Client) FetchControl(ctx context.Context, u *url.URL, prev Validators, 
 	}
 	prefix = min(prefix, maxPrefix)
 	var ctl *Control
-	again := true
+	again, whole := true, false
 	err := patiently(ctx, func(wait time.Duration) error {
 		for {
 			r := &controlReader{c: c, ctx: ctx, url: u, patience: wait}
@@ -60,9 +60,12 @@ func (c *Client) FetchControl(ctx context.Context, u *url.URL, prev Validators, 
 			ctl, err = r.control(prev, prefix)
 			r.close()
 			c.doubt(u, err)
-			if err == nil && r.parts > 1 && !r.v.certain() && ctl.Header.Size <= maxPrefix {
-				// Its parts may be of two files: all of it from one.
-				prefix, err = max(prefix, ctl.Header.Size), ErrTargetChanged
+			if err == nil && r.doubtful() && ctl.Header.Size <= maxPrefix {
+				if !whole { // its parts may be of two files: all of it from one
+					prefix, whole = max(prefix, ctl.Header.Size), true
+					continue
+				}
+				err = ErrTargetChanged
 			}
 			if !again || !errors.Is(err, ErrTargetChanged) {
 				return err
@@ -172,6 +175,7 @@ type controlFetch struct {
 	callerErr error
 	last      error
 	patience  time.Duration // how long failures may go on without a byte; 0: until ctx ends
+	strict    bool          // an answer must say itself that it is of ctl's file
 	got       time.Time     // when bytes came last
 }
 
@@ -183,8 +187,8 @@ func (f *controlFetch) gaveUp(err error) bool {
 
 // try makes one request for what is missing.
 func (f *controlFetch) try(ctx context.Context) error {
-	known := f.ctl.Validators
-	a, err := f.c.get(ctx, ask{url: f.ctl.URL, header: rangeHeader(known.ETag, f.r), class: control, patience: f.patience})
+	header := rangeHeader(f.ctl.Validators.ETag, f.r)
+	a, err := f.c.get(ctx, ask{url: f.ctl.URL, header: header, class: control, patience: f.patience})
 	if err != nil {
 		return err
 	}
@@ -204,7 +208,11 @@ func (f *controlFetch) try(ctx context.Context) error {
 	default:
 		return a.statusError()
 	}
-	if err := f.checkState(validatorsOf(a.header, total)); err != nil {
+	now := validatorsOf(a.header, total)
+	if a.code == http.StatusOK && header.Get("If-Range") != "" && now.ETag == "" {
+		now.LastModified = "" // to If-Range this answer says that the file is another
+	}
+	if err := f.checkState(now); err != nil {
 		a.body.done()
 		return err
 	}
@@ -216,7 +224,7 @@ func (f *controlFetch) try(ctx context.Context) error {
 
 // checkState compares what an answer says of the document with what is known.
 func (f *controlFetch) checkState(now Validators) error {
-	if f.ctl.Validators.contradicts(now) {
+	if known := f.ctl.Validators; known.contradicts(now) || f.strict && !known.repeats(now) {
 		return ErrTargetChanged
 	}
 	if f.ctl.Validators.Length < 0 && now.Length >= 0 {

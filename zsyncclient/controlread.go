@@ -42,6 +42,7 @@ type controlReader struct {
 	end   int64   // of a's part; -1: to the end of the document
 	parts int     // answers so far
 	v     Validators
+	mixed bool // a part did not say whether it is of the file of the first one
 	final *url.URL
 	got   []byte
 	err   error // of the network, not io.EOF
@@ -96,6 +97,7 @@ func (r *controlReader) startPart(a *answer, part format.Range) error {
 	if r.parts == 0 {
 		r.v = now
 	}
+	r.mixed = r.mixed || !r.v.repeats(now)
 	r.a, r.end = a, cr.r.End
 	return nil
 }
@@ -140,6 +142,9 @@ func (r *controlReader) leftInPart() int64 {
 	}
 	return max(r.end-int64(len(r.got)), 1)
 }
+
+// doubtful says whether what was read may be parts of two files.
+func (r *controlReader) doubtful() bool { return r.parts > 1 && (r.mixed || !r.v.certain()) }
 
 // nextPart asks for the part after what was read. Errors: io.EOF at the end of
 // the document.

@@ -25,15 +25,19 @@ const (
 // ctl. Records of another version would pass as well as those of this one: its
 // blocks would then be let in among this one's.
 func (f *controlFetch) surely(ctx context.Context) error {
-	fetch := f.run
-	if !f.ctl.Validators.certain() && len(f.ctl.Raw) > 0 {
-		fetch = f.confirmed
+	if len(f.ctl.Raw) == 0 {
+		return f.run(ctx)
+	}
+	fetch := f.confirmed
+	if f.ctl.Validators.certain() {
+		f.strict, fetch = true, f.run
 	}
 	err := fetch(ctx)
-	if !errors.Is(err, ErrTargetChanged) || f.callerErr != nil || len(f.ctl.Raw) == 0 {
+	if !errors.Is(err, ErrTargetChanged) || f.callerErr != nil {
 		return err
 	}
-	// Two edges of a network may disagree, or the same file was put there again.
+	// Two edges of a network may disagree, the same file was put there again, or an
+	// answer did not say what it is of.
 	now, headerErr := f.sameHeader(ctx)
 	if headerErr != nil {
 		return err

@@ -83,6 +83,47 @@ func TestSameFileAgain(t *testing.T) {
 	}
 }
 
+// TestOtherEdgeSaysNothing: an answer that has none of the validators that are known, of
+// another file of the same length, is not believed for that it contradicts nothing.
+func TestOtherEdgeSaysNothing(t *testing.T) {
+	old := time.Now().Add(-time.Hour)
+	for name, tc := range map[string]struct {
+		etag, otherETag         string
+		modified, otherModified time.Time
+	}{
+		"no validators":            {etag: `"one"`},
+		"none of both":             {etag: `"one"`, modified: old},
+		"Last-Modified only":       {etag: `"one"`, otherModified: old},
+		"ETag only":                {modified: old, otherETag: `"other"`},
+		"200 to If-Range, no ETag": {etag: `"one"`, modified: old, otherModified: old},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, fixtureOptions{})
+			f.srv.SetValidators(controlPath, tc.etag, tc.modified)
+			ctl, err := f.c.FetchControl(context.Background(), f.url, Validators{}, 4096)
+			if err != nil || !ctl.Validators.certain() {
+				t.Fatalf("%+v, %v", ctl, err)
+			}
+			r := f.header.RecordRange(f.all())
+			var got []byte
+			deliver := func(_ int64, p []byte) error {
+				got = append(got, p...)
+				return nil
+			}
+			f.srv.SetValidators(controlPath, tc.otherETag, tc.otherModified)
+			if err := f.c.FetchControlRange(context.Background(), ctl, r, deliver); err != nil || !bytes.Equal(got, f.control[r.Start:r.End]) {
+				t.Errorf("the same file: %d bytes, %v", len(got), err)
+			}
+			got = nil
+			f.srv.Put(controlPath, f.otherControl())
+			f.srv.SetValidators(controlPath, tc.otherETag, tc.otherModified)
+			if err := f.c.FetchControlRange(context.Background(), ctl, r, deliver); !errors.Is(err, ErrTargetChanged) || len(got) != 0 {
+				t.Errorf("another file: %d bytes, %v", len(got), err)
+			}
+		})
+	}
+}
+
 // TestSureFails: what looking at the header again can meet.
 func TestSureFails(t *testing.T) {
 	f := newFixture(t, fixtureOptions{})
@@ -102,6 +143,24 @@ func TestSureFails(t *testing.T) {
 	f.srv.Add(rangetest.Rule{Path: controlPath, Skip: 1, Fault: rangetest.Status, Status: 503})
 	if err := f.c.FetchControlRange(shortly(t, time.Second), ctl, r, none); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a header that does not come: %v", err)
+	}
+}
+
+// TestHeaderOfTwoEdges: nor is a part of a header that does not say what it is of put to
+// another.
+func TestHeaderOfTwoEdges(t *testing.T) {
+	f := newFixture(t, fixtureOptions{})
+	other := f.otherControl()
+	f.srv.SetValidators(controlPath, "", time.Now().Add(-time.Hour))
+	f.srv.Put("/other", other)
+	f.srv.SetValidators("/other", "", time.Time{})
+	f.srv.Add(rangetest.Rule{Path: controlPath, Skip: 1, Fault: rangetest.Redirect, Text: f.srv.URL("/other")})
+	ctl, err := f.c.FetchControl(context.Background(), f.url, Validators{}, 50)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.HasPrefix(other, ctl.Raw) || !ctl.Validators.empty() {
+		t.Errorf("the validators are %+v, the header is the first one's: %v", ctl.Validators, bytes.HasPrefix(f.control, ctl.Raw))
 	}
 }
 

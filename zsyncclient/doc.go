@@ -54,9 +54,10 @@
 // They are what servers make of the time of change in seconds, often, so a file
 // that was changed within the last seconds may have the same ones after another
 // change (Validators.Young). Those make no request conditional, and records that
-// are fetched under them, or under none, are believed only when the header is asked
-// for after them and is still the same: a version that was replaced does not come
-// back. Other validators with the same header are the same file.
+// are fetched under them, or under none, or come with an answer that repeats none, are
+// believed only when the header is asked for after them and is still the same: a version
+// that was replaced does not come back. Other validators with the same header are the
+// same file.
 //
 // # Several ranges in one request
 //

@@ -90,6 +90,12 @@ func (v Validators) proves(now Validators) bool {
 	return !v.Young && strongETag(v.ETag) != "" && v.ETag == now.ETag && !v.contradicts(now)
 }
 
-// certain says whether a document that does not contradict v is surely the one
-// that had v.
+// repeats says whether now has one of v's validators, so that it tells something if it
+// does not contradict v.
+func (v Validators) repeats(now Validators) bool {
+	return v.ETag != "" && now.ETag != "" || v.LastModified != "" && now.LastModified != ""
+}
+
+// certain says whether a document that repeats v and does not contradict it is surely
+// the one that had v.
 func (v Validators) certain() bool { return !v.Young && !v.empty() }
