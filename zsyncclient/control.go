@@ -176,6 +176,7 @@ type controlFetch struct {
 	last      error
 	patience  time.Duration // how long failures may go on without a byte; 0: until ctx ends
 	strict    bool          // an answer must say itself that it is of ctl's file
+	edges     bool          // an ETag may be that of another edge of a network
 	got       time.Time     // when bytes came last
 }
 
@@ -187,7 +188,11 @@ func (f *controlFetch) gaveUp(err error) bool {
 
 // try makes one request for what is missing.
 func (f *controlFetch) try(ctx context.Context) error {
-	header := rangeHeader(f.ctl.Validators.ETag, f.r)
+	etag := f.ctl.Validators.ETag
+	if f.edges {
+		etag = ""
+	}
+	header := rangeHeader(etag, f.r)
 	a, err := f.c.get(ctx, ask{url: f.ctl.URL, header: header, class: control, patience: f.patience})
 	if err != nil {
 		return err
@@ -224,7 +229,11 @@ func (f *controlFetch) try(ctx context.Context) error {
 
 // checkState compares what an answer says of the document with what is known.
 func (f *controlFetch) checkState(now Validators) error {
-	if known := f.ctl.Validators; known.contradicts(now) || f.strict && !known.repeats(now) {
+	known := f.ctl.Validators
+	if f.edges && !known.Young && known.LastModified != "" && known.LastModified == now.LastModified {
+		known.ETag = ""
+	}
+	if known.contradicts(now) || f.strict && !known.repeats(now) {
 		return ErrTargetChanged
 	}
 	if f.ctl.Validators.Length < 0 && now.Length >= 0 {

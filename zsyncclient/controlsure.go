@@ -51,7 +51,7 @@ func (f *controlFetch) surely(ctx context.Context) error {
 func (f *controlFetch) confirmed(ctx context.Context) error {
 	for f.r.Start < f.r.End {
 		var part []byte
-		once := controlFetch{c: f.c, ctl: f.ctl, patience: f.patience,
+		once := controlFetch{c: f.c, ctl: f.ctl, edges: true, patience: f.patience,
 			r: format.Range{Start: f.r.Start, End: min(f.r.Start+surePart, f.r.End)}}
 		once.deliver = func(_ int64, p []byte) error {
 			part = append(part, p...)

@@ -164,6 +164,39 @@ func TestHeaderOfTwoEdges(t *testing.T) {
 	}
 }
 
+// TestEdgesInTurn: two edges of a network that have the same file and each an ETag of its
+// own do not make another file of it. Where they have nothing else to tell them by, nobody
+// knows.
+func TestEdgesInTurn(t *testing.T) {
+	for name, modified := range map[string]time.Time{"dated": time.Now().Add(-time.Hour), "undated": {}} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, fixtureOptions{})
+			f.srv.SetValidators(controlPath, "", modified)
+			for i := range 40 {
+				f.srv.Add(rangetest.Rule{Path: controlPath, Times: 1, Fault: rangetest.ETag, Text: fmt.Sprintf(`"edge%d"`, i%2)})
+			}
+			ctl, err := f.c.FetchControl(context.Background(), f.url, Validators{}, 4096)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := f.header.RecordRange(f.all())
+			var got []byte
+			err = f.c.FetchControlRange(context.Background(), ctl, r, func(_ int64, p []byte) error {
+				got = append(got, p...)
+				return nil
+			})
+			switch {
+			case modified.IsZero():
+				if !errors.Is(err, ErrTargetChanged) || len(got) != 0 {
+					t.Errorf("%d bytes, %v", len(got), err)
+				}
+			case err != nil || !bytes.Equal(got, f.control[r.Start:r.End]):
+				t.Errorf("%d bytes, %v", len(got), err)
+			}
+		})
+	}
+}
+
 // TestHeaderInParts: a header of more than one answer is of one file.
 func TestHeaderInParts(t *testing.T) {
 	f := newFixture(t, fixtureOptions{})

@@ -57,7 +57,7 @@
 // are fetched under them, or under none, or come with an answer that repeats none, are
 // believed only when the header is asked for after them and is still the same: a version
 // that was replaced does not come back. Other validators with the same header are the
-// same file.
+// same file; of edges of a network that have ETags of their own, Last-Modified must agree.
 //
 // # Several ranges in one request
 //
