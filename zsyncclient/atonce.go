@@ -94,6 +94,15 @@ func (h *host) refusedRanges(n int) {
 	}
 }
 
+// unsuspect: what a single range was to show has another reason.
+func (h *host) unsuspect() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.atOnce.doubt {
+		h.atOnce = atOnce{}
+	}
+}
+
 // answeredOneRange: a request with one range had the outcome err. When it failed
 // as well, the number of ranges was not the reason.
 func (h *host) answeredOneRange(err error) {

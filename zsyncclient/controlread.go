@@ -113,7 +113,6 @@ func (r *controlReader) Read(p []byte) (int, error) {
 		}
 		n, err := r.a.body.Read(p[:min(int64(len(p)), r.leftInPart())])
 		r.got = append(r.got, p[:n]...)
-		r.a.body.visit.used += int64(n)
 		if err == io.EOF && r.end >= 0 && int64(len(r.got)) < r.end {
 			err = fmt.Errorf("body ended after %d bytes: %w", r.a.body.read, io.ErrUnexpectedEOF)
 		}

@@ -307,6 +307,10 @@ func TestBrokenInVain(t *testing.T) {
 	records := func(ctx context.Context, f *fixture) error {
 		return f.c.FetchControlRange(ctx, f.ctl(), f.header.RecordRange(f.all()), func(int64, []byte) error { return nil })
 	}
+	header := func(ctx context.Context, f *fixture) error {
+		_, err := f.c.FetchControl(ctx, f.url, Validators{}, 120_000)
+		return err
+	}
 	for name, tc := range map[string]struct {
 		blockSize int64
 		path      string
@@ -315,6 +319,7 @@ func TestBrokenInVain(t *testing.T) {
 	}{
 		"a stream":    {4096, "/d/t.dat", rangetest.Rule{Fault: rangetest.ShortBody, Whole: true, After: 3 << 19}, all},
 		"long blocks": {1 << 20, "/d/t.dat", rangetest.Rule{Fault: rangetest.Reset, After: 1 << 19}, all},
+		"a header":    {512, controlPath, rangetest.Rule{Fault: rangetest.ShortBody, After: 70_000}, header},
 		"records":     {512, controlPath, rangetest.Rule{Fault: rangetest.ShortBody, Whole: true, After: 70_000}, records},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -322,24 +327,30 @@ func TestBrokenInVain(t *testing.T) {
 			f := newFixture(t, fixtureOptions{length: 3 << 20, blockSize: tc.blockSize})
 			tc.rule.Path = tc.path
 			f.srv.Add(tc.rule)
-			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-			defer cancel()
-			done := make(chan error)
-			go func() { done <- tc.fetch(ctx, f) }()
-			h := f.c.host(f.url)
-			level := func() int {
-				h.mu.Lock()
-				defer h.mu.Unlock()
-				return h.level
-			}
-			for level() < 3 && f.srv.Count(tc.path) < 20 && ctx.Err() == nil {
-				time.Sleep(time.Millisecond)
-			}
-			reached := level()
-			cancel()
-			if err := <-done; reached < 3 {
-				t.Errorf("level %d of the backoff after %d requests: %v", reached, f.srv.Count(tc.path), err)
-			}
+			f.backsOff(tc.path, func(ctx context.Context) error { return tc.fetch(ctx, f) })
 		})
+	}
+}
+
+// backsOff wants the pauses between requests for path to grow while fetch goes on.
+func (f *fixture) backsOff(path string, fetch func(context.Context) error) {
+	f.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	done := make(chan error)
+	go func() { done <- fetch(ctx) }()
+	h := f.c.host(f.url)
+	level := func() int {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		return h.level
+	}
+	for level() < 3 && f.srv.Count(path) < 20 && ctx.Err() == nil {
+		time.Sleep(time.Millisecond)
+	}
+	reached := level()
+	cancel()
+	if err := <-done; reached < 3 {
+		f.t.Errorf("level %d of the backoff after %d requests: %v", reached, f.srv.Count(path), err)
 	}
 }

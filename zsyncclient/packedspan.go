@@ -10,6 +10,7 @@ import (
 // span is a part of a gzip copy that is decoded in one go.
 type span struct {
 	blocks     format.BlockRange // that come of it
+	wanted     format.BlockID    // the first of them that is wanted
 	start, end format.ZPoint
 	block      int // the number of the point of the deflate block that start is inside of; -1: of none
 	restart    bool
@@ -40,7 +41,7 @@ func (s *Source) spanFor(ctx context.Context, m *format.ZMap, run format.BlockRa
 	if err != nil {
 		return span{}, err
 	}
-	sp := span{blocks: run, start: m.At(i), end: m.At(m.After(r.End)), block: -1, restart: i == restart}
+	sp := span{blocks: run, wanted: run.Start, start: m.At(i), end: m.At(m.After(r.End)), block: -1, restart: i == restart}
 	if sp.start.Inside {
 		sp.block = m.Block(i)
 	}

@@ -43,6 +43,11 @@ func (t *try) packed(ctx context.Context) error {
 		return err
 	}
 	again := t.f.mayRepeat(t, err)
+	if !again { // then it was not the number of ranges
+		for _, h := range t.hosts(nil) {
+			h.unsuspect()
+		}
+	}
 	s.packed.mu.Lock()
 	defer s.packed.mu.Unlock()
 	clear(s.packed.headers) // one of them may be what was wrong
@@ -97,7 +102,7 @@ func (t *try) packedByMap(ctx context.Context, m *format.ZMap) error {
 	default:
 		err = t.packedSingle(ctx, a, m, parts[0], list)
 	}
-	if len(parts) == 1 {
+	if len(parts) == 1 && (err != nil || parts[0].span != nil) { // a header alone tells nothing
 		t.answeredOneRange(ctx, err)
 	}
 	return err
@@ -321,7 +326,12 @@ func (t *try) decode(ctx context.Context, sp *span, d *inflate.Decoder, in spanR
 		if _, err := io.ReadFull(d, part); err != nil {
 			return in.explain(err)
 		}
-		if _, err := t.give(ctx, in.body, part, count); err != nil {
+		used := in.body.visit.used
+		_, err := t.give(ctx, in.body, part, count)
+		if next.Start < sp.wanted { // what comes along comes each time, perhaps
+			in.body.visit.used = used
+		}
+		if err != nil {
 			return err
 		}
 		s.packed.move(mine, s.geo.Bytes(next).End, false)

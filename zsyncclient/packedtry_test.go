@@ -113,6 +113,35 @@ func TestPackedHistoryUnreadable(t *testing.T) {
 	}
 }
 
+// Blocks of a copy that only come along, each time anew where they do not stay, are no
+// progress.
+func TestPackedBrokenInVain(t *testing.T) {
+	data := words(4_000_000, 1)
+	f := newPackedFixture(t, data, gzipStream(data, 6, len(data), false), nil)
+	f.srv.Add(rangetest.Rule{Path: "/d/t.dat.gz", Fault: rangetest.ShortBody, After: 200_000})
+	last := format.BlockRange{Start: f.all().End - 1, End: f.all().End}
+	f.backsOff("/d/t.dat.gz", func(ctx context.Context) error {
+		return f.fixture.source().Fetch(ctx, last, Foreground, f.records, func(format.BlockID, []byte) error { return nil })
+	})
+}
+
+// A copy that was compressed anew is no reason to ask its host for fewer ranges of others.
+func TestPackedAnewBesidePlain(t *testing.T) {
+	data := words(1_500_000, 1)
+	f := newPackedFixture(t, data, gzipStream(data, 9, len(data), false), nil)
+	f.srv.Put("/d/t.dat.gz", gzipStream(data, 1, len(data), false))
+	f.srv.Put("/d/t.dat", data)
+	f.header.URLs = []string{"t.dat"}
+	runs := scattered(int64(len(f.here)))
+	f.have(runs)
+	if err := f.source().FetchRuns(shortly(t, 20*time.Second), runs, Foreground, f.records, f.deliver); err != nil || f.missing() > 0 {
+		t.Fatalf("%v; %d blocks are missing", err, f.missing())
+	}
+	if most, _ := f.c.host(f.url).rangesAtOnce(); most != maxRanges || f.srv.Count("/d/t.dat") > 3 {
+		t.Errorf("the host gets %d ranges at once, and got %d requests", most, f.srv.Count("/d/t.dat"))
+	}
+}
+
 // A flush that keeps its history, met in an answer to several ranges, is no fault of the
 // host: its gate stays open.
 func TestPackedFlushInSeveral(t *testing.T) {

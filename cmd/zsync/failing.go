@@ -13,7 +13,8 @@ const (
 	enoughBytes = 16 << 10
 	// mostAgain is how often bytes may come anew after a failure, without a new
 	// block, and still be a sign that there is something to be waited for: a body
-	// that is streamed anew passes first what is here.
+	// that is streamed anew passes first what is here. After that only a body is one
+	// that has come clearly further than those that broke.
 	mostAgain = 3
 )
 
@@ -26,6 +27,8 @@ type failing struct {
 
 	known      int64 // of the target, at the last look
 	again      int   // times that bytes came anew after a failure, since known grew
+	stretch    int64 // bytes since the last failure
+	longest    int64 // the longest stretch that a failure ended, since known grew
 	received   int64 // when enough had come
 	errors     int64 // at that time, too
 	receivedAt time.Time
@@ -49,16 +52,19 @@ func (f *failing) since() (since time.Time) {
 // look notes when enough bytes came that may bring a block.
 func (f *failing) look(stats zsyncclient.Stats) {
 	if known := f.progress().Known; known != f.known {
-		f.known, f.again, f.errors = known, 0, stats.Errors
+		f.known, f.again, f.longest, f.errors = known, 0, 0, stats.Errors
 	}
-	if stats.BytesReceived-f.received < enoughBytes {
+	came := stats.BytesReceived - f.received
+	if came < enoughBytes {
 		return
 	}
 	if stats.Errors > f.errors {
 		f.again++
+		f.longest, f.stretch = max(f.longest, f.stretch), 0
 	}
+	f.stretch += came
 	f.received, f.errors = stats.BytesReceived, stats.Errors
-	if f.again <= mostAgain {
+	if f.again <= mostAgain || f.stretch > f.longest+f.longest/4 {
 		f.receivedAt = time.Now()
 	}
 }

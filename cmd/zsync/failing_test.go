@@ -36,6 +36,12 @@ func TestFailingSince(t *testing.T) {
 			}
 			return look{1 << 20, 0, 0}
 		}, last: looks},
+		"bodies break, and one goes on": {at: func(i int) look {
+			if i <= 2*mostAgain {
+				return look{1 << 20, 1, 0}
+			}
+			return look{1 << 20, 0, 0}
+		}, last: looks},
 		"an outage, then a body": {at: func(i int) look {
 			if i < looks/2 {
 				return look{0, 1, 0}
