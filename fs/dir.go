@@ -96,42 +96,39 @@ func (f *FS) entryTimeout(fresh time.Duration) time.Duration {
 // directory left the listing and came back since. Another one would have the same
 // number, and who has this one open would not see that it is back.
 func (d *dirNode) subdir(ctx context.Context, name string, dir *archive.Dir) *fusefs.Inode {
-	known := d.GetChild(name)
-	if known != nil {
+	if known := d.GetChild(name); known != nil {
 		if n, ok := known.Operations().(*dirNode); ok {
 			n.now.Store(dir)
 			return known
 		}
 	}
 	return d.NewInode(ctx, newDirNode(d.fs, dir),
-		fusefs.StableAttr{Mode: fuse.S_IFDIR, Ino: inodeNumber(dir.Path(), nil), Gen: genAfter(known)})
+		fusefs.StableAttr{Mode: fuse.S_IFDIR, Ino: inodeNumber(dir.Path(), nil), Gen: d.fs.nextGen()})
 }
 
-// genAfter is the generation of an inode that takes the place of known, if there is one.
-// Without it go-fuse would go on with one of the same number that was in this place
-// before, and is still open.
-func genAfter(known *fusefs.Inode) uint64 {
-	if known == nil {
-		return 0
-	}
-	return known.StableAttr().Gen + 1
-}
+// nextGen is the generation of a new inode. Without it go-fuse would go on with one of
+// the same number that was in this place before, and is still open.
+func (f *FS) nextGen() uint64 { return f.generation.Add(1) }
 
-// version is the inode of this version of the artifact name: the one that is known, or a
-// new one. One that was retired, or was of another place, is followed by another with the
-// same number.
+// version is the inode of this version of the artifact name: the one that is known, or
+// open still, or a new one. One that was retired, or was of another place, is followed by
+// another with the same number.
 func (d *dirNode) version(ctx context.Context, name string, file *archive.File, ctl *zsyncclient.Control) *fusefs.Inode {
 	number := fileNumber(file.Path(), ctl)
-	known := d.GetChild(name)
-	if known != nil && known.StableAttr().Ino == number {
+	if known := d.GetChild(name); known != nil && known.StableAttr().Ino == number {
 		n, ok := known.Operations().(*fileNode)
 		if ok && !n.isRetired() && n.renew(file, ctl) {
 			return known
 		}
 	}
+	for _, n := range d.fs.nodesOf(d.fs.pool.VersionKey(ctl)) {
+		if n.StableAttr().Ino == number && !n.isRetired() && n.renew(file, ctl) {
+			return n.EmbeddedInode()
+		}
+	}
 	d.fs.known(d.dir().Path(), name, int64(len(ctl.Raw)))
 	return d.NewInode(ctx, newFileNode(d.fs, file, ctl),
-		fusefs.StableAttr{Mode: fuse.S_IFREG, Ino: number, Gen: genAfter(known)})
+		fusefs.StableAttr{Mode: fuse.S_IFREG, Ino: number, Gen: d.fs.nextGen()})
 }
 
 // Readdir lists the names without fetching any header.

@@ -25,10 +25,11 @@ type FS struct {
 
 	counts counts
 
-	long    longNames
-	gone    goneNames
-	notices chan func() // for the worker that notifies the kernel
-	worker  sync.WaitGroup
+	generation atomic.Uint64 // of the newest inode
+	long       longNames
+	gone       goneNames
+	notices    chan func() // for the worker that notifies the kernel
+	worker     sync.WaitGroup
 
 	mu       sync.Mutex
 	nodes    map[blockstore.Key]map[*fileNode]struct{} // guarded by mu: those that were opened

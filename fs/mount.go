@@ -216,10 +216,24 @@ func placeOf(device string, on []mountEntry) place {
 // cannot be told.
 func deviceOn(dir string) string {
 	on, err := mountsOn(dir)
-	if tops := topmost(on); err == nil && len(tops) == 1 && tops[0].kind == FSType {
-		return tops[0].device
+	if err != nil {
+		return ""
 	}
-	return ""
+	return deviceOf(on)
+}
+
+// deviceOf is the device of the mount of ours on top of on, which is there twice where its
+// folder is bound onto itself and shared; "" for none.
+func deviceOf(on []mountEntry) string {
+	tops := topmost(on)
+	if len(tops) == 0 {
+		return ""
+	}
+	first := tops[0]
+	if slices.ContainsFunc(tops, func(e mountEntry) bool { return e.kind != FSType || e.device != first.device }) {
+		return ""
+	}
+	return first.device
 }
 
 // Unmount takes the mount off dir; it fails when files of it are open.

@@ -82,7 +82,7 @@ func eachMount(do func(mountEntry)) error {
 // parseMountinfo parses a line of mountinfo(5).
 func parseMountinfo(line string) (e mountEntry, ok bool) {
 	before, after, ok := strings.Cut(line, " - ")
-	fields, rest := strings.Fields(before), strings.Fields(after)
+	fields, rest := strings.Split(before, " "), strings.Fields(after)
 	if !ok || len(fields) < 5 || len(rest) < 1 {
 		return mountEntry{}, false
 	}

@@ -9,6 +9,7 @@ func TestParseMountinfo(t *testing.T) {
 	}{
 		{`36 35 98:0 /m /mnt2 rw,noatime master:1 - ext3 /dev/root rw`, mountEntry{"36", "35", "98:0", "/mnt2", "ext3"}},
 		{`75 23 0:52 / /mnt/a\040b\134c rw - fuse.zsyncfs http://h/ ro`, mountEntry{"75", "23", "0:52", `/mnt/a b\c`, FSType}},
+		{"75 23 0:52 /x\u00a0y /mnt/a\u3000b rw - fuse.zsyncfs http://h/ ro", mountEntry{"75", "23", "0:52", "/mnt/a\u3000b", FSType}},
 		{`short - line`, mountEntry{}},
 		{`no separator`, mountEntry{}},
 		{``, mountEntry{}},
@@ -40,6 +41,27 @@ func TestPlaceOf(t *testing.T) {
 	} {
 		if got := placeOf("0:52", c.on); got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+func TestDeviceOf(t *testing.T) {
+	mount := func(parent, device, kind string) mountEntry {
+		return mountEntry{id: "i" + parent + device, parent: parent, device: device, dir: "/mnt", kind: kind}
+	}
+	for name, c := range map[string]struct {
+		on   []mountEntry
+		want string
+	}{
+		"none":            {nil, ""},
+		"alone":           {[]mountEntry{mount("23", "0:52", FSType)}, "0:52"},
+		"twice, shared":   {[]mountEntry{mount("23", "0:52", FSType), mount("24", "0:52", FSType)}, "0:52"},
+		"on an automount": {[]mountEntry{mount("23", "0:30", "autofs"), mount("i230:30", "0:52", FSType)}, "0:52"},
+		"another's":       {[]mountEntry{mount("23", "0:41", "tmpfs")}, ""},
+		"two":             {[]mountEntry{mount("23", "0:52", FSType), mount("24", "0:53", FSType)}, ""},
+	} {
+		if got := deviceOf(c.on); got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
 }

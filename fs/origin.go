@@ -29,7 +29,7 @@ func (n *fileNode) renew(file *archive.File, ctl *zsyncclient.Control) bool {
 	if last.file == file && last.kept.equal(&found) {
 		return true // most look-ups; nothing is made for them
 	}
-	if !n.fs.pool.SameVersion(last.kept.control(), ctl) {
+	if n.fs.pool.VersionKey(last.kept.control()) != n.fs.pool.VersionKey(ctl) {
 		return false
 	}
 	n.origin.Store(&origin{file, found})

@@ -64,4 +64,17 @@ func TestVersionComesFromElsewhere(t *testing.T) {
 	if a, b := n.StableAttr(), other.StableAttr(); a.Ino != b.Ino || a.Gen == b.Gen {
 		t.Errorf("%v is followed by %v", a, b)
 	}
+
+	// The first is open still when the kernel has forgotten the other, and comes back.
+	f.opened(pool.VersionKey(n.control()), n)
+	f.root.RmChild("t")
+	back := found()
+	if look(back, at("s=3")) != n || n.file() != back {
+		t.Error("a version that is open still is another node, or is not renewed")
+	}
+	f.root.RmChild("t")
+	f.forgotten(pool.VersionKey(n.control()), n)
+	if again := look(back, at("s=3")); again == n || again.StableAttr().Gen == n.StableAttr().Gen {
+		t.Error("a node that may be of before comes back")
+	}
 }

@@ -90,9 +90,14 @@ var errRoom = errors.New("the store has no room for all of it")
 //
 // Errors: ErrTargetChanged; ErrSuspect; errRoom; ErrClosed.
 func (t *Target) fetchMissing(pri zsyncclient.Priority) error {
-	pause := fillPause
+	pause, known := fillPause, t.version.KnownCount()
 	for {
 		f, err := t.nextBatch(pri)
+		if now := t.version.KnownCount(); errors.Is(err, errRoom) && now > known {
+			known = now // some came since: there may be room for more by now
+			t.lookForRoom()
+			continue
+		}
 		if f == nil {
 			return err
 		}

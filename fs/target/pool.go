@@ -91,21 +91,16 @@ func (p *Pool) place(ctl *zsyncclient.Control) blockstore.Place {
 	return blockstore.Place(p.client.Place(ctl))
 }
 
-// versionKey is the store's name of ctl's version.
-func (p *Pool) versionKey(ctl *zsyncclient.Control) blockstore.Key {
+// VersionKey is the store's name of ctl's version: that goes by its header, and by where it
+// is, but for the query of its URL.
+func (p *Pool) VersionKey(ctl *zsyncclient.Control) blockstore.Key {
 	return blockstore.HeaderKey(ctl.Raw, ctl.Header, p.place(ctl))
-}
-
-// SameVersion says whether a and b describe the same version of the store: that goes by
-// their headers, and by where they are, but for the query of their URLs.
-func (p *Pool) SameVersion(a, b *zsyncclient.Control) bool {
-	return p.versionKey(a) == p.versionKey(b)
 }
 
 // Open opens the target that ctl describes, without a request. Every Open needs
 // one Target.Close. Errors: those of the store; ErrClosed.
 func (p *Pool) Open(ctl *zsyncclient.Control) (*Target, error) {
-	key := poolKey{p.versionKey(ctl), ctl.URL.String()}
+	key := poolKey{p.VersionKey(ctl), ctl.URL.String()}
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
@@ -372,7 +367,7 @@ type Local struct {
 
 // Local looks up what is here of ctl's version, open or not, and makes nothing.
 func (p *Pool) Local(ctl *zsyncclient.Control) Local {
-	peek, err := p.store.Peek(p.versionKey(ctl))
+	peek, err := p.store.Peek(p.VersionKey(ctl))
 	if err != nil {
 		return Local{}
 	}
@@ -383,7 +378,7 @@ func (p *Pool) Local(ctl *zsyncclient.Control) Local {
 // the URL in use, else the first candidate. It has no credentials and no query.
 func (p *Pool) SourceURL(ctl *zsyncclient.Control) string {
 	p.mu.Lock()
-	e := p.entries[poolKey{p.versionKey(ctl), ctl.URL.String()}]
+	e := p.entries[poolKey{p.VersionKey(ctl), ctl.URL.String()}]
 	p.mu.Unlock()
 	if e != nil {
 		if <-e.ready; e.err == nil {

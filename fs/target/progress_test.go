@@ -165,6 +165,27 @@ func TestReaderHurriesFill(t *testing.T) {
 	}
 }
 
+// TestSearchPatience: how long a read waits for a search goes by what that has to look at,
+// from when it is known on; before, it may be little.
+func TestSearchPatience(t *testing.T) {
+	s := &search{found: make(chan struct{}), waiting: 1}
+	found := s.found
+	for _, tt := range []struct {
+		bytes int64
+		want  time.Duration
+	}{{0, 2 * soon}, {1, 2 * soon}, {1 << 40, singlePatience}} {
+		s.expect(tt.bytes)
+		if got := s.worthwhile(false, 0).Sub(s.began); got != tt.want {
+			t.Errorf("%d bytes: %v, want %v", tt.bytes, got, tt.want)
+		}
+	}
+	select {
+	case <-found:
+	default:
+		t.Error("who waits does not look again")
+	}
+}
+
 // TestStrictRepairServerGone: a read that waits for a repair ends at its deadline when the
 // server is gone.
 func TestStrictRepairServerGone(t *testing.T) {

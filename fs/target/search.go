@@ -28,10 +28,10 @@ const (
 
 // search is a search for blocks in what is here.
 type search struct {
-	began time.Time
-	done  chan struct{}
+	done chan struct{}
 
 	mu      sync.Mutex
+	began   time.Time     // when it was known how much is looked at; guarded by mu
 	single  time.Duration // how long a read by itself may wait for it; guarded by mu
 	found   chan struct{} // closed and replaced when blocks were found; guarded by mu
 	any     bool          // blocks were found; guarded by mu
@@ -59,7 +59,7 @@ func (t *Target) startSearch() {
 	if t.closed || t.noRoom != nil || t.searched {
 		return
 	}
-	s := &search{began: time.Now(), done: make(chan struct{}), found: make(chan struct{})}
+	s := &search{done: make(chan struct{}), found: make(chan struct{})}
 	s.expect(expected)
 	t.search.Store(s)
 	t.searched = true
@@ -84,14 +84,16 @@ func (t *Target) startSearch() {
 	})
 }
 
-// expect notes how many bytes s is likely to look at; 0: it is not known.
+// expect notes how many bytes s is likely to look at; 0: that is not known yet.
 func (s *search) expect(bytes int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.single = singlePatience
-	if takes := time.Duration(float64(bytes) / searchRate * float64(time.Second)); bytes > 0 && takes <= soon {
+	if takes := time.Duration(float64(bytes) / searchRate * float64(time.Second)); takes <= soon {
 		s.single = 2 * soon // a busy machine takes longer
 	}
+	s.began = time.Now()
+	s.wake() // who waits may have to wait longer, or not so long
 }
 
 // searchLate looks for blocks once the control file is whole for other reasons:
@@ -187,6 +189,11 @@ func (s *search) announce() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.any = true
+	s.wake()
+}
+
+// wake has those who wait look again. s.mu is held.
+func (s *search) wake() {
 	if s.waiting > 0 {
 		close(s.found)
 		s.found = make(chan struct{})

@@ -43,7 +43,9 @@ func (f *Fill) otherRecords(ctx context.Context) error {
 		if err == nil {
 			f.takeRecords(records)
 		}
-		return err
+		if !errors.Is(err, blockstore.ErrUnknownRecords) { // which a damaged disk has lost
+			return err
+		}
 	}
 	if f.o.Again != nil {
 		again, err := f.o.Again(ctx)

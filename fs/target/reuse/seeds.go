@@ -95,6 +95,8 @@ func (f *Finder) files(ctx context.Context, seed string) ([]string, error) {
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
+		case slices.Contains(avoid, name) && !d.IsDir(): // a file that is bound there
+			return nil
 		case slices.Contains(avoid, name):
 			return fs.SkipDir
 		case err != nil:

@@ -33,6 +33,11 @@ func TestSeedFiles(t *testing.T) {
 	if want := []string{path("disk-1.img"), path("mnt2/disk-3.img")}; err != nil || !slices.Equal(files, want) {
 		t.Errorf("%v, %v", files, err)
 	}
+	f.o.Avoid = func() []string { return []string{path("disk-1.img"), path("mnt")} } // a file may be a mount point
+	files, err = f.files(context.Background(), dir)
+	if want := []string{path("mnt2/disk-3.img")}; err != nil || !slices.Equal(files, want) {
+		t.Errorf("%v, %v", files, err)
+	}
 	for _, seed := range []string{"mnt", "mnt/disk-2.img", "link", "link/disk-2.img"} {
 		if files, err := f.files(context.Background(), path(seed)); err == nil {
 			t.Errorf("%s: %v", seed, files)
