@@ -42,6 +42,7 @@ type controlReader struct {
 	end   int64   // of a's part; -1: to the end of the document
 	parts int     // answers so far
 	v     Validators
+	kept  bool // what comes from now on is, also when the rest does not come
 	mixed bool // a part did not say whether it is of the file of the first one
 	final *url.URL
 	got   []byte
@@ -113,6 +114,9 @@ func (r *controlReader) Read(p []byte) (int, error) {
 		}
 		n, err := r.a.body.Read(p[:min(int64(len(p)), r.leftInPart())])
 		r.got = append(r.got, p[:n]...)
+		if r.kept {
+			r.a.body.visit.used += int64(n)
+		}
 		if err == io.EOF && r.end >= 0 && int64(len(r.got)) < r.end {
 			err = fmt.Errorf("body ended after %d bytes: %w", r.a.body.read, io.ErrUnexpectedEOF)
 		}

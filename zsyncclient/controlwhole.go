@@ -76,6 +76,7 @@ func (r *controlReader) whole() (*Control, error) {
 		return nil, err
 	}
 	ctl := &Control{URL: r.url, Final: r.final, Header: h, Validators: r.v}
+	r.kept = true
 	if err := readOn(r, &r.got, h.ControlLength()); err == io.EOF {
 		ctl.Validators.Length = int64(len(r.got))
 		err = h.CheckControlSize(ctl.Validators.Length)
